@@ -1,0 +1,129 @@
+package blob
+
+import (
+	"fmt"
+	"io"
+	"sort"
+)
+
+// Store holds the blobs of one opened image by name, counts what was read of the input and can record
+// which ranges were used, so that a slice can be cut.
+type Store struct {
+	blobs map[string]*Blob
+	order []*Blob
+	saved map[string]*Saved // ranges kept by a slice, when the store was opened from one
+	cache *cache
+}
+
+// NewStore makes an empty store.
+func NewStore() *Store { return &Store{blobs: map[string]*Blob{}} }
+
+// Add names the size bytes of r and keeps them. A name that is taken gets " (2)" behind it.
+func (s *Store) Add(name string, r io.ReaderAt, size int64, from func(off, n int64) []Span) *Blob {
+	unique := name
+	for i := 2; s.blobs[unique] != nil; i++ {
+		unique = fmt.Sprintf("%s (%d)", name, i)
+	}
+	if kept := s.saved[unique]; kept != nil {
+		r = kept
+	}
+	b := New(unique, r, size, from)
+	b.log = new(ranges)
+	s.blobs[unique] = b
+	s.order = append(s.order, b)
+	return b
+}
+
+// Kept returns what a slice kept of the blob called name, nil when the store was not opened from a
+// slice or the slice has nothing of it. Whoever would compute the blob asks first.
+func (s *Store) Kept(name string) *Saved { return s.saved[name] }
+
+// Blob returns the blob called name, or nil.
+func (s *Store) Blob(name string) *Blob { return s.blobs[name] }
+
+// Blobs lists the blobs in the order in which they were added.
+func (s *Store) Blobs() []*Blob { return s.order }
+
+// BytesRead is how many distinct bytes of the input files (blobs not derived from others) were read
+// by name. Bytes that only a decompressor consumed are counted by their blob through [Raw].
+func (s *Store) BytesRead() int64 {
+	var n int64
+	for _, b := range s.order {
+		if b.from == nil {
+			n += b.log.union(b.raw())
+		}
+	}
+	return n
+}
+
+// Raw reads b for a computation whose result is itself a named blob: the bytes count as read but a
+// slice does not keep them, because it keeps the result.
+func Raw(b *Blob) io.ReaderAt { return rawReader{b} }
+
+type rawReader struct{ b *Blob }
+
+func (r rawReader) ReadAt(p []byte, off int64) (int, error) {
+	log := r.b.log
+	r.b.log = nil
+	n, err := r.b.ReadAt(p, off)
+	if r.b.log = log; log != nil {
+		log.addRaw(off, int64(n))
+	}
+	return n, err
+}
+
+func (r rawReader) Size() int64                { return r.b.size }
+func (r rawReader) Locate(off, n int64) []Span { return r.b.Locate(off, n) }
+
+func (b *Blob) raw() []run {
+	if b.log == nil {
+		return nil
+	}
+	return b.log.rawRuns
+}
+
+// run is a half-open range of offsets.
+type run struct{ off, end int64 }
+
+// ranges is a sorted set of runs.
+type ranges struct {
+	runs    []run
+	rawRuns []run
+}
+
+func (r *ranges) add(off, n int64)    { r.runs = insert(r.runs, off, n) }
+func (r *ranges) addRaw(off, n int64) { r.rawRuns = insert(r.rawRuns, off, n) }
+
+// union counts the bytes that either set covers.
+func (r *ranges) union(other []run) int64 {
+	all := append([]run(nil), r.runs...)
+	for _, o := range other {
+		all = insert(all, o.off, o.end-o.off)
+	}
+	var n int64
+	for _, a := range all {
+		n += a.end - a.off
+	}
+	return n
+}
+
+func insert(runs []run, off, n int64) []run {
+	if n <= 0 {
+		return runs
+	}
+	end := off + n
+	i := sort.Search(len(runs), func(i int) bool { return runs[i].end >= off })
+	j := i
+	for j < len(runs) && runs[j].off <= end {
+		off, end = min(off, runs[j].off), max(end, runs[j].end)
+		j++
+	}
+	if i == j { // nothing touches: make room for one
+		runs = append(runs, run{})
+		copy(runs[i+1:], runs[i:])
+		runs[i] = run{off, end}
+		return runs
+	}
+	runs[i] = run{off, end}
+	return append(runs[:i+1], runs[j:]...)
+}

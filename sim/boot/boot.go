@@ -1,0 +1,83 @@
+// Package boot starts a system image: firmware, bootloader, kernel, initramfs, init. Each actor is
+// straight-line code in its own file and hands over to the next as the real one does.
+package boot
+
+import (
+	"io"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/disk"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// Config is the machine to start and what is put into it.
+type Config struct {
+	Disk       *disk.Disk
+	Store      *blob.Store // where unpacked streams (an initramfs) get their names
+	Firmware   string      // "bios" or "uefi"
+	SecureBoot bool
+	MemoryMiB  int    // 1024 when zero
+	Device     string // "disk", "cdrom" or "floppy": what the image is attached as
+	Cmdline    string // what-if: replaces the kernel command line when not empty
+}
+
+// Facts are what a run established.
+type Facts struct {
+	Cmdline, Kernel, KernelPath string
+	Initrd                      []string
+	Root                        string // "/dev/vda1"
+	Init                        string
+	Target                      string
+	Units                       []string // in start order
+}
+
+// Run starts the machine and follows it to its outcome, which is in m's trace. A machine that fails to
+// start is a result.
+func Run(m *machine.Machine, c Config) Facts {
+	if c.MemoryMiB == 0 {
+		c.MemoryMiB = 1024
+	}
+	s := &start{m: m, c: c}
+	if c.Firmware == "uefi" {
+		s.uefi()
+	} else {
+		s.bios()
+	}
+	return s.facts
+}
+
+// start is one run: the machine, what it was given, what is known so far.
+type start struct {
+	m     *machine.Machine
+	c     Config
+	facts Facts
+}
+
+// loaded is what a bootloader leaves in memory for the kernel.
+type loaded struct {
+	by      string      // "grub", "systemd-boot", "isolinux"
+	path    string      // of the kernel
+	image   io.ReaderAt // the kernel file
+	size    int64
+	initrds []initrd // in the order given
+	cmdline string   // as the kernel will print it
+	cause   int      // the step that jumped to the kernel
+}
+
+type initrd struct {
+	path string
+	file io.ReaderAt
+	size int64
+	addr uint64 // physical address that the loader chose
+}
+
+// stop ends the run: the machine stands still with these words.
+func (s *start) stop(stage trace.Stage, message string) {
+	s.m.End(trace.Outcome{Verdict: trace.Stops, Stage: stage, Message: message})
+}
+
+// unknown ends the run: what would come next depends on something the image does not say.
+func (s *start) unknown(stage trace.Stage, missing string) {
+	s.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: stage, Missing: missing})
+}

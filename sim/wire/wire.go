@@ -1,0 +1,247 @@
+// Package wire is what crosses from the engine to a page or a terminal: plain structs, JSON by their
+// tags. It is the stable contract that docs/json.md describes, and the source of the generated
+// TypeScript types; names avoid TypeScript's globals.
+package wire
+
+import (
+	"bootpath/sim/blob"
+	"bootpath/sim/trace"
+)
+
+// Inspection answers "what is this file?".
+type Inspection struct {
+	Name           string          `json:"name"`
+	Kind           string          `json:"kind"`    // application | system | rootfs | other
+	Formats        []string        `json:"formats"` // outermost first
+	Size           int64           `json:"size"`    // of the file, bytes
+	VirtualSize    int64           `json:"virtual_size"`
+	PartitionTable *PartitionTable `json:"partition_table,omitempty"`
+	Filesystems    []Filesystem    `json:"filesystems"`
+	ElTorito       []BootEntry     `json:"el_torito"`
+	Bootloaders    []Bootloader    `json:"bootloaders"`
+	Kernels        []KernelImage   `json:"kernels"`
+	Initrds        []Initrd        `json:"initrds"`
+	Init           *InitProgram    `json:"init,omitempty"`
+	OS             *OSRelease      `json:"os,omitempty"`
+	Images         []AppImage      `json:"images"`
+	KernelFrom     string          `json:"kernel_from"`     // inside | host | platform | none
+	KernelCites    []blob.Cite     `json:"kernel_evidence"` // the bytes that say so
+	KernelSearched []string        `json:"kernel_searched"` // where a kernel was looked for, when none is inside
+	Notes          []string        `json:"notes"`
+	BytesRead      int64           `json:"bytes_read"`
+	Origin         *blob.Origin    `json:"origin,omitempty"` // for a slice: what it was cut from
+}
+
+// PartitionTable is in 512-byte sectors.
+type PartitionTable struct {
+	Type       string      `json:"type"` // gpt | dos
+	ID         string      `json:"id"`
+	Partitions []Partition `json:"partitions"`
+}
+
+// Partition is one row of the table.
+type Partition struct {
+	Number   int         `json:"number"`
+	Start    int64       `json:"start"`
+	Size     int64       `json:"size"`
+	Type     string      `json:"type"`
+	UUID     string      `json:"uuid"`
+	Name     string      `json:"name"`
+	Bootable bool        `json:"bootable"`
+	Cites    []blob.Cite `json:"evidence,omitempty"`
+}
+
+// Filesystem is one volume; partition 0 is the whole disk.
+type Filesystem struct {
+	Partition int         `json:"partition"`
+	Type      string      `json:"type"`
+	Label     string      `json:"label"`
+	UUID      string      `json:"uuid"`
+	Notes     []string    `json:"notes,omitempty"`
+	Cites     []blob.Cite `json:"evidence,omitempty"`
+}
+
+// BootEntry is an El Torito entry.
+type BootEntry struct {
+	Platform  string `json:"platform"`
+	Emulation string `json:"emulation"`
+	Path      string `json:"path"` // of the file that starts at the entry's block, "" when none does
+}
+
+// Bootloader is code that firmware would start.
+type Bootloader struct {
+	Firmware string `json:"firmware"` // bios | uefi
+	Name     string `json:"name"`
+	Path     string `json:"path"` // "" for boot sectors
+}
+
+// KernelImage is a Linux kernel found as a file.
+type KernelImage struct {
+	Path    string      `json:"path"`
+	Version string      `json:"version"`
+	Arch    string      `json:"arch"` // as GOARCH
+	Size    int64       `json:"size"`
+	Cites   []blob.Cite `json:"evidence,omitempty"`
+}
+
+// Initrd is an initramfs found as a file.
+type Initrd struct {
+	Path        string `json:"path"`
+	Compression string `json:"compression"`
+	Entries     int    `json:"entries"`
+}
+
+// InitProgram is what /sbin/init leads to.
+type InitProgram struct {
+	Path string `json:"path"`
+	Kind string `json:"kind"` // systemd | sysvinit | openrc | busybox | runit | s6 | other
+}
+
+// OSRelease is os-release(5).
+type OSRelease struct {
+	ID         string `json:"id"`
+	VersionID  string `json:"version_id"`
+	PrettyName string `json:"pretty_name"`
+}
+
+// AppImage is one image of an archive.
+type AppImage struct {
+	Ref            string   `json:"ref"`
+	Platform       string   `json:"platform"`
+	ManifestDigest string   `json:"manifest_digest"`
+	ConfigDigest   string   `json:"config_digest"`
+	Layers         []Layer  `json:"layers"`
+	Entrypoint     []string `json:"entrypoint"`
+	Cmd            []string `json:"cmd"`
+	Env            []string `json:"env"`
+	User           string   `json:"user"`
+	Workdir        string   `json:"workdir"`
+}
+
+// Layer is one layer of an image, lowest first.
+type Layer struct {
+	Digest    string `json:"digest"`
+	DiffID    string `json:"diff_id"`
+	Size      int64  `json:"size"` // as stored, bytes
+	MediaType string `json:"media_type"`
+	CreatedBy string `json:"created_by,omitempty"`
+}
+
+// RunResult answers "what happens when it starts?".
+type RunResult struct {
+	Outcome   trace.Outcome `json:"outcome"`
+	Console   []string      `json:"console"`
+	Steps     []trace.Step  `json:"steps"`
+	Facts     Facts         `json:"facts"`
+	BytesRead int64         `json:"bytes_read"`
+}
+
+// Facts are the results that a reader asks for first.
+type Facts struct {
+	Cmdline    string   `json:"cmdline,omitempty"`
+	Kernel     string   `json:"kernel,omitempty"` // version; of the host for a container
+	KernelPath string   `json:"kernel_path,omitempty"`
+	Initrd     []string `json:"initrd,omitempty"`
+	Root       string   `json:"root,omitempty"` // device that became /
+	Init       string   `json:"init,omitempty"`
+	Target     string   `json:"target,omitempty"` // systemd's default target
+	Units      []string `json:"units,omitempty"`  // in the order in which they started
+	Argv       []string `json:"argv,omitempty"`   // of the container's process
+	Env        []string `json:"env,omitempty"`
+	User       string   `json:"user,omitempty"` // uid:gid
+	Cwd        string   `json:"cwd,omitempty"`
+	Image      string   `json:"image,omitempty"` // the reference and platform chosen
+}
+
+// RunSettings are the switches of `bootpath run`; an empty value means the default.
+type RunSettings struct {
+	// system images
+	Firmware   string `json:"firmware,omitempty"` // bios | uefi
+	SecureBoot bool   `json:"secure_boot,omitempty"`
+	Arch       string `json:"arch,omitempty"`
+	MemoryMiB  int    `json:"memory_mib,omitempty"`
+	Device     string `json:"device,omitempty"` // disk | cdrom | floppy
+	// application images, with docker run's meanings
+	Engine      string   `json:"engine,omitempty"` // docker | podman | runc | crun
+	Platform    string   `json:"platform,omitempty"`
+	Ref         string   `json:"ref,omitempty"`
+	Entrypoint  *string  `json:"entrypoint,omitempty"`
+	Command     []string `json:"command,omitempty"`
+	User        string   `json:"user,omitempty"`
+	Workdir     string   `json:"workdir,omitempty"`
+	Env         []string `json:"env,omitempty"`
+	CapAdd      []string `json:"cap_add,omitempty"`
+	CapDrop     []string `json:"cap_drop,omitempty"`
+	SecurityOpt []string `json:"security_opt,omitempty"`
+	ReadOnly    bool     `json:"read_only,omitempty"`
+	Hostname    string   `json:"hostname,omitempty"`
+	Privileged  bool     `json:"privileged,omitempty"`
+	TTY         bool     `json:"tty,omitempty"`
+	HostKernel  string   `json:"host_kernel,omitempty"`
+	HostArch    string   `json:"host_arch,omitempty"`
+	Cgroup      string   `json:"cgroup,omitempty"` // v1 | v2
+	// what-ifs
+	Set    map[string]string `json:"set,omitempty"`    // config.KEY or cmdline: JSON values
+	Remove []string          `json:"remove,omitempty"` // paths
+	Write  map[string]string `json:"write,omitempty"`  // path: content
+	Patch  []BytePatch       `json:"patch,omitempty"`
+}
+
+// BytePatch replaces bytes of the disk or archive.
+type BytePatch struct {
+	Off  int64  `json:"off"`
+	Data string `json:"data"` // hexadecimal
+}
+
+// Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON.
+type Request struct {
+	ID       int          `json:"id"`
+	Method   string       `json:"method"`             // open | run | bytes | slice | library | forget
+	Name     string       `json:"name,omitempty"`     // open: file name; bytes: blob
+	Off      int64        `json:"off,omitempty"`      // bytes
+	Len      int64        `json:"len,omitempty"`      // bytes
+	Settings *RunSettings `json:"settings,omitempty"` // run
+}
+
+// Response is the answer. Exactly one of Inspection, Run, Chunk, Library and Failure is set, or none
+// for methods without a result.
+type Response struct {
+	ID         int             `json:"id"`
+	Inspection *Inspection     `json:"inspection,omitempty"`
+	Run        *RunResult      `json:"run,omitempty"`
+	Chunk      *Chunk          `json:"chunk,omitempty"`
+	Library    []LibraryEntry  `json:"library,omitempty"`
+	Progress   *ProgressReport `json:"progress,omitempty"` // any number before the answer
+	Failure    *Failure        `json:"failure,omitempty"`
+}
+
+// Chunk describes the bytes that travel beside a response.
+type Chunk struct {
+	Blob string      `json:"blob"`
+	Off  int64       `json:"off"`
+	Size int64       `json:"size"`           // of the whole blob
+	From []blob.Span `json:"from,omitempty"` // the parent's bytes it was computed from
+}
+
+// ProgressReport says how far long work is.
+type ProgressReport struct {
+	Stage     string `json:"stage"` // open | run
+	BytesRead int64  `json:"bytes_read"`
+}
+
+// LibraryEntry is a slice kept by the browser.
+type LibraryEntry struct {
+	Key    string      `json:"key"`
+	Origin blob.Origin `json:"origin"`
+	Kind   string      `json:"kind"`
+	Size   int64       `json:"size"`
+}
+
+// Failure is an input that cannot be opened: what was expected, what was found, where.
+type Failure struct {
+	Code    string `json:"code"` // format | unsupported | read | internal
+	Message string `json:"message"`
+	Want    string `json:"want,omitempty"`
+	Got     string `json:"got,omitempty"`
+	Where   string `json:"where,omitempty"`
+}
