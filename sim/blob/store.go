@@ -127,3 +127,15 @@ func insert(runs []run, off, n int64) []run {
 	runs[i] = run{off, end}
 	return append(runs[:i+1], runs[j:]...)
 }
+
+// Unlogged reads b without counting: a look at the bytes is not a part of the run.
+func (b *Blob) Unlogged() io.ReaderAt { return unlogged{b} }
+
+type unlogged struct{ b *Blob }
+
+func (u unlogged) ReadAt(p []byte, off int64) (int, error) {
+	log := u.b.log
+	u.b.log = nil
+	defer func() { u.b.log = log }()
+	return u.b.ReadAt(p, off)
+}

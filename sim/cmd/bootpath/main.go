@@ -1,0 +1,142 @@
+// Command bootpath says what an image is and what happens when it starts: the engine of the page, on a
+// terminal.
+//
+//	bootpath inspect [--json] FILE
+//	bootpath run     [--json] [switches] FILE [[--] COMMAND ARG…]
+//	bootpath slice   FILE -o OUT [switches of run]
+//
+// Exit status: 0 the question was answered (whatever the verdict), 1 the input cannot be opened, 2 usage.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"bootpath/sim/wire"
+)
+
+const (
+	exitAnswered = 0
+	exitInput    = 1
+	exitUsage    = 2
+)
+
+const usage = `usage: bootpath inspect [--json] FILE
+       bootpath run     [--json] [switches] FILE [[--] COMMAND ARG...]
+       bootpath slice   FILE -o OUT [--note TEXT] [switches of run]
+
+"bootpath run -h" lists the switches.
+`
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// errUsage is wrapped by errors that are the caller's.
+var errUsage = errors.New("usage")
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
+	}
+	commands := map[string]func([]string, io.Writer, io.Writer) error{
+		"inspect": inspect, "run": start, "slice": slice,
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		fmt.Fprintf(stderr, "bootpath: unknown command %q\n%s", args[0], usage)
+		return exitUsage
+	}
+	err := command(args[1:], stdout, stderr)
+	switch {
+	case err == nil:
+		return exitAnswered
+	case errors.Is(err, flag.ErrHelp):
+		return exitAnswered
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(stderr, "bootpath: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "bootpath: %v\n", err)
+	return exitInput
+}
+
+// open opens the file and keeps it open for as long as the command runs.
+func open(path string) (*wire.Session, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s, err := wire.Open(filepath.Base(path), f, size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func inspect(args []string, stdout, stderr io.Writer) error {
+	fl := newFlags("inspect", stderr)
+	asJSON := fl.Bool("json", false, "print the JSON of docs/json.md")
+	files, err := fl.parse(args)
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("%w: inspect takes one FILE", errUsage)
+	}
+	s, err := open(files[0])
+	if err != nil {
+		return err
+	}
+	in := s.Inspect()
+	if *asJSON {
+		return writeJSON(stdout, in)
+	}
+	printInspection(stdout, in)
+	return nil
+}
+
+func start(args []string, stdout, stderr io.Writer) error {
+	fl := newFlags("run", stderr)
+	asJSON := fl.Bool("json", false, "print the JSON of docs/json.md")
+	settings := runFlags(fl)
+	rest, err := fl.parse(args)
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 {
+		return fmt.Errorf("%w: run takes a FILE", errUsage)
+	}
+	set, err := settings(rest[1:])
+	if err != nil {
+		return err
+	}
+	s, err := open(rest[0])
+	if err != nil {
+		return err
+	}
+	res, err := s.Run(set)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return writeJSON(stdout, res)
+	}
+	printRun(stdout, res)
+	return nil
+}

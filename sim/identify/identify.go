@@ -1,0 +1,239 @@
+// Package identify answers "what is this file?": it peels wrappers off, opens the disk or the archive
+// inside, finds the volumes on it and the files that decide how it starts. It reads little: headers,
+// tables, a few directories.
+package identify
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"bootpath/sim/archive"
+	"bootpath/sim/blob"
+	"bootpath/sim/decode"
+	"bootpath/sim/disk"
+	"bootpath/sim/disk/eltorito"
+	"bootpath/sim/disk/gpt"
+	"bootpath/sim/disk/mbr"
+	"bootpath/sim/disk/qcow2"
+	"bootpath/sim/exe/bzimage"
+	"bootpath/sim/fsys"
+	"bootpath/sim/oci"
+)
+
+// Kind is the first answer.
+type Kind string
+
+const (
+	Application Kind = "application" // a container image: user space for a kernel that someone else brings
+	System      Kind = "system"      // a disk or medium that firmware can be given
+	RootFS      Kind = "rootfs"      // a root file system without kernel or image config: WSL, docker export
+	Other       Kind = "other"       // recognised, but neither: a kernel, an initramfs
+)
+
+// Image is an opened file.
+type Image struct {
+	Kind    Kind
+	Formats []string // outermost first
+	Store   *blob.Store
+	Input   *blob.Blob
+	Origin  *blob.Origin // set when Input is a slice
+	Disk    *disk.Disk   // of a system image
+	Archive *oci.Archive // of an application image
+	Root    fsys.FS      // of a rootfs; of a system image the volume that holds its user space, nil when none does
+	RootVol *disk.Volume
+	Notes   []string
+
+	found *findings
+}
+
+// maxStream bounds what an outer compressed stream may unpack to, in bytes.
+const maxStream = 64 << 30
+
+// Open finds out what input is. patches are laid over the disk (or the archive) before anything on it
+// is parsed. An input that is none of the known kinds gives a [*decode.Error]; one that is recognised
+// and cannot be read wraps [decode.ErrUnsupported].
+func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, error) {
+	im := &Image{Store: store, Input: input}
+	inner, err := archive.Unwrap(store, input)
+	if err != nil {
+		return nil, err
+	}
+	im.Formats = append(im.Formats, inner.Formats...)
+	b := inner.Blob
+
+	q, err := qcow2.Open(b, b.Size())
+	switch {
+	case err == nil:
+		im.Formats = append(im.Formats, "qcow2")
+		im.Notes = append(im.Notes, q.Notes...)
+		b = store.Add("disk0", q, q.Size(), q.From)
+		return im, im.openDisk(b, patches)
+	case !errors.Is(err, decode.ErrFormat):
+		return nil, err
+	}
+	if isTar(b) {
+		return im, im.openTar(b)
+	}
+	if other := recogniseOther(b); other != "" {
+		im.Kind, im.Formats = Other, append(im.Formats, other)
+		return im, nil
+	}
+	return im, im.openDisk(b, patches)
+}
+
+// openTar opens an application image or a root file system in a tar.
+func (im *Image) openTar(b *blob.Blob) error {
+	a, err := oci.Open(im.Store, b)
+	if err == nil {
+		im.Kind, im.Archive = Application, a
+		im.Formats = append(im.Formats, a.Format)
+		im.Notes = append(im.Notes, a.Notes...)
+		return nil
+	}
+	if !errors.Is(err, decode.ErrFormat) {
+		return err
+	}
+	root, ok, rootErr := archive.LooksLikeRootFS(im.Store, b)
+	if rootErr != nil {
+		return rootErr
+	}
+	if !ok {
+		return err
+	}
+	im.Kind, im.Root = RootFS, root
+	im.Formats = append(im.Formats, "tar")
+	return nil
+}
+
+// openDisk opens what firmware would be given.
+func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch) error {
+	d := &disk.Disk{Name: b.Name(), R: blob.Overlay(b, patches...), Size: b.Size()}
+	im.Disk = d
+	table, err := gpt.Read(d.R, d.Size)
+	if errors.Is(err, decode.ErrFormat) {
+		table, err = mbr.Read(d.R, d.Size)
+	}
+	switch {
+	case err == nil:
+		d.Table = table
+		im.Notes = append(im.Notes, table.Notes...)
+	case !errors.Is(err, decode.ErrFormat):
+		im.Notes = append(im.Notes, err.Error())
+	}
+	entries, cites, err := eltorito.Read(d.R)
+	if err == nil {
+		d.ElTorito, d.Catalog = entries, cites
+	} else if !errors.Is(err, decode.ErrFormat) {
+		im.Notes = append(im.Notes, err.Error())
+	}
+
+	whole := openVolume(d, 0, 0, d.Size)
+	if whole.Type != "" {
+		d.Volumes = append(d.Volumes, whole)
+	}
+	if d.Table != nil {
+		for _, p := range d.Table.Partitions {
+			off, size := p.Start*disk.SectorSize, p.Size*disk.SectorSize
+			if off < 0 || off >= d.Size || isExtended(p) {
+				continue
+			}
+			d.Volumes = append(d.Volumes, openVolume(d, p.Number, off, min(size, d.Size-off)))
+		}
+	}
+	_, _, bootErr := mbr.ReadBootSector(d.R)
+	if d.Table == nil && len(d.ElTorito) == 0 && len(d.Volumes) == 0 && bootErr != nil {
+		return unrecognised(b)
+	}
+	im.Kind = System
+	d.Format = "raw"
+	if whole.Type == "iso9660" {
+		d.Format = "iso9660"
+	}
+	im.Formats = append(im.Formats, d.Format)
+	im.findRoot()
+	return nil
+}
+
+func isExtended(p disk.Partition) bool {
+	switch strings.ToLower(p.Type) {
+	case "5", "05", "f", "0f", "85":
+		return true
+	}
+	return false
+}
+
+// findRoot picks the volume that holds the user space: the first with an init or an os-release.
+func (im *Image) findRoot() {
+	for _, name := range []string{"sbin/init", "usr/lib/os-release", "etc/os-release", "etc/passwd", "bin/sh"} {
+		for i := range im.Disk.Volumes {
+			v := &im.Disk.Volumes[i]
+			if v.FS == nil || v.Type == "vfat" {
+				continue
+			}
+			if _, err := fsys.ResolveParent(v.FS, name); err == nil {
+				im.Root, im.RootVol = v.FS, v
+				return
+			}
+		}
+	}
+}
+
+// EditFiles replaces the file systems by what they are with the paths removed and written: the what-ifs
+// `--rm` and `--write`. A path names every volume's file where it exists; a new file goes to the volume
+// with the user space.
+func (im *Image) EditFiles(edit func(f fsys.FS, isRoot bool) fsys.FS) {
+	if im.Disk == nil {
+		if im.Root != nil {
+			im.Root = edit(im.Root, true)
+		}
+		return
+	}
+	for i := range im.Disk.Volumes {
+		v := &im.Disk.Volumes[i]
+		if v.FS == nil {
+			continue
+		}
+		isRoot := v == im.RootVol
+		v.FS = edit(v.FS, isRoot)
+		if isRoot {
+			im.Root = v.FS
+		}
+	}
+}
+
+// isTar tells a tar archive by its checksum field's magic at offset 257 ("ustar", POSIX.1-2017 pax).
+func isTar(b io.ReaderAt) bool {
+	var magic [5]byte
+	_, err := b.ReadAt(magic[:], 257)
+	return err == nil && string(magic[:]) == "ustar"
+}
+
+// recogniseOther names files that belong to a start without being an image.
+func recogniseOther(b *blob.Blob) string {
+	if _, err := bzimage.Read(b, b.Size()); err == nil {
+		return "linux-kernel"
+	}
+	var head [6]byte
+	b.ReadAt(head[:], 0)
+	switch {
+	case string(head[:]) == "070701" || string(head[:]) == "070702":
+		return "cpio"
+	case string(head[:4]) == "\x7fELF":
+		return "elf"
+	}
+	return ""
+}
+
+// unrecognised says what was looked for and what is there.
+func unrecognised(b *blob.Blob) error {
+	head := make([]byte, 16)
+	n, _ := b.ReadAt(head, 0)
+	got := fmt.Sprintf("% x", head[:n])
+	if n == 0 {
+		got = "an empty file"
+	}
+	return decode.Errorf(b, 0, int64(max(n, 1)), b.Name(),
+		"a container archive (docker save, OCI), a disk image (raw, qcow2, ISO 9660) or a root file system", "%s", got)
+}

@@ -1,0 +1,161 @@
+// Package scenario turns an opened image and settings into a trace. What a learner breaks (bytes, files,
+// the command line, the image's config) is laid over the pristine input here; the engine below does not
+// know that a run is "faulty".
+package scenario
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/boot"
+	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/union"
+	"bootpath/sim/identify"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// Result is a finished run.
+type Result struct {
+	Trace *trace.Trace
+	Facts Facts
+	Image *identify.Image // as it was run: with the patches
+}
+
+// Source opens the input afresh: patches need a store of their own, so that derived streams are those of
+// the patched bytes.
+type Source func() (*blob.Store, *blob.Blob, error)
+
+// Run starts im, opened from source, under the settings. An error means that the settings cannot be
+// applied or that bootpath is broken; a start that fails is a result.
+func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
+	patches, err := bytePatches(s.Patch)
+	if err != nil {
+		return nil, err
+	}
+	if len(patches) > 0 || len(s.Remove) > 0 || len(s.Write) > 0 {
+		store, input, err := source()
+		if err != nil {
+			return nil, err
+		}
+		origin := im.Origin
+		if im, err = identify.Open(store, input, patches); err != nil {
+			return nil, err
+		}
+		im.Origin = origin
+		im.EditFiles(func(f fsys.FS, isRoot bool) fsys.FS { return edit(f, isRoot, s) })
+	}
+	m := machine.New()
+	res := &Result{Image: im}
+	switch im.Kind {
+	case identify.System:
+		res.Facts, err = runSystem(m, im, s)
+	case identify.Application, identify.RootFS:
+		res.Facts, err = runApplication(m, im, s)
+	default:
+		err = fmt.Errorf("%s: a %s file cannot be started by itself", im.Input.Name(), im.Formats[len(im.Formats)-1])
+	}
+	if err != nil {
+		return nil, err
+	}
+	res.Trace = m.Trace()
+	return res, nil
+}
+
+func bytePatches(in []BytePatch) ([]blob.Patch, error) {
+	var out []blob.Patch
+	for _, p := range in {
+		data, err := hex.DecodeString(p.Data)
+		if err != nil || p.Off < 0 {
+			return nil, fmt.Errorf("patch %d=%q: want an offset and bytes in hexadecimal", p.Off, p.Data)
+		}
+		out = append(out, blob.Patch{Off: p.Off, Data: data})
+	}
+	return out, nil
+}
+
+// edit applies the file what-ifs that concern this file system.
+func edit(f fsys.FS, isRoot bool, s RunSettings) fsys.FS {
+	var remove []string
+	for _, p := range s.Remove {
+		if _, err := fsys.ResolveParent(f, p); err == nil {
+			remove = append(remove, rel(f, p))
+		}
+	}
+	write := map[string][]byte{}
+	for p, content := range s.Write {
+		if _, err := fsys.ResolveParent(f, p); err == nil || isRoot {
+			write[rel(f, p)] = []byte(content)
+		}
+	}
+	if len(remove)+len(write) == 0 {
+		return f
+	}
+	return union.Edit(f, remove, write)
+}
+
+// rel is the path without the links that lead to it, as io/fs wants it.
+func rel(f fsys.FS, p string) string {
+	if at, err := fsys.ResolveParent(f, p); err == nil {
+		return at
+	}
+	dir, err := fsys.Resolve(f, path.Dir(p))
+	if err != nil {
+		return strings.TrimPrefix(path.Clean("/"+p), "/")
+	}
+	return path.Join(dir, path.Base(p))
+}
+
+func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, error) {
+	c := boot.Config{
+		Disk: im.Disk, Store: im.Store, SecureBoot: s.SecureBoot, MemoryMiB: s.MemoryMiB,
+		Firmware: s.Firmware, Device: s.Device,
+	}
+	if c.Firmware == "" {
+		c.Firmware = DefaultFirmware(im)
+	}
+	if c.Device == "" {
+		c.Device = defaultDevice(im)
+	}
+	for key, value := range s.Set {
+		if key != "cmdline" {
+			return Facts{}, fmt.Errorf("--set %s: a system image has cmdline to set", key)
+		}
+		if json.Unmarshal([]byte(value), &c.Cmdline) != nil {
+			c.Cmdline = value // plain text is taken as it is
+		}
+	}
+	f := boot.Run(m, c)
+	return Facts{Cmdline: f.Cmdline, Kernel: f.Kernel, KernelPath: f.KernelPath, Initrd: f.Initrd, Root: f.Root,
+		Init: f.Init, Target: f.Target, Units: f.Units}, nil
+}
+
+// DefaultFirmware is bios unless only UEFI could start the image: it has an EFI system partition or an
+// EFI boot entry, and nothing that a BIOS would start.
+func DefaultFirmware(im *identify.Image) string {
+	hasUEFI, hasBIOS := false, false
+	for _, l := range im.Bootloaders() {
+		hasUEFI = hasUEFI || l.Firmware == "uefi"
+		hasBIOS = hasBIOS || l.Firmware == "bios"
+	}
+	if hasUEFI && !hasBIOS {
+		return "uefi"
+	}
+	return "bios"
+}
+
+// defaultDevice is what people attach such an image as.
+func defaultDevice(im *identify.Image) string {
+	switch size := im.Disk.Size; {
+	case im.Disk.Format == "iso9660":
+		return "cdrom"
+	case im.Disk.Table == nil && slices.Contains([]int64{360 << 10, 720 << 10, 1200 << 10, 1440 << 10, 2880 << 10}, size):
+		return "floppy"
+	}
+	return "disk"
+}

@@ -1,0 +1,132 @@
+package wire
+
+import (
+	"cmp"
+	"strings"
+
+	"bootpath/sim/disk"
+	"bootpath/sim/fsys"
+	"bootpath/sim/identify"
+	"bootpath/sim/oci"
+)
+
+// Inspect says what the opened file is.
+func (s *Session) Inspect() *Inspection {
+	im := s.image
+	in := &Inspection{
+		Name: im.Input.Name(), Kind: string(im.Kind), Formats: im.Formats, Size: im.Input.Size(), VirtualSize: im.Input.Size(),
+		Filesystems: []Filesystem{}, ElTorito: []BootEntry{}, Bootloaders: []Bootloader{}, Kernels: []KernelImage{},
+		Initrds: []Initrd{}, Images: []AppImage{}, Origin: im.Origin, KernelSearched: im.Searched(),
+		Notes: append([]string{}, im.Notes...),
+	}
+	for _, k := range im.Kernels() {
+		in.Kernels = append(in.Kernels, KernelImage{Path: k.Path, Version: k.Version, Arch: k.Arch, Size: k.Size, Cites: k.Cites})
+	}
+	for _, r := range im.Initrds() {
+		in.Initrds = append(in.Initrds, Initrd{Path: r.Path, Compression: r.Compression, Entries: r.Entries})
+		if r.Err != nil {
+			in.Notes = append(in.Notes, r.Path+": "+r.Err.Error())
+		}
+	}
+	if im.Disk != nil {
+		describeDisk(in, im)
+	}
+	if root := im.Root; root != nil {
+		describeRoot(in, root)
+	}
+	if im.Archive != nil {
+		for i := range im.Archive.Images {
+			in.Images = append(in.Images, describeApp(&im.Archive.Images[i]))
+		}
+		if len(im.Archive.Images) > 0 {
+			if root, err := im.Archive.Images[0].RootFS(); err == nil {
+				describeRoot(in, root)
+			} else {
+				in.Notes = append(in.Notes, err.Error())
+			}
+		}
+	}
+	in.KernelFrom = kernelFrom(im)
+	if in.KernelFrom == "inside" && len(in.Kernels) > 0 {
+		in.KernelCites = in.Kernels[0].Cites
+	}
+	in.BytesRead = im.Store.BytesRead()
+	return in
+}
+
+// kernelFrom tells where the kernel that would run comes from. A kernel file inside an application image
+// changes nothing: no runtime ever starts it.
+func kernelFrom(im *identify.Image) string {
+	switch im.Kind {
+	case identify.Application:
+		return "host"
+	case identify.RootFS:
+		return "platform"
+	}
+	if len(im.Kernels()) > 0 {
+		return "inside"
+	}
+	return "none"
+}
+
+func describeRoot(in *Inspection, root fsys.FS) {
+	if o := identify.OSRelease(root); o != nil {
+		in.OS = &OSRelease{ID: o.ID, VersionID: o.VersionID, PrettyName: o.PrettyName}
+	}
+	if p := identify.Init(root); p != nil {
+		in.Init = &InitProgram{Path: p.Path, Kind: p.Kind}
+	}
+}
+
+func describeDisk(in *Inspection, im *identify.Image) {
+	d := im.Disk
+	in.VirtualSize = d.Size
+	if t := d.Table; t != nil {
+		in.PartitionTable = &PartitionTable{Type: t.Type, ID: t.ID, Partitions: []Partition{}}
+		for _, p := range t.Partitions {
+			in.PartitionTable.Partitions = append(in.PartitionTable.Partitions, Partition{
+				Number: p.Number, Start: p.Start, Size: p.Size, Type: p.Type, UUID: p.UUID, Name: p.Name, Bootable: p.Bootable, Cites: p.Cites,
+			})
+		}
+	}
+	for _, v := range d.Volumes {
+		in.Filesystems = append(in.Filesystems, describeVolume(v))
+	}
+	for _, e := range d.ElTorito {
+		in.ElTorito = append(in.ElTorito, BootEntry{Platform: e.Platform, Emulation: e.Emulation, Path: im.ElToritoPath(e)})
+	}
+	for _, l := range im.Bootloaders() {
+		in.Bootloaders = append(in.Bootloaders, Bootloader{Firmware: l.Firmware, Name: l.Name, Path: l.Path})
+	}
+}
+
+func describeVolume(v disk.Volume) Filesystem {
+	out := Filesystem{Partition: v.Partition, Type: v.Type}
+	if v.FS != nil {
+		info := v.FS.Info()
+		out.Label, out.UUID, out.Notes, out.Cites = info.Label, info.UUID, info.Notes, info.Cites
+	} else if v.Err != nil {
+		out.Notes = []string{v.Err.Error()}
+	}
+	return out
+}
+
+func describeApp(a *oci.Image) AppImage {
+	c := a.Config.Config
+	out := AppImage{
+		Ref: strings.Join(a.Refs, ", "), Platform: a.Platform, ManifestDigest: a.ManifestDigest, ConfigDigest: a.ConfigDigest,
+		Layers: []Layer{}, Entrypoint: orEmpty(c.Entrypoint), Cmd: orEmpty(c.Cmd), Env: orEmpty(c.Env),
+		User: c.User, Workdir: cmp.Or(c.WorkingDir, "/"),
+	}
+	for _, l := range a.Layers {
+		out.Layers = append(out.Layers, Layer{Digest: l.Digest, DiffID: l.DiffID, Size: l.Size, MediaType: l.MediaType, CreatedBy: l.CreatedBy})
+	}
+	return out
+}
+
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

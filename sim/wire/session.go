@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/decode"
+	"bootpath/sim/identify"
+	"bootpath/sim/scenario"
+	"bootpath/sim/trace"
+)
+
+// Session is one opened file and the runs made of it: what a page or the command talks to.
+type Session struct {
+	name  string
+	r     io.ReaderAt
+	size  int64
+	image *identify.Image
+	ran   *identify.Image // of the latest run: where its citations lie
+}
+
+// Open opens the size bytes of r, a file called name: an image or a slice of one.
+func Open(name string, r io.ReaderAt, size int64) (*Session, error) {
+	s := &Session{name: name, r: r, size: size}
+	store, input, err := s.source()
+	if err != nil {
+		return nil, err
+	}
+	if s.image, err = identify.Open(store, input, nil); err != nil {
+		return nil, err
+	}
+	if blob.IsSlice(r) {
+		_, origin, err := blob.OpenSlice(r, size)
+		if err != nil {
+			return nil, err
+		}
+		s.image.Origin = &origin
+	}
+	s.ran = s.image
+	return s, nil
+}
+
+// source opens the input afresh.
+func (s *Session) source() (*blob.Store, *blob.Blob, error) {
+	if !blob.IsSlice(s.r) {
+		store := blob.NewStore()
+		return store, store.Add(s.name, s.r, s.size, nil), nil
+	}
+	store, origin, err := blob.OpenSlice(s.r, s.size)
+	if err != nil {
+		return nil, nil, err
+	}
+	kept := store.Kept(origin.Name)
+	if kept == nil {
+		return nil, nil, fmt.Errorf("slice: keeps nothing of its input %q: %w", origin.Name, decode.ErrFormat)
+	}
+	return store, store.Add(origin.Name, kept, kept.Size(), nil), nil
+}
+
+// Run starts the image under the settings.
+func (s *Session) Run(settings scenario.RunSettings) (*RunResult, error) {
+	res, err := scenario.Run(s.image, s.source, settings)
+	if err != nil {
+		return nil, err
+	}
+	s.ran = res.Image
+	return &RunResult{
+		Outcome: res.Trace.Outcome, Steps: res.Trace.Steps, Facts: res.Facts,
+		Console: consoleLines(res.Trace.Steps), BytesRead: res.Image.Store.BytesRead(),
+	}, nil
+}
+
+func consoleLines(steps []trace.Step) []string {
+	var all strings.Builder
+	for _, st := range steps {
+		all.WriteString(st.Console)
+	}
+	if all.Len() == 0 {
+		return []string{}
+	}
+	return strings.Split(strings.TrimSuffix(all.String(), "\n"), "\n")
+}
+
+// maxChunk is how many bytes one request may ask for.
+const maxChunk = 1 << 20
+
+// Bytes returns up to n bytes at off of a blob that the latest run or inspection named.
+func (s *Session) Bytes(name string, off, n int64) (*Chunk, []byte, error) {
+	b := s.ran.Store.Blob(name)
+	if b == nil {
+		b = s.image.Store.Blob(name)
+	}
+	if b == nil {
+		return nil, nil, fmt.Errorf("no bytes are called %q", name)
+	}
+	size := b.Size()
+	if off < 0 || n < 0 || n > maxChunk || off > size {
+		return nil, nil, fmt.Errorf("%s: range %d+%d, want at most %d bytes inside %d", name, off, n, maxChunk, size)
+	}
+	p := make([]byte, min(n, size-off))
+	got, err := b.Unlogged().ReadAt(p, off)
+	if err != nil && err != io.EOF && !errors.Is(err, blob.ErrNotKept) {
+		return nil, nil, err
+	}
+	return &Chunk{Blob: name, Off: off, Size: size, From: b.From(off, int64(got))}, p[:got], nil
+}
+
+// Slice writes what was read so far as a slice; origin's name and size are filled in.
+func (s *Session) Slice(w io.Writer, origin blob.Origin) error {
+	if s.image.Origin != nil {
+		_, err := io.Copy(w, io.NewSectionReader(s.r, 0, s.size))
+		return err
+	}
+	origin.Name, origin.Size = s.image.Input.Name(), s.image.Input.Size()
+	return s.image.Store.WriteSlice(w, origin)
+}
+
+// Store gives the blobs of the latest run.
+func (s *Session) Store() *blob.Store { return s.ran.Store }
+
+// FailureOf turns an error into what a page shows: what was expected, what was found, where.
+func FailureOf(err error) *Failure {
+	f := &Failure{Code: "read", Message: err.Error()}
+	var bad *decode.Error
+	switch {
+	case errors.Is(err, decode.ErrUnsupported):
+		f.Code = "unsupported"
+	case errors.Is(err, decode.ErrFormat):
+		f.Code = "format"
+	}
+	if errors.As(err, &bad) {
+		f.Want, f.Got = bad.Want, bad.Got
+		f.Where = fmt.Sprintf("offset %#x", bad.Off)
+		if f.Code == "read" {
+			f.Code = "format"
+		}
+	}
+	return f
+}

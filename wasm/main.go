@@ -1,0 +1,204 @@
+//go:build js && wasm
+
+// The engine in a Web Worker. It installs one function,
+//
+//	bootpathRequest(json, payload, reply)
+//
+// json is a wire.Request; payload is the File, the files or the bytes that belong to it; reply(json, bytes)
+// is called with any number of progress reports and then one answer. This is the only package that knows
+// the browser: FileReaderSync and synchronous range requests are its io.ReaderAt, IndexedDB its shelf.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"runtime/debug"
+	"strings"
+	"syscall/js"
+	"time"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/scenario"
+	"bootpath/sim/wire"
+)
+
+// memoryPercent makes the collector run early: memory that wasm has grown to is never given back.
+const memoryPercent = 40
+
+// progressEvery is how often long work says how far it is.
+const progressEvery = 100 * time.Millisecond
+
+func main() {
+	debug.SetGCPercent(memoryPercent)
+	e := &engine{}
+	js.Global().Set("bootpathRequest", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		text, payload, reply := args[0].String(), args[1], args[2]
+		go e.handle(text, payload, reply)
+		return nil
+	}))
+	select {}
+}
+
+// engine holds the opened image between requests.
+type engine struct {
+	session *wire.Session
+	key     string // of the image in the library
+	kept    bool   // the library has its slice already
+}
+
+func (e *engine) handle(text string, payload, reply js.Value) {
+	var req wire.Request
+	var resp wire.Response
+	var out []byte
+	send := func(r wire.Response, b []byte) {
+		r.ID = req.ID
+		s, err := json.Marshal(r)
+		if err != nil {
+			s = []byte(fmt.Sprintf(`{"id":%d,"failure":{"code":"internal","message":%q}}`, req.ID, err.Error()))
+		}
+		arg := js.Undefined()
+		if b != nil {
+			arg = toJS(b)
+		}
+		reply.Invoke(string(s), arg)
+	}
+	err := json.Unmarshal([]byte(text), &req)
+	if err == nil {
+		next := time.Now().Add(progressEvery)
+		progress := func(read int64) {
+			if now := time.Now(); now.After(next) {
+				next = now.Add(progressEvery)
+				send(wire.Response{Progress: &wire.ProgressReport{Stage: req.Method, BytesRead: read}}, nil)
+			}
+		}
+		out, err = e.answer(req, payload, progress, &resp)
+	}
+	if err != nil {
+		resp, out = wire.Response{Failure: wire.FailureOf(err)}, nil
+	}
+	send(resp, out)
+	if req.Method == "run" && err == nil {
+		e.keep()
+	}
+}
+
+// answer does the request and returns the bytes that go beside the response.
+func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64), resp *wire.Response) ([]byte, error) {
+	switch req.Method {
+	case "open":
+		if err := e.open(req.Name, payload, progress); err != nil {
+			return nil, err
+		}
+		resp.Inspection = e.session.Inspect()
+		return nil, nil
+	case "library":
+		var err error
+		resp.Library, err = libraryEntries()
+		return nil, err
+	case "forget":
+		return nil, libraryForget(req.Name)
+	}
+	if e.session == nil {
+		return nil, fmt.Errorf("%s: no image is open", req.Method)
+	}
+	switch req.Method {
+	case "run":
+		var settings scenario.RunSettings
+		if req.Settings != nil {
+			settings = *req.Settings
+		}
+		res, err := e.session.Run(settings)
+		resp.Run = res
+		return nil, err
+	case "bytes":
+		chunk, b, err := e.session.Bytes(req.Name, req.Off, req.Len)
+		resp.Chunk = chunk
+		return b, err
+	case "slice":
+		var b bytes.Buffer
+		err := e.session.Slice(&b, e.origin())
+		return b.Bytes(), err
+	}
+	return nil, fmt.Errorf("method %q is not known", req.Method)
+}
+
+func (e *engine) origin() blob.Origin {
+	return blob.Origin{Tool: "bootpath in a browser", Date: time.Now().UTC().Format(time.DateOnly)}
+}
+
+// open opens what the payload is, or what name is the address of.
+func (e *engine) open(name string, payload js.Value, progress func(int64)) error {
+	var r io.ReaderAt
+	var size int64
+	var err error
+	switch {
+	case payload.InstanceOf(js.Global().Get("Array")) && payload.Length() > 0:
+		payload = payload.Index(0)
+		fallthrough
+	case payload.InstanceOf(js.Global().Get("Blob")):
+		f := newFile(payload)
+		r, size = f, f.size
+		if n := payload.Get("name"); n.Type() == js.TypeString {
+			name = n.String()
+		}
+	case payload.InstanceOf(js.Global().Get("Uint8Array")):
+		b := fromJS(payload)
+		r, size = bytes.NewReader(b), int64(len(b))
+	case strings.HasPrefix(name, libraryPrefix):
+		var b []byte
+		if b, err = libraryGet(strings.TrimPrefix(name, libraryPrefix)); err != nil {
+			return err
+		}
+		r, size = bytes.NewReader(b), int64(len(b))
+	default:
+		var u *remote
+		if u, err = newRemote(name); err != nil {
+			return err
+		}
+		r, size, name = u, u.size, path.Base(strings.TrimSuffix(name, "/"))
+	}
+	session, err := wire.Open(name, &cached{r: r, size: size, progress: progress}, size)
+	if err != nil {
+		return err
+	}
+	e.session, e.key, e.kept = session, fmt.Sprintf("%s:%d", name, size), false
+	return nil
+}
+
+// keep puts the opened image into the library as a slice; a full or forbidden IndexedDB only means that
+// the next visit starts without it.
+func (e *engine) keep() {
+	if e.kept {
+		return
+	}
+	e.kept = true
+	in := e.session.Inspect()
+	if in.Origin != nil {
+		return
+	}
+	var b bytes.Buffer
+	if err := e.session.Slice(&b, e.origin()); err != nil || b.Len() > libraryMax {
+		return
+	}
+	o := e.origin()
+	o.Name, o.Size = in.Name, in.Size
+	err := libraryPut(wire.LibraryEntry{Key: e.key, Origin: o, Kind: in.Kind, Size: int64(b.Len())}, b.Bytes())
+	if err != nil {
+		js.Global().Get("console").Call("info", "bootpath: the library did not keep "+in.Name+": "+err.Error())
+	}
+}
+
+func toJS(b []byte) js.Value {
+	a := js.Global().Get("Uint8Array").New(len(b))
+	js.CopyBytesToJS(a, b)
+	return a
+}
+
+func fromJS(v js.Value) []byte {
+	b := make([]byte, v.Get("length").Int())
+	js.CopyBytesToGo(b, v)
+	return b
+}

@@ -1,0 +1,174 @@
+//go:build js && wasm
+
+package main
+
+import (
+	"container/list"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"syscall/js"
+)
+
+// A call into the browser costs about a millisecond whatever its length (docs/rationale.md), so reads are
+// widened to whole blocks and the blocks are kept.
+const (
+	readBlock  = 256 << 10
+	readBlocks = 128 // 32 MiB
+)
+
+// cached reads r in whole blocks, keeps the latest and says how much was fetched.
+type cached struct {
+	r        io.ReaderAt
+	size     int64
+	progress func(int64)
+	blocks   map[int64]*list.Element
+	lru      *list.List
+	fetched  int64
+}
+
+type readCache struct {
+	index int64
+	data  []byte
+}
+
+func (c *cached) ReadAt(p []byte, off int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		if off >= c.size {
+			return done, io.EOF
+		}
+		b, err := c.block(off / readBlock)
+		if err != nil {
+			return done, err
+		}
+		n := copy(p[done:], b[off%readBlock:])
+		done, off = done+n, off+int64(n)
+	}
+	return done, nil
+}
+
+func (c *cached) block(i int64) ([]byte, error) {
+	if c.blocks == nil {
+		c.blocks, c.lru = map[int64]*list.Element{}, list.New()
+	}
+	if e := c.blocks[i]; e != nil {
+		c.lru.MoveToFront(e)
+		return e.Value.(*readCache).data, nil
+	}
+	data := make([]byte, min(readBlock, c.size-i*readBlock))
+	if n, err := c.r.ReadAt(data, i*readBlock); n < len(data) {
+		return nil, fmt.Errorf("reading %d bytes at %#x: got %d: %w", len(data), i*readBlock, n, err)
+	}
+	if c.lru.Len() >= readBlocks {
+		delete(c.blocks, c.lru.Remove(c.lru.Back()).(*readCache).index)
+	}
+	c.blocks[i] = c.lru.PushFront(&readCache{i, data})
+	if c.fetched += int64(len(data)); c.progress != nil {
+		c.progress(c.fetched)
+	}
+	return data, nil
+}
+
+// file reads a File or Blob of the page; in a worker that may be done synchronously.
+type file struct {
+	blob   js.Value
+	reader js.Value
+	size   int64
+}
+
+func newFile(blob js.Value) *file {
+	return &file{blob, js.Global().Get("FileReaderSync").New(), int64(blob.Get("size").Float())}
+}
+
+func (f *file) ReadAt(p []byte, off int64) (n int, err error) {
+	defer func() { // the file may have changed or gone since it was dropped
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the browser cannot read the file any more: %v", r)
+		}
+	}()
+	part := f.blob.Call("slice", float64(off), float64(off+int64(len(p))))
+	buf := js.Global().Get("Uint8Array").New(f.reader.Call("readAsArrayBuffer", part))
+	n = js.CopyBytesToGo(p, buf)
+	if n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// remote reads a URL by range requests, or whole when its server knows none.
+type remote struct {
+	url   string
+	size  int64
+	whole []byte
+}
+
+// wholeMax is how long a file may be that has to be fetched whole, in bytes.
+const wholeMax = 64 << 20
+
+func newRemote(url string) (*remote, error) {
+	r := &remote{url: url}
+	body, xhr, err := r.get("bytes=0-0")
+	if err != nil {
+		return nil, err
+	}
+	if xhr.Get("status").Int() == 206 {
+		_, total, ok := strings.Cut(header(xhr, "Content-Range"), "/")
+		if size, err := strconv.ParseInt(total, 10, 64); ok && err == nil {
+			r.size = size
+			return r, nil
+		}
+	}
+	if len(body) > wholeMax {
+		return nil, fmt.Errorf("%s: %d bytes from a server without range requests, limit %d", url, len(body), wholeMax)
+	}
+	r.whole, r.size = body, int64(len(body))
+	return r, nil
+}
+
+func header(xhr js.Value, name string) string {
+	if v := xhr.Call("getResponseHeader", name); v.Type() == js.TypeString {
+		return v.String()
+	}
+	return ""
+}
+
+func (r *remote) get(byteRange string) (body []byte, xhr js.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: %v", r.url, p)
+		}
+	}()
+	xhr = js.Global().Get("XMLHttpRequest").New()
+	xhr.Call("open", "GET", r.url, false)
+	xhr.Set("responseType", "arraybuffer")
+	if byteRange != "" {
+		xhr.Call("setRequestHeader", "Range", byteRange)
+	}
+	xhr.Call("send")
+	if s := xhr.Get("status").Int(); s != 200 && s != 206 {
+		return nil, xhr, fmt.Errorf("%s: HTTP status %d", r.url, s)
+	}
+	return fromJS(js.Global().Get("Uint8Array").New(xhr.Get("response"))), xhr, nil
+}
+
+func (r *remote) ReadAt(p []byte, off int64) (int, error) {
+	if off >= r.size {
+		return 0, io.EOF
+	}
+	body := r.whole
+	if body != nil {
+		body = body[off:]
+	} else {
+		var err error
+		if body, _, err = r.get(fmt.Sprintf("bytes=%d-%d", off, min(off+int64(len(p)), r.size)-1)); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, body)
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
