@@ -137,6 +137,9 @@ func TestASliceReplaysWhatWasReadAndNothingElse(t *testing.T) {
 	_, err = in2.ReadAt(make([]byte, 4), 100)
 	require.True(t, errors.Is(err, ErrNotKept), "%v", err)
 	require.Equal(t, int64(len(data)), s2.Blob("inner").Size())
+	p := make([]byte, 20)
+	require.Equal(t, [][2]int64{{9, 11}}, kept.ReadKept(p, 0))
+	require.Equal(t, "HEADER...", string(p[:9]))
 }
 
 func TestRangesMerge(t *testing.T) {

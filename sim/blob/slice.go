@@ -172,3 +172,25 @@ func (s *Saved) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return done, nil
 }
+
+// ReadKept fills p with the kept bytes from off on, zeros elsewhere, and returns the ranges of p (offset,
+// length) that were not kept.
+func (s *Saved) ReadKept(p []byte, off int64) (gaps [][2]int64) {
+	clear(p)
+	at, end := off, off+int64(len(p))
+	for _, r := range s.runs {
+		lo, hi := max(r.off, at), min(r.off+int64(len(r.data)), end)
+		if lo >= hi {
+			continue
+		}
+		if lo > at {
+			gaps = append(gaps, [2]int64{at - off, lo - at})
+		}
+		copy(p[lo-off:hi-off], r.data[lo-r.off:])
+		at = hi
+	}
+	if at < end {
+		gaps = append(gaps, [2]int64{at - off, end - at})
+	}
+	return gaps
+}

@@ -101,11 +101,16 @@ func (s *Session) Bytes(name string, off, n int64) (*Chunk, []byte, error) {
 		return nil, nil, fmt.Errorf("%s: range %d+%d, want at most %d bytes inside %d", name, off, n, maxChunk, size)
 	}
 	p := make([]byte, min(n, size-off))
+	chunk := &Chunk{Blob: name, Off: off, Size: size, From: b.From(off, int64(len(p)))}
+	if kept := s.ran.Store.Kept(name); kept != nil {
+		chunk.Gaps = kept.ReadKept(p, off)
+		return chunk, p, nil
+	}
 	got, err := b.Unlogged().ReadAt(p, off)
-	if err != nil && err != io.EOF && !errors.Is(err, blob.ErrNotKept) {
+	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
-	return &Chunk{Blob: name, Off: off, Size: size, From: b.From(off, int64(got))}, p[:got], nil
+	return chunk, p[:got], nil
 }
 
 // Slice writes what was read so far as a slice; origin's name and size are filled in.

@@ -165,6 +165,7 @@ type Chunk struct {
 	Off  int64       `json:"off"`
 	Size int64       `json:"size"`           // of the whole blob
 	From []blob.Span `json:"from,omitempty"` // the parent's bytes it was computed from
+	Gaps [][2]int64  `json:"gaps,omitempty"` // offset and length in the chunk of what a slice did not keep
 }
 
 // ProgressReport says how far long work is.
