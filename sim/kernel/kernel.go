@@ -7,6 +7,9 @@
 package kernel
 
 import (
+	"fmt"
+	"strings"
+
 	"bootpath/sim/blob"
 	"bootpath/sim/fsys"
 	"bootpath/sim/machine"
@@ -19,6 +22,7 @@ type Options struct {
 	Arch     string // as GOARCH: "amd64"
 	Hostname string // of the first UTS namespace; "(none)" when empty, as Linux has it
 	Cmdline  string
+	FirstPID int // PID of the first child of PID 1; 2 when zero
 }
 
 // Kernel is one running kernel.
@@ -27,14 +31,21 @@ type Kernel struct {
 	o       Options
 	init    *Task
 	tasks   []*Task
+	spaces  []*Namespace
+	cgroups []*cgroup
 	devices []Device
 	rootfs  *super
+	devtmp  *super
+	sysfs   *super
+	cgroup2 *super
 	ids     counters
+	shown   []machine.Set
+	damage  error
 }
 
 // counters number what the kernel makes, in order.
 type counters struct {
-	pid, mount, namespace, super int
+	pid, mount, super, group int
 }
 
 // Device is a block device that [Kernel.AddDevice] registered.
@@ -44,6 +55,7 @@ type Device struct {
 	FSType string  // as blkid names it; what mount(2) must be told
 	UUID   string
 	Label  string
+	sb     *super
 }
 
 // New starts a kernel: PID 1 exists, its root is an empty rootfs. It emits nothing.
@@ -68,7 +80,7 @@ func (k *Kernel) Options() Options { return k.o }
 // AddDevice registers a block device; devtmpfs shows it and mount(2) finds its file system. The
 // device's row is the caller's to emit.
 func (k *Kernel) AddDevice(name string, f fsys.FS, fstype, uuid, label string) {
-	k.devices = append(k.devices, Device{name, f, fstype, uuid, label})
+	k.devices = append(k.devices, Device{Name: name, FS: f, FSType: fstype, UUID: uuid, Label: label})
 }
 
 // Devices lists the block devices in the order in which they were registered.
@@ -76,28 +88,57 @@ func (k *Kernel) Devices() []Device { return k.devices }
 
 // UnpackRootfs puts the files of an initramfs into rootfs, the file system below every mount.
 // ramfs-rootfs-initramfs.rst. It emits nothing: the actor that unpacks says so.
-func (k *Kernel) UnpackRootfs(f fsys.FS) { k.rootfs.lower = f }
+func (k *Kernel) UnpackRootfs(f fsys.FS) {
+	k.rootfs.lower = f
+	delete(k.rootfs.made, ".")
+}
 
-// emit appends a step of t.
-func (t *Task) emit(st trace.Step, rows ...machine.Set) int {
-	st.Actor, st.Stage = t.Actor, t.Stage
+// Emit appends a step together with all that changed in the kernel's tables since the last one: for the
+// state that quiet tasks made, and for steps of actors that are not system calls.
+func (k *Kernel) Emit(st trace.Step, more ...machine.Set) int {
+	return k.m.Emit(st, append(k.rows(), more...)...)
+}
+
+// call is one system call on its way into the trace.
+type call struct {
+	kind  trace.Kind
+	line  string // as strace prints it, without the result
+	args  map[string]string
+	cites []blob.Cite
+}
+
+// done emits a call that succeeded.
+func (t *Task) done(c call, rule string) { t.report(c, "0", rule) }
+
+// fail emits a call that failed and returns its errno. section names the manual's page: "mount(2)".
+func (t *Task) fail(c call, section string, err error) error {
+	e, ok := err.(Errno)
+	if !ok {
+		e = EIO
+	}
+	if c.args == nil {
+		c.args = map[string]string{}
+	}
+	c.args["error"], c.args["errno"] = e.Strerror(), e.Name()
+	t.report(c, fmt.Sprintf("-1 %s (%s)", e.Name(), e.Strerror()), section+" "+e.Name())
+	return e
+}
+
+func (t *Task) report(c call, result, rule string) {
+	if t.Quiet {
+		return
+	}
+	if c.args == nil {
+		c.args = map[string]string{}
+	}
+	c.args["call"] = c.line + " = " + result
+	c.args["result"] = strings.Fields(strings.TrimPrefix(result, "-1 "))[0]
+	st := trace.Step{Actor: t.Actor, Stage: t.Stage, Kind: c.kind, Args: c.args, Cites: c.cites, Rule: rule}
 	if st.Actor == "" {
-		st.Actor = t.Comm
+		st.Actor = fmt.Sprintf("%s[%d]", t.Comm, t.PID)
 	}
 	if st.Stage == "" {
 		st.Stage = trace.Kernel
 	}
-	n := t.k.m.Emit(st, rows...)
-	return n
-}
-
-// fail appends a step that says that a call failed, and returns its errno.
-func (t *Task) fail(kind trace.Kind, args map[string]string, e Errno, rule string, cites ...blob.Cite) error {
-	if args == nil {
-		args = map[string]string{}
-	}
-	args["result"] = e.Name()
-	args["error"] = e.Strerror()
-	t.emit(trace.Step{Kind: kind, Args: args, Rule: rule, Cites: cites})
-	return e
+	t.k.Emit(st)
 }

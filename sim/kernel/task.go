@@ -1,7 +1,10 @@
 package kernel
 
 import (
-	"bootpath/sim/fsys"
+	"slices"
+	"strconv"
+
+	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
 
@@ -12,28 +15,107 @@ type Task struct {
 	Comm, Exe string
 	Argv, Env []string
 	Cred      Cred
+	Secure    bool // the latest execve raised privileges: ld.so ignores the environment (AT_SECURE)
+	State     string
 
 	Actor string      // who the steps of this task are attributed to; Comm when empty
 	Stage trace.Stage // of the steps; kernel when empty
+	Quiet bool        // make no steps: the caller emits one for all with [Kernel.Emit]
 
-	k *Kernel
+	k        *Kernel
+	parent   *Task
+	ns       map[NSType]*Namespace
+	nextPID  *Namespace // PID namespace of the children; nil for its own
+	root     loc
+	cwd      loc
+	exe      *image // what execve loaded
+	limits   map[string]Limit
+	filters  []*Filter
+	keepCaps bool
+	session  int
+	cgroup   string
 }
 
-// Cred is what the kernel decides permissions by. credentials(7), capabilities(7).
-type Cred struct {
-	UID, EUID, SUID, FSUID                               uint32
-	GID, EGID, SGID, FSGID                               uint32
-	Groups                                               []uint32
-	Inheritable, Permitted, Effective, Bounding, Ambient Caps
-	NoNewPrivs                                           bool
+// Limit is a resource limit; -1 is unlimited. getrlimit(2).
+type Limit struct{ Soft, Hard int64 }
+
+func (k *Kernel) boot() {
+	t := &Task{
+		PID: 1, NSPID: 1, Comm: "swapper", k: k, State: "running", ns: map[NSType]*Namespace{},
+		limits: map[string]Limit{"NOFILE": {1024, 4096}, "STACK": {8 << 20, -1}}, cgroup: "/",
+	}
+	t.Cred = RootCred()
+	k.ids.pid = max(k.o.FirstPID, 2) - 1
+	for _, kind := range nsKinds() {
+		n := k.newNS(kind.Type, nil, nil)
+		n.Owner, t.ns[kind.Type] = 1, n
+	}
+	for _, n := range t.ns {
+		n.user = t.ns[UserNS]
+	}
+	t.ns[UTSNS].hostname = k.o.Hostname
+	t.ns[CgroupNS].cgroup = "/"
+	t.ns[PIDNS].reaper, t.ns[PIDNS].nextPID = t, k.ids.pid+1
+	k.init, k.tasks = t, []*Task{t}
+	k.rootfs = k.newSuper("rootfs", "rootfs", nil)
+	m := k.newMount(k.rootfs, ".", t.ns[MountNS])
+	t.ns[MountNS].rootMnt = m
+	t.root, t.cwd = loc{m, "."}, loc{m, "."}
 }
-
-// Caps is a set of capabilities: bit n is capability n.
-type Caps uint64
-
-func (k *Kernel) boot() { k.rootfs = &super{}; k.init = &Task{PID: 1, k: k}; k.tasks = []*Task{k.init} }
 
 // Kernel is the kernel that t runs on.
 func (t *Task) Kernel() *Kernel { return t.k }
 
-type super struct{ lower fsys.FS }
+// Tasks lists the living tasks in the order in which they were made.
+func (k *Kernel) Tasks() []*Task { return slices.Clone(k.tasks) }
+
+// row is t's row of the processes table.
+func (t *Task) row() trace.Row {
+	return trace.Row{
+		"pid": strconv.Itoa(t.PID), "ppid": strconv.Itoa(t.PPID), "comm": t.Comm, "exe": t.Exe,
+		"uid": strconv.FormatUint(uint64(t.Cred.EUID), 10), "gid": strconv.FormatUint(uint64(t.Cred.EGID), 10),
+		"state": t.State, "ns_pid": strconv.Itoa(t.NSPID),
+	}
+}
+
+// rows gives the whole state; the machine keeps what differs. Rows that went are cleared.
+func (k *Kernel) rows() []machine.Set {
+	var out []machine.Set
+	for _, t := range k.tasks {
+		out = append(out, machine.Set{Table: trace.Processes, ID: strconv.Itoa(t.PID), Row: t.row()})
+	}
+	for _, n := range k.spaces {
+		out = append(out, machine.Set{Table: trace.Namespaces, ID: n.ID(), Row: trace.Row{
+			"type": string(n.Type), "owner": strconv.Itoa(n.Owner), "members": k.members(n),
+		}})
+	}
+	for _, n := range k.spaces {
+		for _, m := range n.mounts {
+			out = append(out, machine.Set{Table: trace.Mounted, ID: strconv.Itoa(m.id), Row: m.row()})
+		}
+	}
+	for _, c := range k.cgroups {
+		out = append(out, machine.Set{Table: trace.Cgroups, ID: c.path, Row: k.cgroupRow(c)})
+	}
+	return k.withRemovals(out)
+}
+
+// withRemovals adds the rows that were shown before and are no more.
+func (k *Kernel) withRemovals(now []machine.Set) []machine.Set {
+	type key struct {
+		table trace.Table
+		id    string
+	}
+	here := map[key]bool{}
+	for _, s := range now {
+		here[key{s.Table, s.ID}] = true
+	}
+	var out []machine.Set
+	for _, s := range k.shown {
+		if !here[key{s.Table, s.ID}] {
+			out = append(out, machine.Set{Table: s.Table, ID: s.ID})
+		}
+	}
+	k.shown = now
+	return append(out, now...)
+}
