@@ -1,0 +1,222 @@
+package systemd
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/conf/cmdline"
+	"bootpath/sim/fsys"
+)
+
+// generatorDirs is where generators lie, highest priority first. systemd.generator(7).
+var generatorDirs = [...]string{"/run/systemd/system-generators", "/etc/systemd/system-generators",
+	"/usr/local/lib/systemd/system-generators", "/lib/systemd/system-generators", "/usr/lib/systemd/system-generators"}
+
+// generate does what the generators in the image do before units are loaded: those whose rules are
+// documented. A generator that is known to write nothing on the machines simulated here is passed over,
+// one that is not known is noted.
+func (m *Manager) generate() {
+	cmd := cmdline.Parse(m.Env.Cmdline)
+	known := map[string]func(cmdline.Line){
+		"systemd-fstab-generator":          m.fstabGenerator,
+		"systemd-getty-generator":          m.gettyGenerator,
+		"systemd-debug-generator":          m.debugGenerator,
+		"systemd-rc-local-generator":       m.rcLocalGenerator,
+		"systemd-system-update-generator":  m.systemUpdateGenerator,
+		"systemd-sysv-generator":           m.sysvGenerator,
+		"systemd-cryptsetup-generator":     m.needsFile("systemd-cryptsetup-generator", "/etc/crypttab"),
+		"systemd-veritysetup-generator":    m.needsFile("systemd-veritysetup-generator", "/etc/veritytab"),
+		"systemd-integritysetup-generator": m.needsFile("systemd-integritysetup-generator", "/etc/integritytab"),
+		"systemd-run-generator":            m.needsParam("systemd-run-generator", cmd, "systemd.run"),
+		"systemd-gpt-auto-generator":       func(cmdline.Line) {},
+		// It writes in an initramfs only.
+		"systemd-hibernate-resume-generator": func(cmdline.Line) {},
+		"systemd-bless-boot-generator":       func(cmdline.Line) {},
+	}
+	for _, name := range m.generators() {
+		if run, ok := known[name]; ok {
+			run(cmd)
+		} else {
+			m.Notes = append(m.Notes, name)
+		}
+	}
+}
+
+// generators lists the names of the generators that systemd would run, sorted: an executable of a name
+// in a higher directory stands for those in lower ones, a link to /dev/null removes it.
+func (m *Manager) generators() []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, dir := range generatorDirs[1:] {
+		real, err := fsys.Resolve(m.Env.Root, dir)
+		if err != nil {
+			continue
+		}
+		for _, n := range m.loader.list(real) {
+			if seen[n.name] {
+				continue
+			}
+			seen[n.name] = true
+			if m.executable("/" + n.path) {
+				names = append(names, n.name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// executable tells whether p leads to a regular file with an execute bit.
+func (m *Manager) executable(p string) bool {
+	real, err := fsys.Resolve(m.Env.Root, p)
+	if err != nil {
+		return false
+	}
+	fi, err := m.Env.Root.Lstat(real)
+	return err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0
+}
+
+func (m *Manager) present(p string) bool {
+	_, err := fsys.Resolve(m.Env.Root, p)
+	return err == nil
+}
+
+// needsFile passes over a generator whose configuration is absent and notes it otherwise.
+func (m *Manager) needsFile(name, file string) func(cmdline.Line) {
+	return func(cmdline.Line) {
+		if m.present(file) {
+			m.Notes = append(m.Notes, name)
+		}
+	}
+}
+
+func (m *Manager) needsParam(name string, cmd cmdline.Line, param string) func(cmdline.Line) {
+	return func(cmdline.Line) {
+		if _, ok := cmd.Get(param); ok {
+			m.Notes = append(m.Notes, name)
+		}
+	}
+}
+
+// gettyGenerator puts a login prompt on serial kernel consoles. systemd-getty-generator(8).
+func (m *Manager) gettyGenerator(cmd cmdline.Line) {
+	if v, ok := cmd.Get("systemd.getty_auto"); ok {
+		if on, ok := ParseBool(v); ok && !on {
+			return
+		}
+	}
+	add := func(tty string) {
+		m.loader.generateLink(generator, "getty.target", "wants", "serial-getty@"+EscapePath(tty)+".service", nil)
+	}
+	for _, tty := range m.Env.Consoles {
+		// Prompts on virtual terminals are getty@.service, which is enabled by a link.
+		if !virtualTerminal(tty) {
+			add(tty)
+		}
+	}
+	for _, tty := range m.Env.TTYs {
+		if slices.Contains([]string{"hvc0", "xvc0", "hvsi0", "sclp_line0", "ttysclp0", "3270!tty1"}, tty) {
+			add(tty)
+		}
+	}
+}
+
+func virtualTerminal(tty string) bool {
+	n, ok := strings.CutPrefix(tty, "tty")
+	return ok && n != "" && strings.Trim(n, "0123456789") == ""
+}
+
+// debugGenerator obeys systemd.mask=, systemd.wants= and systemd.debug_shell. systemd-debug-generator(8).
+func (m *Manager) debugGenerator(cmd cmdline.Line) {
+	target := DefaultUnit(cmd)
+	for _, p := range cmd.Params {
+		switch {
+		case p.Name == "systemd.mask" && p.HasValue:
+			m.loader.generateAlias(generatorEarly, mangle(p.Value, "service"), "/dev/null", nil)
+		case p.Name == "systemd.wants" && p.HasValue:
+			m.loader.generateLink(generatorEarly, target, "wants", mangle(p.Value, "service"), nil)
+		case p.Name == "systemd.debug_shell" || p.Name == "systemd.debug-shell":
+			if on, ok := ParseBool(p.Value); !p.HasValue || !ok || on {
+				m.loader.generateLink(generatorEarly, target, "wants", "debug-shell.service", nil)
+			}
+		}
+	}
+}
+
+// mangle completes a unit name that people abbreviate; a path becomes a mount unit.
+func mangle(name, suffix string) string {
+	switch {
+	case ValidName(name):
+		return name
+	case strings.HasPrefix(name, "/dev/"):
+		return NameForPath(name, "device")
+	case strings.HasPrefix(name, "/"):
+		return NameForPath(name, "mount")
+	}
+	return Escape(name) + "." + suffix
+}
+
+// DefaultUnit is the unit that the kernel command line asks for; default.target when it asks for none.
+// systemd(1), "KERNEL COMMAND LINE".
+func DefaultUnit(cmd cmdline.Line) string {
+	unit := "default.target"
+	words := make([]string, 0, len(cmd.Params)+len(cmd.Init))
+	for _, p := range cmd.Params {
+		switch {
+		case p.HasValue && p.Name == "systemd.unit" && ValidName(p.Value):
+			unit = p.Value
+		case !p.HasValue:
+			words = append(words, p.Name)
+		}
+		if !p.HasValue {
+			unit = runlevel(p.Name, unit)
+		}
+	}
+	for _, w := range cmd.Init {
+		unit = runlevel(w, unit)
+	}
+	return unit
+}
+
+func runlevel(word, otherwise string) string {
+	switch word {
+	case "emergency", "-b":
+		return "emergency.target"
+	case "rescue", "single", "-s", "s", "S", "1":
+		return "rescue.target"
+	case "2", "3", "4":
+		return "multi-user.target"
+	case "5":
+		return "graphical.target"
+	}
+	return otherwise
+}
+
+// rcLocalGenerator starts /etc/rc.local when it is executable. systemd-rc-local-generator(8).
+func (m *Manager) rcLocalGenerator(cmdline.Line) {
+	if m.executable("/etc/rc.local") {
+		m.loader.generateLink(generatorLate, "multi-user.target", "wants", "rc-local.service", m.fileCite("/etc/rc.local"))
+	}
+}
+
+// systemUpdateGenerator turns the start into an offline update. systemd-system-update-generator(8).
+func (m *Manager) systemUpdateGenerator(cmdline.Line) {
+	for _, p := range []string{"system-update", "etc/system-update"} {
+		if _, err := m.Env.Root.Lstat(p); err == nil {
+			m.loader.generateAlias(generatorEarly, "default.target", "/usr/lib/systemd/system/system-update.target", m.fileCite("/"+p))
+			return
+		}
+	}
+}
+
+// fileCite is the evidence that a file exists.
+func (m *Manager) fileCite(p string) []blob.Cite {
+	fi, err := m.Env.Root.Lstat(strings.TrimPrefix(path.Clean(p), "/"))
+	if err != nil {
+		return nil
+	}
+	c := fsys.StatOf(fi).Cites
+	return c[:min(len(c), 2)]
+}

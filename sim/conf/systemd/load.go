@@ -1,0 +1,444 @@
+package systemd
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/fsys"
+)
+
+// SearchPath lists the directories of unit files of the system manager, highest priority first, as
+// far as an image can have content in them. systemd.unit(5), table 1. "/lib" is the place of systems
+// whose /usr is not merged.
+var searchPath = [...]string{
+	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
+	generatorEarly, "/etc/systemd/system", "/etc/systemd/system.attached", "/run/systemd/system",
+	"/run/systemd/system.attached", generator, "/usr/local/lib/systemd/system", "/lib/systemd/system",
+	"/usr/lib/systemd/system", generatorLate,
+}
+
+const (
+	generatorEarly = "/run/systemd/generator.early"
+	generator      = "/run/systemd/generator"
+	generatorLate  = "/run/systemd/generator.late"
+
+	maxUnitFiles = 20_000 // names in all directories together
+)
+
+// node is one name in a directory of unit files.
+type node struct {
+	name   string
+	path   string // in the image, io/fs form; of a generated file, as it would lie under run/
+	target string // of a symbolic link
+	gen    *generated
+}
+
+func (n *node) isLink() bool { return n.target != "" }
+
+// generated is a unit file or link that a generator writes at boot.
+type generated struct {
+	text string
+	from []blob.Cite
+}
+
+// unitDir is one directory of the search path.
+type unitDir struct {
+	path  string // resolved, io/fs form
+	names map[string]*node
+	subs  map[string][]*node // content of "x.wants", "x.service.d" …, sorted by name
+}
+
+// Loader finds unit files. It reads the directories once.
+type Loader struct {
+	root fsys.FS
+	dirs []*unitDir
+	left int
+}
+
+// NewLoader reads the directories of unit files of the system that has root as its root directory.
+func NewLoader(root fsys.FS) *Loader {
+	l := &Loader{root: root, left: maxUnitFiles}
+	for _, p := range searchPath {
+		at := strings.TrimPrefix(p, "/")
+		// /run is a fresh tmpfs by the time systemd looks; what an image keeps there is covered.
+		if !strings.HasPrefix(p, "/run/") {
+			real, err := fsys.Resolve(root, p)
+			if err != nil {
+				continue
+			}
+			at = real
+		}
+		if slices.ContainsFunc(l.dirs, func(d *unitDir) bool { return d.path == at }) {
+			continue // /lib is a link to /usr/lib
+		}
+		d := &unitDir{path: at, names: map[string]*node{}, subs: map[string][]*node{}}
+		l.dirs = append(l.dirs, d)
+		if strings.HasPrefix(p, "/run/") {
+			continue
+		}
+		for _, n := range l.list(at) {
+			d.names[n.name] = n
+		}
+		for name, n := range d.names {
+			if isUnitSubdir(name) && !n.isLink() {
+				d.subs[name] = l.list(n.path)
+				delete(d.names, name)
+			}
+		}
+	}
+	return l
+}
+
+func isUnitSubdir(name string) bool {
+	switch path.Ext(name) {
+	case ".d", ".wants", ".requires", ".upholds":
+		return true
+	}
+	return false
+}
+
+// list reads a directory, sorted by name.
+func (l *Loader) list(dir string) []*node {
+	entries, err := l.root.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var out []*node
+	for _, e := range entries {
+		if l.left--; l.left < 0 {
+			break
+		}
+		n := &node{name: e.Name(), path: path.Join(dir, e.Name())}
+		if e.Type()&fs.ModeSymlink != 0 {
+			if n.target, err = l.root.ReadLink(n.path); err != nil || n.target == "" {
+				continue
+			}
+		}
+		out = append(out, n)
+	}
+	slices.SortFunc(out, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+// generate adds a file that a generator writes; the first one of a name stands.
+func (l *Loader) generate(dir, name, text string, from []blob.Cite) {
+	n := &node{name: name, path: strings.TrimPrefix(path.Join(dir, name), "/"), gen: &generated{text, from}}
+	for _, d := range l.dirs {
+		if "/"+d.path == dir {
+			if d.names[name] == nil {
+				d.names[name] = n
+			}
+			return
+		}
+	}
+}
+
+// generateDropin adds "unit.d/name.conf".
+func (l *Loader) generateDropin(dir, unit, name, text string, from []blob.Cite) {
+	l.sub(dir, unit+".d", &node{name: name, path: strings.TrimPrefix(path.Join(dir, unit+".d", name), "/"), gen: &generated{text, from}})
+}
+
+// generateLink adds "unit.wants/name" or "unit.requires/name".
+func (l *Loader) generateLink(dir, unit, kind, name string, from []blob.Cite) {
+	l.sub(dir, unit+"."+kind, &node{name: name, path: strings.TrimPrefix(path.Join(dir, unit+"."+kind, name), "/"),
+		target: path.Join(dir, name), gen: &generated{from: from}})
+}
+
+// generateAlias adds the link "name" to another unit file.
+func (l *Loader) generateAlias(dir, name, target string, from []blob.Cite) {
+	for _, d := range l.dirs {
+		if "/"+d.path == dir && d.names[name] == nil {
+			d.names[name] = &node{name: name, path: strings.TrimPrefix(path.Join(dir, name), "/"), target: target, gen: &generated{from: from}}
+		}
+	}
+}
+
+func (l *Loader) sub(dir, name string, n *node) {
+	for _, d := range l.dirs {
+		if "/"+d.path != dir {
+			continue
+		}
+		list := d.subs[name]
+		i, found := slices.BinarySearchFunc(list, n, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+		if !found {
+			d.subs[name] = slices.Insert(list, i, n)
+		}
+	}
+}
+
+// exists tells whether a unit file of that very name lies in the search path.
+func (l *Loader) exists(name string) bool {
+	_, n := l.lookup(name)
+	return n != nil
+}
+
+func (l *Loader) lookup(name string) (*unitDir, *node) {
+	for _, d := range l.dirs {
+		if n := d.names[name]; n != nil {
+			return d, n
+		}
+	}
+	return nil, nil
+}
+
+// cite is the evidence that a link exists.
+func (l *Loader) cite(n *node) []blob.Cite {
+	if n.gen != nil {
+		return n.gen.from
+	}
+	fi, err := l.root.Lstat(n.path)
+	if err != nil {
+		return nil
+	}
+	cites := fsys.StatOf(fi).Cites
+	return cites[:min(len(cites), 2)]
+}
+
+func (l *Loader) link(n *node) Link {
+	return Link{Path: "/" + n.path, Target: n.target, Cites: l.cite(n)}
+}
+
+// LoadState is what systemctl shows as LoadState.
+type LoadState string
+
+const (
+	Loaded     LoadState = "loaded"
+	NotFound   LoadState = "not-found"
+	Masked     LoadState = "masked"
+	BadSetting LoadState = "bad-setting"
+	LoadError  LoadState = "error"
+)
+
+// found is where a name leads.
+type found struct {
+	state LoadState
+	id    string // the name of the file itself, instance filled in
+	file  *node  // nil unless loaded
+	real  string // the file's path without links, io/fs form
+	links []Link // followed on the way
+	err   error
+}
+
+// find follows aliases to the file of a unit: "systemd.unit(5): unit files may be aliased by symbolic
+// links in one of the unit directories"; a link to /dev/null or an empty file masks.
+func (l *Loader) find(name string) found {
+	f := found{state: NotFound, id: name}
+	for range fsys.MaxLinks {
+		dir, n := l.lookup(f.id)
+		if n == nil {
+			if t := Template(f.id); t != "" {
+				dir, n = l.lookup(t)
+			}
+		}
+		if n == nil {
+			return f
+		}
+		if !n.isLink() {
+			return l.plain(f, n)
+		}
+		f.links = append(f.links, l.link(n))
+		to := n.target
+		if !path.IsAbs(to) {
+			to = path.Join("/", dir.path, to)
+		}
+		to = path.Clean(to)
+		if to == "/dev/null" {
+			f.state = Masked
+			return f
+		}
+		base, in := path.Base(to), l.inSearchPath(path.Dir(to))
+		if !in || base == n.name || !ValidName(base) || TypeOf(base) != TypeOf(f.id) {
+			return l.linked(f, n, to)
+		}
+		if IsTemplate(base) {
+			if inst := Instance(f.id); inst != "" {
+				base = instantiate(base, inst)
+			}
+		}
+		f.id = base
+	}
+	f.state, f.err = LoadError, fsys.ErrLoop
+	return f
+}
+
+func (l *Loader) inSearchPath(dir string) bool {
+	if strings.HasPrefix(dir, "/run/") {
+		return slices.ContainsFunc(l.dirs, func(d *unitDir) bool { return "/"+d.path == dir })
+	}
+	real, err := fsys.Resolve(l.root, dir)
+	return err == nil && slices.ContainsFunc(l.dirs, func(d *unitDir) bool { return d.path == real })
+}
+
+// plain ends at a file in the search path.
+func (l *Loader) plain(f found, n *node) found {
+	f.file, f.real, f.state = n, n.path, Loaded
+	if n.gen != nil {
+		return f
+	}
+	fi, err := l.root.Lstat(n.path)
+	switch {
+	case err != nil:
+		f.state, f.err = LoadError, err
+	case fi.IsDir() || !fi.Mode().IsRegular():
+		f.state, f.err = LoadError, &fs.PathError{Op: "open", Path: "/" + n.path, Err: fs.ErrInvalid}
+	case fi.Size() == 0:
+		f.state = Masked
+	}
+	return f
+}
+
+// linked ends at a file outside of the search path ("systemctl link").
+func (l *Loader) linked(f found, n *node, to string) found {
+	real, err := fsys.Resolve(l.root, to)
+	if err != nil {
+		f.state = NotFound // a dangling link is as good as none
+		return f
+	}
+	f = l.plain(f, &node{name: n.name, path: real})
+	f.file = &node{name: n.name, path: real}
+	return f
+}
+
+// open parses the file of a node.
+func (l *Loader) open(n *node) (*File, error) {
+	shown := "/" + n.path
+	if n.gen != nil {
+		f, err := parseGenerated(n.gen.text, shown)
+		if err == nil {
+			f.from = n.gen.from
+		}
+		return f, err
+	}
+	real, err := fsys.Resolve(l.root, shown)
+	if err != nil {
+		return nil, err
+	}
+	file, err := fsys.OpenFile(l.root, real)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, shown)
+}
+
+func parseGenerated(text, path string) (*File, error) {
+	r := strings.NewReader(text)
+	f, err := Parse(r, path)
+	if err == nil {
+		f.r = nil
+	}
+	return f, err
+}
+
+// aliases lists the names in the search path that lead to the file of id, id itself first, then sorted.
+func (l *Loader) aliases(id string) []string {
+	out := []string{id}
+	seen := map[string]bool{id: true}
+	template, inst := Template(id), Instance(id)
+	for _, d := range l.dirs {
+		for name, n := range d.names {
+			if !n.isLink() || !ValidName(name) || TypeOf(name) != TypeOf(id) {
+				continue
+			}
+			if template != "" && IsTemplate(name) {
+				name = instantiate(name, inst)
+			}
+			if seen[name] {
+				continue
+			}
+			if f := l.find(name); f.state == Loaded && f.id == id {
+				seen[name], out = true, append(out, name)
+			}
+		}
+	}
+	slices.Sort(out[1:])
+	return out
+}
+
+// searchNames are the names under which drop-ins and dependency directories of a unit are looked for,
+// most specific first: its names, their templates, then names truncated at dashes.
+func searchNames(names []string) []string {
+	var out []string
+	add := func(s string) {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	for _, n := range names {
+		add(n)
+		for _, p := range dashPrefixes(n) {
+			add(p)
+		}
+		if t := Template(n); t != "" {
+			add(t)
+			for _, p := range dashPrefixes(t) {
+				add(p)
+			}
+		}
+	}
+	return out
+}
+
+// collect gathers the members of the directories "<name><suffix>": sorted by their file names; of two
+// with the same file name the one in the more specific or higher directory stands.
+func (l *Loader) collect(dirNames []string, want func(name string) bool) []*node {
+	byName := map[string]*node{}
+	for _, dn := range dirNames {
+		for _, d := range l.dirs {
+			for _, n := range d.subs[dn] {
+				if want(n.name) && byName[n.name] == nil {
+					byName[n.name] = n
+				}
+			}
+		}
+	}
+	out := make([]*node, 0, len(byName))
+	for _, n := range byName {
+		out = append(out, n)
+	}
+	slices.SortFunc(out, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+// dropins are the *.conf files that add to a unit, in the order in which they are read.
+func (l *Loader) dropins(names []string, unitType string) []*node {
+	var dirs []string
+	for _, n := range searchNames(names) {
+		dirs = append(dirs, n+".d")
+	}
+	dirs = append(dirs, unitType+".d")
+	all := l.collect(dirs, func(n string) bool { return strings.HasSuffix(n, ".conf") })
+	return slices.DeleteFunc(all, func(n *node) bool { return l.masks(n) })
+}
+
+// wanted are the links in ".wants" (or another kind) directories of a unit.
+func (l *Loader) wanted(names []string, kind string) []*node {
+	var dirs []string
+	for _, n := range searchNames(names) {
+		dirs = append(dirs, n+"."+kind)
+	}
+	all := l.collect(dirs, ValidName)
+	return slices.DeleteFunc(all, func(n *node) bool { return l.masks(n) || IsTemplate(n.name) })
+}
+
+// masks tells whether a node is empty or a link to /dev/null.
+func (l *Loader) masks(n *node) bool {
+	if n.gen != nil {
+		return false
+	}
+	if n.isLink() {
+		if path.Clean(n.target) == "/dev/null" {
+			return true
+		}
+		real, err := fsys.Resolve(l.root, "/"+n.path)
+		if err != nil {
+			return false // dangling: the name still counts
+		}
+		fi, err := l.root.Lstat(real)
+		return err == nil && fi.Mode().IsRegular() && fi.Size() == 0
+	}
+	fi, err := l.root.Lstat(n.path)
+	return err == nil && fi.Mode().IsRegular() && fi.Size() == 0
+}

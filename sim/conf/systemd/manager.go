@@ -1,0 +1,233 @@
+package systemd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"bootpath/sim/fsys"
+)
+
+// maxUnits bounds how many units one system may load.
+const maxUnits = 20_000
+
+// Env is what the manager finds when it starts.
+type Env struct {
+	Root     fsys.FS
+	Cmdline  string   // of the kernel
+	Host     Host     // for specifiers
+	Consoles []string // /sys/class/tty/console/active: "tty0", "ttyS0"
+	TTYs     []string // consoles of virtualizers that exist in /sys/class/tty: "hvc0"
+	Active   []string // units that are active before the first job: mounts made by the initramfs, found devices
+	EFI      bool
+	Version  int // of systemd: 252; 0 when not known
+}
+
+// Manager holds all units and jobs.
+type Manager struct {
+	Env    Env
+	Notes  []string // generators whose work is not modelled, and the like
+	loader *Loader
+	units  map[string]*Unit // by every name
+	all    []*Unit          // in the order in which they were met
+	queue  []*Unit          // to be loaded
+	mounts []mountUse
+
+	jobs map[*Unit]*Job
+	seq  int
+}
+
+// mountUse is a path that must be mounted for a unit.
+type mountUse struct {
+	u    *Unit
+	path string
+	why  Reason
+}
+
+// NewManager reads the unit directories and runs the generators. Nothing is loaded yet but the units
+// that always exist.
+func NewManager(env Env) *Manager {
+	m := &Manager{Env: env, loader: NewLoader(env.Root), units: map[string]*Unit{}, jobs: map[*Unit]*Job{}}
+	m.generate()
+	for _, id := range []string{"-.slice", "system.slice", "init.scope", "-.mount"} {
+		m.Get(id).perpetual = true // the manager makes these itself: systemd.special(7)
+	}
+	for _, id := range env.Active {
+		m.Get(id)
+	}
+	m.load()
+	for _, id := range append([]string{"-.slice", "system.slice", "init.scope"}, env.Active...) {
+		if u := m.Get(id); u != nil {
+			u.State = Active
+		}
+	}
+	return m
+}
+
+// Get returns the unit of a name, nil when the name is none. Load it with [Manager.Load].
+func (m *Manager) Get(name string) *Unit {
+	if u := m.units[name]; u != nil {
+		return u
+	}
+	if !ValidName(name) || IsTemplate(name) || len(m.all) >= maxUnits {
+		return nil
+	}
+	f := m.loader.find(name)
+	if f.id != name {
+		if u := m.units[f.id]; u != nil {
+			m.units[name] = u
+			return u
+		}
+	}
+	u := &Unit{ID: f.id, Type: TypeOf(f.id), Load: f.state, Links: f.links, State: Inactive, defaultDeps: true, OnFailureMode: Replace}
+	u.Names = m.loader.aliases(f.id)
+	if !slices.Contains(u.Names, name) {
+		u.Names = append(u.Names, name)
+	}
+	for _, n := range u.Names {
+		m.units[n] = u
+	}
+	m.all = append(m.all, u)
+	m.queue = append(m.queue, u)
+	m.read(u, f)
+	return u
+}
+
+// Load returns the unit of a name with everything it refers to.
+func (m *Manager) Load(name string) *Unit {
+	u := m.Get(name)
+	m.load()
+	return u
+}
+
+// Units lists every unit that was met, sorted by name.
+func (m *Manager) Units() []*Unit {
+	out := slices.Clone(m.all)
+	slices.SortFunc(out, func(a, b *Unit) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// read opens the files of a unit.
+func (m *Manager) read(u *Unit, f found) {
+	if f.err != nil {
+		u.Error = f.err.Error()
+	}
+	if f.state == Masked || f.state == LoadError {
+		return
+	}
+	nodes := m.loader.dropins(u.Names, u.Type)
+	if f.file != nil {
+		u.Fragment = "/" + f.file.path
+		nodes = append([]*node{f.file}, nodes...)
+	}
+	for _, n := range nodes {
+		file, err := m.loader.open(n)
+		switch {
+		case err == nil:
+			u.Files = append(u.Files, file)
+			for _, note := range file.Notes {
+				u.Notes = append(u.Notes, fmt.Sprintf("%s:%d: %s", file.Path, note.Line, note.Text))
+			}
+		case n == f.file:
+			u.Load, u.Error = LoadError, err.Error()
+			if errors.Is(err, fs.ErrNotExist) {
+				u.Load = NotFound
+			}
+		}
+	}
+	if u.Load == NotFound && m.ownUnit(u) {
+		u.Load = Loaded
+	}
+}
+
+// ownUnit tells whether a unit exists without a file: devices come from udev, slices need no file
+// (systemd.slice(5)), the root mount and init.scope are made by the manager.
+func (m *Manager) ownUnit(u *Unit) bool {
+	switch u.Type {
+	case "slice", "device":
+		return true
+	case "scope":
+		return u.ID == "init.scope"
+	case "mount":
+		return u.ID == "-.mount" || slices.Contains(m.Env.Active, u.ID)
+	}
+	return false
+}
+
+// load works until nothing that was met is left to load, then adds the dependencies that need both
+// ends: mounts below which units live, and targets after what they want.
+func (m *Manager) load() {
+	for len(m.queue) > 0 {
+		var batch []*Unit
+		for len(m.queue) > 0 {
+			u := m.queue[0]
+			m.queue = m.queue[1:]
+			batch = append(batch, u)
+			if u.Load == Loaded {
+				m.settings(u)
+			}
+		}
+		m.linkMounts()
+		for _, u := range batch {
+			m.targetDeps(u)
+		}
+	}
+}
+
+// linkMounts orders each unit after the mounts of the paths it needs. systemd.unit(5)
+// RequiresMountsFor=: Requires= when the mount unit has a file, After= in any case.
+func (m *Manager) linkMounts() {
+	for _, use := range m.mounts {
+		for p := path.Clean(use.path); ; p = path.Dir(p) {
+			name := NameForPath(p, "mount")
+			if m.units[name] != nil || m.loader.find(name).state == Loaded {
+				if mu := m.Get(name); mu != nil && mu != use.u && mu.Load == Loaded {
+					use.u.add(After, mu, use.why)
+					if mu.Fragment != "" {
+						use.u.add(Requires, mu, use.why)
+					}
+				}
+			}
+			if p == "/" || p == "." {
+				break
+			}
+		}
+	}
+}
+
+// targetDeps orders targets after what they pull in. systemd.target(5), "Default Dependencies".
+func (m *Manager) targetDeps(u *Unit) {
+	for _, d := range []Dep{Requires, Requisite, Wants, BindsTo} {
+		if u.Type == "target" {
+			for _, e := range slices.Clone(u.deps[d]) {
+				targetAfter(u, e.To)
+			}
+		}
+		for _, e := range slices.Clone(u.deps[d.inverse()]) {
+			targetAfter(e.To, u)
+		}
+	}
+}
+
+func targetAfter(target, u *Unit) {
+	if target.Type != "target" || target.Load != Loaded || u.Load != Loaded || !target.defaultDeps || !u.defaultDeps {
+		return
+	}
+	if _, before := target.Has(Before, u); !before {
+		target.add(After, u, Reason{Rule: "systemd.target(5) default dependencies"})
+	}
+}
+
+// depend adds a dependency by name.
+func (m *Manager) depend(u *Unit, name string, why Reason, deps ...Dep) {
+	o := m.Get(name)
+	if o == nil {
+		return
+	}
+	for _, d := range deps {
+		u.add(d, o, why)
+	}
+}

@@ -1,0 +1,5 @@
+package systemd
+
+import "bootpath/sim/conf/cmdline"
+
+func (m *Manager) sysvGenerator(cmdline.Line) {}
