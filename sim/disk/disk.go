@@ -31,6 +31,8 @@ type Partition struct {
 	Name     string // GPT only
 	Bootable bool   // dos: active flag; gpt: legacy BIOS bootable attribute
 	Cites    []blob.Cite
+
+	Attributes uint64 // GPT only: UEFI 2.10, table 5.8
 }
 
 // BootEntry is an entry of an El Torito boot catalog.
