@@ -13,6 +13,7 @@ type Store struct {
 	order []*Blob
 	saved map[string]*Saved // ranges kept by a slice, when the store was opened from one
 	cache *cache
+	quiet bool // inside a read of [Store.Raw]
 }
 
 // NewStore makes an empty store.
@@ -28,7 +29,7 @@ func (s *Store) Add(name string, r io.ReaderAt, size int64, from func(off, n int
 		r = kept
 	}
 	b := New(unique, r, size, from)
-	b.log = new(ranges)
+	b.log = &ranges{quiet: &s.quiet}
 	s.blobs[unique] = b
 	s.order = append(s.order, b)
 	return b
@@ -75,6 +76,23 @@ func (r rawReader) ReadAt(p []byte, off int64) (int, error) {
 func (r rawReader) Size() int64                { return r.b.size }
 func (r rawReader) Locate(off, n int64) []Span { return r.b.Locate(off, n) }
 
+// Raw is [Raw] for a view: a file of a file system on a blob of the store. Whoever uses it has asked
+// [Locate] for all of r first, so that what the file system needs to find the bytes is kept.
+func (s *Store) Raw(r io.ReaderAt) io.ReaderAt { return rawView{s, r} }
+
+type rawView struct {
+	s *Store
+	r io.ReaderAt
+}
+
+func (v rawView) ReadAt(p []byte, off int64) (int, error) {
+	before := v.s.quiet
+	v.s.quiet = true
+	n, err := v.r.ReadAt(p, off)
+	v.s.quiet = before
+	return n, err
+}
+
 func (b *Blob) raw() []run {
 	if b.log == nil {
 		return nil
@@ -89,9 +107,17 @@ type run struct{ off, end int64 }
 type ranges struct {
 	runs    []run
 	rawRuns []run
+	quiet   *bool
 }
 
-func (r *ranges) add(off, n int64)    { r.runs = insert(r.runs, off, n) }
+func (r *ranges) add(off, n int64) {
+	if r.quiet != nil && *r.quiet {
+		r.addRaw(off, n)
+		return
+	}
+	r.runs = insert(r.runs, off, n)
+}
+
 func (r *ranges) addRaw(off, n int64) { r.rawRuns = insert(r.rawRuns, off, n) }
 
 // union counts the bytes that either set covers.
