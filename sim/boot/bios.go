@@ -1,0 +1,265 @@
+package boot
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/decode"
+	"bootpath/sim/exe/grubcore"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// seabiosVersion is a property of the simulated machine: the SeaBIOS of QEMU in Debian 12, package
+// seabios 1.16.2-1, with which the boots in tests/truth were recorded.
+const seabiosVersion = "1.16.2-debian-1.16.2-1"
+
+// Where a boot sector goes: IBM PC BIOS, INT 19h.
+const (
+	bootSectorAddr = 0x7c00
+	sector         = 512
+	cdBlock        = 2048
+)
+
+// bios is SeaBIOS from its version line to the jump into a boot sector. It follows handle_19, boot_disk
+// and cdrom_boot of SeaBIOS 1.16 (src/boot.c, src/cdrom.c).
+func (s *start) bios() {
+	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.start", Rule: "SeaBIOS 1.16: maininit",
+		Args: map[string]string{"version": seabiosVersion, "memory": fmt.Sprintf("%d MiB", s.c.MemoryMiB)}, Console: "SeaBIOS (version " + seabiosVersion + ")\n"},
+		cpuRow("real", "SeaBIOS"))
+	s.m.Wait(costPOST)
+	// The machine's order puts the device that holds the image first; the rest is QEMU's default order
+	// (hard disk, floppy, CD) of devices without a medium.
+	switch s.c.Device {
+	case "cdrom":
+		_ = s.bootCD() || s.bootEmpty("Hard Disk", "could not read the boot disk\n") || s.bootEmpty("Floppy", "could not read the boot disk\n")
+	case "floppy":
+		_ = s.bootDisk("Floppy", 0x00)
+	default:
+		_ = s.bootDisk("Hard Disk", 0x80) || s.bootEmpty("Floppy", "could not read the boot disk\n") ||
+			s.bootEmpty("DVD/CD", "Could not read from CDROM (code 0003)")
+	}
+	if s.m.Ended() {
+		return
+	}
+	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.no-bootable-device", Rule: "SeaBIOS 1.16: do_boot",
+		Console: "No bootable device.\n"})
+	s.stop(trace.Firmware, "No bootable device.")
+}
+
+func cpuRow(mode, what string) machine.Set {
+	return machine.Set{Table: trace.CPU, ID: "cpu0", Row: trace.Row{"mode": mode, "what": what}}
+}
+
+// memoryRow says what a loader put at an address.
+func memoryRow(addr, size uint64, what, from string) machine.Set {
+	id := fmt.Sprintf("0x%08x", addr)
+	return machine.Set{Table: trace.Memory, ID: id, Row: trace.Row{"start": id, "size": fmt.Sprint(size), "what": what, "from": from}}
+}
+
+// bootEmpty tries a device without a medium. It returns false: nothing was started.
+func (s *start) bootEmpty(device, why string) bool {
+	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.device-empty", Rule: "SeaBIOS 1.16: do_boot; the machine's other drives hold nothing",
+		Args: map[string]string{"device": device}, Console: "Booting from " + device + "...\nBoot failed: " + why + "\n"})
+	return false
+}
+
+// bootDisk loads the first sector of the image and starts it when its last two bytes say that it is a
+// boot sector. It returns true when control went there, whatever came of it.
+func (s *start) bootDisk(device string, drive uint8) bool {
+	d := s.c.Disk
+	var mbr struct {
+		Code      [440]byte `at:"0x00"`
+		Signature [2]byte   `at:"0x1fe"`
+	}
+	try := trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.try-disk", Rule: "SeaBIOS 1.16: boot_disk, INT 13h reads sector 1",
+		Args: map[string]string{"device": device}, Console: "Booting from " + device + "...\n"}
+	rec, err := decode.Read(d.R, 0, binary.LittleEndian, "boot sector", &mbr)
+	if err != nil {
+		s.m.Emit(try)
+		s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.disk-unreadable", Rule: "SeaBIOS 1.16: boot_disk",
+			Args: map[string]string{"device": device}, Console: "Boot failed: could not read the boot disk\n\n"})
+		return false
+	}
+	try.Cites = cite(d.R, 0, sector, "boot sector", "")
+	s.m.Emit(try)
+	signature := trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.boot-signature", Cites: rec.Cite(&mbr.Signature),
+		Rule: "SeaBIOS 1.16: boot_disk, bytes 510 and 511 are 0x55 0xaa", Args: map[string]string{"device": device, "found": fmt.Sprintf("%02x %02x", mbr.Signature[0], mbr.Signature[1])}}
+	if mbr.Signature != [2]byte{0x55, 0xaa} {
+		signature.Kind, signature.Console = "bios.no-boot-signature", "Boot failed: not a bootable disk\n\n"
+		s.m.Emit(signature)
+		return false
+	}
+	s.m.Emit(signature)
+	jump := s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.jump", Rule: "SeaBIOS 1.16: call_boot_entry 0000:7c00, DL is the drive",
+		Args: map[string]string{"address": "0000:7c00", "drive": fmt.Sprintf("%#02x", drive), "size": "512 bytes"}, Cites: cite(d.R, 0, 440, "boot code", "")},
+		memoryRow(bootSectorAddr, sector, "boot sector", d.Name), cpuRow("real", "boot sector at 0000:7c00"))
+	s.bootCode(drive, jump)
+	return true
+}
+
+// bootCode decides what the code of the first sector does.
+func (s *start) bootCode(drive uint8, cause int) {
+	d := s.c.Disk
+	code := make([]byte, 440)
+	d.R.ReadAt(code, 0)
+	if allZero(code) {
+		s.zeroCode(cause)
+		return
+	}
+	if bs, rec, err := grubcore.ReadBootSector(d.R, 0); err == nil {
+		s.grubBootSector(bs, rec, drive, cause)
+		return
+	}
+	s.unknown(trace.Bootloader, "what the boot code in the first sector of "+d.Name+" does: "+codeName(code))
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// zeroCode is a boot sector that kept its signature and lost its code. Two zero bytes are the
+// instruction "add [bx+si], al": the processor goes through them, through whatever follows in memory, around
+// the end of the segment, and comes back to 0x7c00. Nothing prints and nothing stops it.
+func (s *start) zeroCode(cause int) {
+	s.m.Emit(trace.Step{Actor: "boot sector", Stage: trace.Bootloader, Kind: "bios.zero-code", Cause: cause, Cites: cite(s.c.Disk.R, 0, 440, "boot code", "00 00 …"),
+		Rule: "Intel SDM vol. 2, ADD: opcode 00 /r; 00 00 is add [bx+si], al"}, cpuRow("real", "zeros: add [bx+si], al"))
+	s.stop(trace.Bootloader, s.lastLine())
+}
+
+// lastLine is what stands last on the screen.
+func (s *start) lastLine() string {
+	for i := s.m.Last(); i >= 0; i-- {
+		if text := strings.TrimSpace(s.m.Step(i).Console); text != "" {
+			return text[strings.LastIndexByte(text, '\n')+1:]
+		}
+	}
+	return ""
+}
+
+// codeName says whose boot code it is, by the messages inside.
+func codeName(code []byte) string {
+	for _, k := range [...]struct{ text, name string }{
+		{"isolinux.bin missing or corrupt", "it is ISOLINUX's hybrid MBR"},
+		{"SYSLINUX", "it is SYSLINUX"},
+		{"LILO", "it is LILO"},
+		{"BOOTMGR", "it is Windows' boot code"},
+		{"NTLDR", "it is Windows' boot code"},
+		{"Missing operating system", "it is a generic MBR, which starts the active partition"},
+		{"FreeDOS", "it is FreeDOS's boot code"},
+		{"Loader", "its messages name a loader"},
+	} {
+		if bytes.Contains(code, []byte(k.text)) {
+			return k.name + ", which bootpath does not follow"
+		}
+	}
+	return "it is not code that bootpath knows"
+}
+
+// bootRecord is the El Torito boot record volume descriptor, at block 17: El Torito 1.0, section 3.
+type bootRecord struct {
+	Type    uint8    `at:"0x00"`
+	ID      [31]byte `at:"0x01"` // "CD001", 1, "EL TORITO SPECIFICATION", zeros
+	Catalog uint32   `at:"0x47"` // block of the boot catalog
+}
+
+// bootCatalog is the validation entry and the initial entry of the catalog: sections 2.1 and 2.2.
+type bootCatalog struct {
+	HeaderID uint8  `at:"0x00"` // 1
+	Platform uint8  `at:"0x01"` // 0: x86
+	Key55    uint8  `at:"0x1e"`
+	KeyAA    uint8  `at:"0x1f"`
+	Boot     uint8  `at:"0x20"` // 0x88: bootable
+	Media    uint8  `at:"0x21"` // 0: no emulation
+	Segment  uint16 `at:"0x22"` // 0: 0x7c0
+	Sectors  uint16 `at:"0x26"` // 512-byte sectors to load
+	LBA      uint32 `at:"0x28"` // 2048-byte block of the boot image
+}
+
+// bootCD starts the medium's El Torito image. The numbers of the failures are those of cdrom_boot.
+func (s *start) bootCD() bool {
+	d := s.c.Disk
+	fail := func(code int, rec []blob.Cite) bool {
+		s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.cd-not-bootable", Cites: rec, Rule: "SeaBIOS 1.16: cdrom_boot",
+			Args: map[string]string{"code": fmt.Sprintf("%04x", code)}, Console: fmt.Sprintf("Boot failed: Could not read from CDROM (code %04x)\n", code)})
+		return false
+	}
+	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.try-cd", Rule: "SeaBIOS 1.16: cdrom_boot; El Torito 1.0",
+		Cites: cite(d.R, 17*cdBlock, cdBlock, "boot record volume descriptor", ""), Console: "Booting from DVD/CD...\n"})
+	var br bootRecord
+	rec, err := decode.Read(d.R, 17*cdBlock, binary.LittleEndian, "boot record", &br)
+	switch {
+	case err != nil:
+		return fail(3, nil)
+	case br.Type != 0:
+		return fail(4, rec.Cite(&br.Type))
+	case string(br.ID[:29]) != "CD001\x01EL TORITO SPECIFICATION" || br.ID[29] != 0:
+		return fail(5, rec.Cite(&br.ID))
+	}
+	var cat bootCatalog
+	crec, err := decode.Read(d.R, int64(br.Catalog)*cdBlock, binary.LittleEndian, "boot catalog", &cat)
+	switch {
+	case err != nil:
+		return fail(7, rec.Cite(&br.Catalog))
+	case cat.HeaderID != 1:
+		return fail(8, crec.Cite(&cat.HeaderID))
+	case cat.Platform != 0:
+		return fail(9, crec.Cite(&cat.Platform))
+	case cat.Key55 != 0x55 || cat.KeyAA != 0xaa:
+		return fail(10, crec.Cite(&cat.Key55, &cat.KeyAA))
+	case cat.Boot != 0x88:
+		return fail(11, crec.Cite(&cat.Boot))
+	}
+	cites := machine.Cites(rec.Cite(&br.Catalog), crec.CiteAll())
+	if cat.Media != 0 {
+		s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.cd-emulation", Cites: cites, Rule: "El Torito 1.0, section 2.2",
+			Args: map[string]string{"media": fmt.Sprint(cat.Media)}})
+		s.unknown(trace.Firmware, "how the emulated disk inside the boot image starts: bootpath follows images without emulation only")
+		return true
+	}
+	return s.startCD(cat, cites, fail)
+}
+
+func (s *start) startCD(cat bootCatalog, cites []blob.Cite, fail func(int, []blob.Cite) bool) bool {
+	d := s.c.Disk
+	at := int64(cat.LBA) * cdBlock
+	// SeaBIOS reads whole blocks.
+	n := (int64(cat.Sectors)*sector + cdBlock - 1) / cdBlock * cdBlock
+	if at+n > d.Size {
+		return fail(12, cites)
+	}
+	segment := cat.Segment
+	if segment == 0 {
+		segment = bootSectorAddr >> 4
+	}
+	addr := fmt.Sprintf("%04x:0000", segment)
+	if segment == bootSectorAddr>>4 {
+		addr = "0000:7c00" // bootip = boot_segment << 4, called as 0000:7c00
+	}
+	jump := s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.jump", Cites: cites, Rule: "El Torito 1.0, section 2.2; SeaBIOS 1.16: cdrom_boot",
+		Args: map[string]string{"address": addr, "drive": "0xe0", "size": fmt.Sprintf("%d bytes", n)}},
+		memoryRow(uint64(segment)<<4, uint64(n), "El Torito boot image", d.Name), cpuRow("real", "boot image at "+addr))
+	image := blob.Section(d.R, at, d.Size-at)
+	head := make([]byte, min(n, 64<<10))
+	got, _ := image.ReadAt(head, 0)
+	head = head[:got]
+	switch info, rec, err := grubcore.ReadCDBoot(image); {
+	case err == nil:
+		s.grubCDBoot(info, rec, jump)
+	case allZero(head):
+		s.zeroCode(jump)
+	case bytes.Contains(head, []byte("isolinux")), bytes.Contains(head, []byte("ISOLINUX")):
+		s.unknown(trace.Bootloader, "what ISOLINUX does: bootpath does not follow it")
+	default:
+		s.unknown(trace.Bootloader, "what the El Torito boot image of "+d.Name+" does: it is not code that bootpath knows")
+	}
+	return true
+}

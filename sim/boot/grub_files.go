@@ -1,0 +1,374 @@
+package boot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/ulikunitz/xz"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/disk"
+	"bootpath/sim/exe/grubcore"
+	"bootpath/sim/fsys"
+	"bootpath/sim/machine"
+)
+
+// grubError is why an operation of GRUB failed: the words that it prints, or, when what it would do
+// cannot be told, what would have to be known.
+type grubError struct {
+	msg     string
+	unknown string
+	cites   []blob.Cite
+}
+
+// grubDevice is a disk or partition as GRUB names it.
+type grubDevice struct {
+	name   string // "hd0,msdos1"
+	module string // that makes it visible: "part_msdos"; "" for a whole disk
+	number int
+	vol    *disk.Volume // nil when the range holds nothing that is known
+}
+
+// devices lists what GRUB finds: the image, as the drive that firmware attached it as.
+func (g *grub) devices() {
+	base, _, _ := strings.Cut(g.bootDevice, ",")
+	g.devs = append(g.devs, grubDevice{name: base, vol: g.c.Disk.Volume(0)})
+	if g.c.Disk.Table == nil {
+		return
+	}
+	kind := "msdos"
+	if g.c.Disk.Table.Type == "gpt" {
+		kind = "gpt"
+	}
+	for _, p := range g.c.Disk.Table.Partitions {
+		g.devs = append(g.devs, grubDevice{name: fmt.Sprintf("%s,%s%d", base, kind, p.Number), module: "part_" + kind, number: p.Number, vol: g.c.Disk.Volume(p.Number)})
+	}
+}
+
+// device finds a device by a name in GRUB's syntax: "hd0", "hd0,msdos1", "hd0,1", "cd" for the drive
+// that a CD was booted from.
+func (g *grub) device(name string) (*grubDevice, *grubError) {
+	base := g.devs[0].name
+	drive, part, partitioned := strings.Cut(name, ",")
+	if drive == "cd" && base == "hd96" {
+		drive = base
+	}
+	for _, kind := range []string{"memdisk", "lvm", "lvmid", "mduuid", "md", "cryptouuid", "crypto", "ldm", "http", "tftp", "pxe", "proc", "loop"} {
+		if head, _, _ := strings.Cut(drive, "/"); head == kind {
+			return nil, &grubError{unknown: "what the device (" + name + ") holds: bootpath does not follow GRUB there"}
+		}
+	}
+	if drive != base {
+		return nil, &grubError{msg: fmt.Sprintf("disk `%s' not found", drive)}
+	}
+	if !partitioned {
+		return &g.devs[0], nil
+	}
+	for i := range g.devs[1:] {
+		d := &g.devs[1+i]
+		_, have, _ := strings.Cut(d.name, ",")
+		if (part == have || part == strconv.Itoa(d.number)) && g.mods[d.module] {
+			return d, nil
+		}
+	}
+	return nil, &grubError{msg: "no such partition"}
+}
+
+// fsModules name the module that reads a file system, by blkid's type.
+func fsModule(kind string) string {
+	switch kind {
+	case "ext2", "ext3", "ext4":
+		return "ext2"
+	case "vfat":
+		return "fat"
+	case "squashfs":
+		return "squash4"
+	case "hfsplus":
+		return "hfsplus"
+	}
+	return kind
+}
+
+// split separates "(device)/path"; without a device it is $root.
+func (g *grub) split(name string) (dev, file string, err *grubError) {
+	if strings.HasPrefix(name, "(") {
+		end := strings.IndexByte(name, ')')
+		if end < 0 {
+			return "", "", &grubError{msg: fmt.Sprintf("invalid file name `%s'", name)}
+		}
+		return name[1:end], name[end+1:], nil
+	}
+	if g.Value("root") == "" {
+		return "", "", &grubError{msg: "variable `root' isn't set"}
+	}
+	return g.Value("root"), name, nil
+}
+
+// volume returns the file system of a device, when GRUB can read it.
+func (g *grub) volume(dev string) (*disk.Volume, *grubError) {
+	d, err := g.device(dev)
+	if err != nil {
+		return nil, err
+	}
+	if d.vol == nil || d.vol.Type == "" {
+		return nil, &grubError{msg: "unknown filesystem"}
+	}
+	// In normal mode a missing file system module is loaded when the file system is met (fs.lst).
+	module := fsModule(d.vol.Type)
+	if !g.mods[module] {
+		if !g.normal {
+			return nil, &grubError{msg: "unknown filesystem"}
+		}
+		if _, err := g.loadModule(module); err != nil {
+			return nil, &grubError{msg: "unknown filesystem"}
+		}
+	}
+	if d.vol.FS == nil {
+		return nil, &grubError{unknown: fmt.Sprintf("what the file system on (%s) holds: %v", dev, d.vol.Err)}
+	}
+	return d.vol, nil
+}
+
+// open is grub_file_open for a regular file.
+func (g *grub) open(name string) (fsys.File, *grubError) {
+	vol, at, err := g.find(name)
+	if err != nil {
+		return nil, err
+	}
+	fi, e := vol.FS.Stat(at)
+	if e == nil && !fi.Mode().IsRegular() {
+		return nil, &grubError{msg: "not a regular file"}
+	}
+	f, e := fsys.OpenFile(vol.FS, at)
+	if e != nil {
+		return nil, &grubError{unknown: fmt.Sprintf("what %s holds: %v", name, e)}
+	}
+	return f, nil
+}
+
+// find resolves a file name to a path without links.
+func (g *grub) find(name string) (*disk.Volume, string, *grubError) {
+	dev, file, err := g.split(name)
+	if err != nil {
+		return nil, "", err
+	}
+	vol, err := g.volume(dev)
+	if err != nil {
+		return nil, "", err
+	}
+	if !strings.HasPrefix(file, "/") {
+		if strings.ContainsAny(file, "+") && strings.Trim(file, "0123456789+,") == "" {
+			return nil, "", &grubError{unknown: "what the block list " + name + " names"}
+		}
+		return nil, "", &grubError{msg: fmt.Sprintf("invalid file name `%s'", file)}
+	}
+	at, e := lookup(vol, file)
+	if e != nil {
+		return nil, "", fileError(vol, file, e)
+	}
+	return vol, at, nil
+}
+
+// fileError turns why a path does not resolve into GRUB's words, fshelp.c.
+func fileError(vol *disk.Volume, file string, e error) *grubError {
+	switch {
+	case errors.Is(e, fs.ErrNotExist):
+		return &grubError{msg: fmt.Sprintf("file `%s' not found", file), cites: dirCites(vol, file)}
+	case errors.Is(e, fsys.ErrLoop):
+		return &grubError{msg: "too deep nesting of symlinks"}
+	case strings.Contains(e.Error(), "not a directory"):
+		return &grubError{msg: "not a directory"}
+	}
+	return &grubError{unknown: fmt.Sprintf("whether %s exists: %v", file, e)}
+}
+
+// dirCites is the evidence that a file is missing: the deepest directory on its path that exists.
+func dirCites(vol *disk.Volume, file string) []blob.Cite {
+	for dir := path.Dir(path.Clean("/" + file)); ; dir = path.Dir(dir) {
+		at, err := lookup(vol, dir)
+		if err == nil {
+			if fi, err := vol.FS.Stat(at); err == nil {
+				return fsys.StatOf(fi).Cites
+			}
+		}
+		if dir == "/" {
+			return nil
+		}
+	}
+}
+
+// lookup walks a path as GRUB and firmware do: links are followed, and FAT does not tell case.
+func lookup(vol *disk.Volume, file string) (string, error) {
+	at, err := fsys.Resolve(vol.FS, file)
+	if err == nil || vol.Type != "vfat" || !errors.Is(err, fs.ErrNotExist) {
+		return at, err
+	}
+	here := "."
+	for part := range strings.SplitSeq(strings.Trim(path.Clean("/"+file), "/"), "/") {
+		entries, e := vol.FS.ReadDir(here)
+		if e != nil {
+			return "", e
+		}
+		found := false
+		for _, d := range entries {
+			if strings.EqualFold(d.Name(), part) {
+				here, found = path.Join(here, d.Name()), true
+				break
+			}
+		}
+		if !found {
+			return "", err
+		}
+	}
+	return here, nil
+}
+
+// modulePath is where a module is looked for.
+func (g *grub) modulePath(name string) string {
+	if g.core.Has(name) {
+		return "the core image"
+	}
+	return g.Value("prefix") + "/" + g.platform + "/" + name + ".mod"
+}
+
+// maxModule bounds a module, in bytes; the largest of GRUB 2.06 has 200 KiB.
+const maxModule = 16 << 20
+
+// loadModule is grub_dl_load: a module that is not there yet is read from $prefix with what it needs.
+func (g *grub) loadModule(name string) ([]blob.Cite, *grubError) {
+	return g.loadModuleAt(name, 0)
+}
+
+func (g *grub) loadModuleAt(name string, depth int) ([]blob.Cite, *grubError) {
+	if g.mods[name] {
+		for _, m := range g.core.List {
+			if m.Name == name {
+				return cite(g.img, m.Off, min(m.Size, 64), "module "+name, ""), nil
+			}
+		}
+		return nil, nil
+	}
+	if g.Value("prefix") == "" {
+		return nil, &grubError{msg: "variable `prefix' isn't set"}
+	}
+	if depth > maxGrubDepth {
+		return nil, &grubError{unknown: "which modules " + name + " needs"}
+	}
+	f, err := g.open(g.modulePath(name))
+	if err != nil {
+		return nil, err
+	}
+	r, _ := g.unpacked(g.modulePath(name), f)
+	mod, e := grubcore.ReadModule(r)
+	if e != nil {
+		return nil, &grubError{msg: "invalid arch-independent ELF magic", cites: cite(f, 0, min(f.Size(), 16), "module "+name, "")}
+	}
+	for _, dep := range mod.Deps {
+		if _, err := g.loadModuleAt(dep, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	g.mods[name] = true
+	return cite(f, 0, min(f.Size(), 64), "module "+name, ""), nil
+}
+
+// moduleBytes returns the content of a module that can be read, nil otherwise.
+func (g *grub) moduleBytes(name string) (io.ReaderAt, int64) {
+	for _, m := range g.core.List {
+		if m.Name == name {
+			return blob.Section(g.img, m.Off, m.Size), m.Size
+		}
+	}
+	f, err := g.open(g.modulePath(name))
+	if err != nil {
+		return nil, 0
+	}
+	return g.unpacked(g.modulePath(name), f)
+}
+
+// unpacked looks through the compression of a file: modules may be stored as xz, which the xzio module
+// of the core image reads.
+func (g *grub) unpacked(name string, f fsys.File) (io.ReaderAt, int64) {
+	var magic [6]byte
+	f.ReadAt(magic[:], 0)
+	if !bytes.Equal(magic[:], []byte("\xfd7zXZ\x00")) || !g.mods["xzio"] {
+		return f, f.Size()
+	}
+	blobName := strings.TrimPrefix(name[strings.IndexByte(name, ')')+1:], "/") + "!"
+	if b := g.c.Store.Blob(blobName); b != nil {
+		return b, b.Size()
+	}
+	open := func() (io.Reader, error) { return xz.NewReader(io.NewSectionReader(f, 0, f.Size())) }
+	b := g.c.Store.Derive(blobName, open, maxModule, f.Locate(0, f.Size()))
+	return b, b.Size()
+}
+
+// grubVersion finds the version in the normal module: the string behind the format that prints it.
+func grubVersion(r io.ReaderAt, size int64) (string, []blob.Cite) {
+	const format = "GNU GRUB  version %s\x00"
+	at, ok := grubcore.Find(r, format, size)
+	if !ok {
+		return "", nil
+	}
+	at += int64(len(format))
+	buf := make([]byte, 64)
+	n, _ := r.ReadAt(buf, at)
+	end := bytes.IndexByte(buf[:n], 0)
+	if end <= 0 || buf[0] < '0' || buf[0] > '9' {
+		return "", nil
+	}
+	version := string(buf[:end])
+	return version, cite(r, at, int64(end), "version", version)
+}
+
+// grubFeatures lists the feature_… names in the normal module: grub_normal_init sets each to "y".
+func grubFeatures(r io.ReaderAt, size int64) []string {
+	data := make([]byte, min(size, maxModule))
+	n, _ := r.ReadAt(data, 0)
+	var out []string
+	for _, s := range bytes.Split(data[:n], []byte{0}) {
+		if name := string(s); strings.HasPrefix(name, "feature_") && len(name) < 64 && name != "feature_net_search_cfg" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// command finds the module that brings a command: command.lst of the platform directory, "" when the
+// list does not have it. known is false when there is no list to ask.
+func (g *grub) commandModule(name string) (module string, known bool) {
+	if !g.listsKnown {
+		g.listsKnown = true
+		g.lists = nil
+		if f, err := g.open(g.Value("prefix") + "/" + g.platform + "/command.lst"); err == nil {
+			if text, e := blob.ReadAll(f, 1<<20); e == nil {
+				g.lists = map[string]string{}
+				for line := range strings.Lines(string(text)) {
+					if cmd, mod, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+						g.lists[strings.TrimPrefix(cmd, "*")] = mod
+					}
+				}
+			}
+		}
+	}
+	return g.lists[name], g.lists != nil
+}
+
+// fileCites is the evidence for a file: its directory entry or inode.
+func (g *grub) fileCites(name string) []blob.Cite {
+	vol, at, err := g.find(name)
+	if err != nil {
+		return nil
+	}
+	fi, e := vol.FS.Stat(at)
+	if e != nil {
+		return nil
+	}
+	return machine.Cites(fsys.StatOf(fi).Cites)
+}

@@ -1,0 +1,308 @@
+package boot
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/decode"
+	"bootpath/sim/machine"
+)
+
+// setupHeader is the part of the Linux setup header that GRUB looks at: Documentation/arch/x86/boot.rst.
+type setupHeader struct {
+	SetupSects      uint8   `at:"0x1f1"`
+	BootFlag        uint16  `at:"0x1fe"` // 0xaa55
+	Header          [4]byte `at:"0x202"` // "HdrS"
+	Version         uint16  `at:"0x206"`
+	LoadFlags       uint8   `at:"0x211"`
+	InitrdAddrMax   uint32  `at:"0x22c"`
+	KernelAlignment uint32  `at:"0x230"`
+	Relocatable     uint8   `at:"0x234"`
+	CmdlineSize     uint32  `at:"0x238"`
+	PrefAddress     uint64  `at:"0x258"`
+	InitSize        uint32  `at:"0x260"`
+}
+
+// Constants of grub-core/loader/i386/linux.c and include/grub/i386/linux.h.
+const (
+	linuxBzimageAddr   = 0x100000
+	linuxInitrdMaxAddr = 0x37ffffff
+	linuxBigKernel     = 1 << 0 // LOADED_HIGH
+	linuxMaxSetupSects = 64
+	linuxParamsSize    = 4096
+)
+
+// grubOS is what a loader command left for boot.
+type grubOS struct {
+	path    string
+	image   io.ReaderAt
+	size    int64
+	header  setupHeader
+	rec     *decode.Record
+	target  uint64 // where the protected-mode kernel goes
+	space   uint64 // bytes that it needs there
+	cmdline string
+	memMax  uint64 // of mem= on the command line, 0 without
+	initrds []initrd
+	old     bool            // linux16
+	chain   func(cause int) // chainloader: what boot starts instead of a kernel
+}
+
+// cmdLinux is "linux" and "initrd" with their variants.
+func (g *grub) cmdLinux(c *grubCall) int {
+	if strings.HasPrefix(c.name, "initrd") {
+		return g.cmdInitrd(c)
+	}
+	g.os = nil // a loader that fails leaves nothing loaded
+	if len(c.args) == 0 {
+		return g.failf(c, "filename expected")
+	}
+	name := c.args[0]
+	f, err := g.open(name)
+	if err != nil {
+		return g.fail(c, err)
+	}
+	os := &grubOS{path: slash(name[strings.IndexByte(name, ')')+1:]), image: f, size: f.Size(), old: c.name == "linux16"}
+	var e error
+	if os.rec, e = decode.Read(f, 0, binary.LittleEndian, "setup_header", &os.header); e != nil {
+		return g.failf(c, "premature end of file %s", name)
+	}
+	if msg, cites := os.check(g.platform); msg != "" {
+		return g.fail(c, &grubError{msg: msg, cites: cites})
+	}
+	os.place()
+	os.cmdline, os.memMax = loaderCmdline(c.args)
+	if limit := int(os.header.CmdlineSize); os.header.Version >= 0x206 && limit > 0 && len(os.cmdline) > limit {
+		os.cmdline = os.cmdline[:limit]
+	}
+	h := &os.header
+	cites := machine.Cites(c.src.cite(c.node.Span), g.fileCites(name), os.rec.Cite(&h.BootFlag, &h.Header, &h.Version, &h.PrefAddress, &h.InitSize))
+	if g.checkSecureBoot(c, f) {
+		return grubFailed
+	}
+	g.m.Wait(cost(os.size, rateGRUB(g.platform)))
+	g.emit("grub.load-kernel", "", map[string]string{"path": os.path, "size": bytesText(os.size), "address": hex(os.target), "cmdline": os.cmdline,
+		"protocol": fmt.Sprintf("%d.%02d", h.Version>>8, h.Version&0xff)}, "GRUB 2.06: loader/i386/linux.c; Linux boot protocol", cites,
+		memoryRow(os.target, os.space, "Linux kernel, compressed", os.path))
+	g.os = os
+	return grubOK
+}
+
+// check is the tests of grub_cmd_linux in its order; the words are GRUB's.
+func (o *grubOS) check(platform string) (string, []blob.Cite) {
+	h := &o.header
+	try := ""
+	if platform == "i386-pc" {
+		try = " (try with `linux16')"
+	}
+	switch {
+	case h.BootFlag != 0xaa55:
+		return "invalid magic number", o.rec.Cite(&h.BootFlag)
+	case h.SetupSects > linuxMaxSetupSects:
+		return "too many setup sectors", o.rec.Cite(&h.SetupSects)
+	case o.old:
+		return "", nil
+	case string(h.Header[:]) != "HdrS" || h.Version < 0x203:
+		return "version too old for 32-bit boot" + try, o.rec.Cite(&h.Header, &h.Version)
+	case h.LoadFlags&linuxBigKernel == 0:
+		return "zImage doesn't support 32-bit boot" + try, o.rec.Cite(&h.LoadFlags)
+	}
+	return "", nil
+}
+
+// place decides where the kernel goes: at its preferred address when it can be moved.
+func (o *grubOS) place() {
+	h := &o.header
+	setup := int64(h.SetupSects)
+	if setup == 0 {
+		setup = 4
+	}
+	o.target = linuxBzimageAddr
+	if h.Version >= 0x20a && !o.old {
+		o.space = pageAlign(uint64(h.InitSize))
+		if h.Relocatable != 0 {
+			o.target = h.PrefAddress
+		}
+		return
+	}
+	o.space = pageAlign(uint64(max(o.size-(setup+1)*sector, 0))) * 3
+}
+
+func pageAlign(n uint64) uint64 { return (n + pageSize - 1) &^ (pageSize - 1) }
+
+// loaderCmdline is grub_create_loader_cmdline behind "BOOT_IMAGE=": arguments with a space are quoted,
+// quotes and backslashes escaped.
+func loaderCmdline(args []string) (line string, memMax uint64) {
+	var out []string
+	for i, a := range args {
+		a = strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`).Replace(a)
+		if strings.Contains(a, " ") {
+			a = `"` + a + `"`
+		}
+		out = append(out, a)
+		if v, ok := strings.CutPrefix(a, "mem="); ok && i > 0 {
+			n, unit := strtol(v)
+			if len(unit) > 0 {
+				switch unit[0] | 0x20 {
+				case 'g':
+					n <<= 30
+				case 'm':
+					n <<= 20
+				case 'k':
+					n <<= 10
+				}
+			}
+			memMax = uint64(max(n, 0))
+		}
+	}
+	return "BOOT_IMAGE=" + strings.Join(out, " "), memMax
+}
+
+// cmdInitrd loads one initramfs of one or more files.
+func (g *grub) cmdInitrd(c *grubCall) int {
+	if len(c.args) == 0 {
+		return g.failf(c, "filename expected")
+	}
+	if g.os == nil || g.os.chain != nil {
+		return g.failf(c, "you need to load the kernel first")
+	}
+	var files []initrd
+	var cites []blob.Cite
+	var total uint64
+	for _, name := range c.args {
+		if strings.HasPrefix(name, "newc:") {
+			g.giveUp("what the initramfs holds that GRUB builds for " + name)
+			return grubFailed
+		}
+		f, err := g.open(name)
+		if err != nil {
+			return g.fail(c, err)
+		}
+		total = (total + 3) &^ 3 // each file starts at a multiple of 4
+		total += uint64(f.Size())
+		files = append(files, initrd{path: slash(name[strings.IndexByte(name, ')')+1:]), file: f, size: f.Size()})
+		cites = append(cites, g.fileCites(name)...)
+	}
+	addr, ok := g.os.initrdAddr(total, uint64(g.c.MemoryMiB)<<20)
+	if !ok {
+		return g.failf(c, "the initrd is too big")
+	}
+	rows := []machine.Set{}
+	names := make([]string, len(files))
+	at := addr
+	for i := range files {
+		at = (at + 3) &^ 3
+		files[i].addr = at
+		names[i] = files[i].path
+		rows = append(rows, memoryRow(at, uint64(files[i].size), "initramfs", files[i].path))
+		at += uint64(files[i].size)
+	}
+	g.os.initrds = files
+	h := &g.os.header
+	g.m.Wait(cost(int64(total), rateGRUB(g.platform)))
+	g.emit("grub.load-initrd", "", map[string]string{"path": strings.Join(names, ", "), "size": bytesText(int64(total)), "address": hex(addr)},
+		"GRUB 2.06: grub_cmd_initrd: as high as possible below 0x37ffffff", machine.Cites(c.src.cite(c.node.Span), cites, g.os.rec.Cite(&h.InitrdAddrMax)), rows...)
+	return grubOK
+}
+
+// initrdAddr is where grub_cmd_initrd puts n bytes. It computes the highest start below
+// min(initrd_addr_max, 0x37ffffff) - 64 KiB and gives that to the allocator as the upper end, so the
+// block ends there. memory bounds it on smaller machines (modelled: firmware's own use is left out).
+func (o *grubOS) initrdAddr(n, memory uint64) (uint64, bool) {
+	size := pageAlign(n)
+	top := min(uint64(o.header.InitrdAddrMax), linuxInitrdMaxAddr)
+	if o.memMax != 0 && o.memMax < top {
+		top = o.memMax
+	}
+	top -= min(top, 0x10000)
+	lowest := o.target + o.space
+	if top < size+lowest {
+		return 0, false
+	}
+	end := (top - size) &^ (pageSize - 1)
+	end = min(end, memory)
+	if end < size+lowest {
+		return 0, false
+	}
+	return (end - size) &^ (pageSize - 1), true
+}
+
+// cmdBoot is "boot".
+func (g *grub) cmdBoot(c *grubCall) int {
+	if g.os == nil {
+		return g.failf(c, "you need to load the kernel first")
+	}
+	g.boot(c.src.cite(c.node.Span))
+	return grubOK
+}
+
+// boot is grub_loader_boot for Linux: video mode, parameters, jump.
+func (g *grub) boot(cites []blob.Cite) {
+	os := g.os
+	if os.chain != nil {
+		os.chain(g.m.Last())
+		return
+	}
+	if g.platform == "x86_64-efi" && !g.hasVideo() {
+		// Without a text mode to fall back to (ACCEPTS_PURE_TEXT is 0 on EFI) a driver has to be there.
+		g.printed++
+		g.emit("grub.no-video-mode", "error: no suitable video mode found.\nBooting in blind mode\n", nil, "GRUB 2.06: grub_linux_boot, grub_video_set_mode", cites)
+	}
+	rows := []machine.Set{cpuRow("protected", "Linux, "+os.path)}
+	if g.platform == "i386-pc" {
+		// BIOS: the parameters end at 0x90000, grub_linux_boot_mmap_find; the memory map takes two pages.
+		params := uint64(0x90000) - pageAlign(2*pageSize+linuxParamsSize+uint64(os.header.CmdlineSize)+1)
+		rows = append(rows, memoryRow(params, linuxParamsSize, "boot parameters (zero page)", ""),
+			memoryRow(params+2*pageSize+linuxParamsSize, uint64(len(os.cmdline))+1, "kernel command line", ""))
+	}
+	h := &os.header
+	n := g.emit("grub.jump-kernel", "", map[string]string{"path": os.path, "address": hex(os.target), "cmdline": os.cmdline}, "GRUB 2.06: grub_linux_boot, grub_relocator32_boot",
+		machine.Cites(cites, os.rec.Cite(&h.PrefAddress)), rows...)
+	g.linux(loaded{by: "grub", path: os.path, image: os.image, size: os.size, initrds: os.initrds, cmdline: os.cmdline, cause: n})
+}
+
+// hasVideo tells whether a video driver is loaded: one of the adapters that all_video lists.
+func (g *grub) hasVideo() bool {
+	for _, name := range []string{"efi_gop", "efi_uga", "video_bochs", "video_cirrus", "vbe", "vga"} {
+		if g.mods[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// checkSecureBoot ends the run when Secure Boot is on: who may run is decided by keys of the machine.
+func (g *grub) checkSecureBoot(c *grubCall, _ io.ReaderAt) bool {
+	if g.platform != "x86_64-efi" || !g.c.SecureBoot {
+		return false
+	}
+	g.ran(c, "grub.verify-kernel", nil)
+	g.giveUp("whether shim's keys accept the kernel's signature")
+	return true
+}
+
+// cmdChainloader loads another boot program.
+func (g *grub) cmdChainloader(c *grubCall) int {
+	_, args, _ := options(c.args, []option{{"force", 'f', 0}, {"bpb", 0, 0}}, true)
+	if len(args) == 0 {
+		return g.failf(c, "filename expected")
+	}
+	name := args[0]
+	if g.platform == "i386-pc" {
+		g.ran(c, "grub.command", nil)
+		g.giveUp("what the boot sector does that GRUB's chainloader would start")
+		return grubFailed
+	}
+	f, err := g.open(name)
+	if err != nil {
+		return g.fail(c, err)
+	}
+	vol, at, _ := g.find(name)
+	dev, _, _ := g.split(name)
+	g.emit("grub.chainloader", "", map[string]string{"path": slash(at), "size": bytesText(f.Size())}, "GRUB manual, chainloader", machine.Cites(c.src.cite(c.node.Span), g.fileCites(name)))
+	g.os = &grubOS{path: slash(at), chain: func(int) { g.startEFI(vol, dev, at, f) }}
+	return grubOK
+}
