@@ -29,6 +29,7 @@ type Task struct {
 	root     loc
 	cwd      loc
 	exe      *image // what execve loaded
+	died     string
 	limits   map[string]Limit
 	filters  []*Filter
 	keepCaps bool
