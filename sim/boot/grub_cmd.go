@@ -623,7 +623,7 @@ func (t *grubTest) unary(op, arg string) (value, ok bool) {
 	case "-z":
 		return arg == "", true
 	case "-s":
-		f, err := t.g.open(arg)
+		f, err := t.g.openRaw(arg)
 		t.note(err)
 		return err == nil && f.Size() > 0, true
 	case "-d", "-e", "-f":

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -135,8 +136,24 @@ func (g *grub) volume(dev string) (*disk.Volume, *grubError) {
 	return d.vol, nil
 }
 
-// open is grub_file_open for a regular file.
-func (g *grub) open(name string) (fsys.File, *grubError) {
+// grubFile is an open file, looked at through its compression.
+type grubFile interface {
+	io.ReaderAt
+	blob.Locator
+	Size() int64
+}
+
+// open is grub_file_open for a regular file; what a loaded filter module unpacks is unpacked.
+func (g *grub) open(name string) (grubFile, *grubError) {
+	f, err := g.openRaw(name)
+	if err != nil {
+		return nil, err
+	}
+	return g.unpacked(name, f), nil
+}
+
+// openRaw is grub_file_open with GRUB_FILE_TYPE_NO_DECOMPRESS.
+func (g *grub) openRaw(name string) (fsys.File, *grubError) {
 	vol, at, err := g.find(name)
 	if err != nil {
 		return nil, err
@@ -237,8 +254,11 @@ func (g *grub) modulePath(name string) string {
 	return g.Value("prefix") + "/" + g.platform + "/" + name + ".mod"
 }
 
-// maxModule bounds a module, in bytes; the largest of GRUB 2.06 has 200 KiB.
-const maxModule = 16 << 20
+// Bounds in bytes: of a module, of which the largest in GRUB 2.06 has 200 KiB, and of any unpacked file.
+const (
+	maxModule   = 16 << 20
+	maxUnpacked = 256 << 20
+)
 
 // loadModule is grub_dl_load: a module that is not there yet is read from $prefix with what it needs.
 func (g *grub) loadModule(name string) ([]blob.Cite, *grubError) {
@@ -264,8 +284,7 @@ func (g *grub) loadModuleAt(name string, depth int) ([]blob.Cite, *grubError) {
 	if err != nil {
 		return nil, err
 	}
-	r, _ := g.unpacked(g.modulePath(name), f)
-	mod, e := grubcore.ReadModule(r)
+	mod, e := grubcore.ReadModule(f)
 	if e != nil {
 		return nil, &grubError{msg: "invalid arch-independent ELF magic", cites: cite(f, 0, min(f.Size(), 16), "module "+name, "")}
 	}
@@ -289,24 +308,30 @@ func (g *grub) moduleBytes(name string) (io.ReaderAt, int64) {
 	if err != nil {
 		return nil, 0
 	}
-	return g.unpacked(g.modulePath(name), f)
+	return f, f.Size()
 }
 
-// unpacked looks through the compression of a file: modules may be stored as xz, which the xzio module
-// of the core image reads.
-func (g *grub) unpacked(name string, f fsys.File) (io.ReaderAt, int64) {
+// unpacked looks through the compression of a file: xz with the xzio module, gzip with gzio. Modules may
+// be stored so, as grub-mkrescue --compress does.
+func (g *grub) unpacked(name string, f fsys.File) grubFile {
 	var magic [6]byte
 	f.ReadAt(magic[:], 0)
-	if !bytes.Equal(magic[:], []byte("\xfd7zXZ\x00")) || !g.mods["xzio"] {
-		return f, f.Size()
+	var open blob.Open
+	spans := f.Locate(0, f.Size())
+	raw := g.c.Store.Raw(f) // a slice keeps what was unpacked, not what it was unpacked from
+	switch {
+	case string(magic[:]) == "\xfd7zXZ\x00" && g.mods["xzio"]:
+		open = func() (io.Reader, error) { return xz.NewReader(io.NewSectionReader(raw, 0, f.Size())) }
+	case string(magic[:3]) == "\x1f\x8b\x08" && g.mods["gzio"]:
+		open = func() (io.Reader, error) { return gzip.NewReader(io.NewSectionReader(raw, 0, f.Size())) }
+	default:
+		return f
 	}
-	blobName := strings.TrimPrefix(name[strings.IndexByte(name, ')')+1:], "/") + "!"
+	blobName := strings.TrimPrefix(path.Clean("/"+name[strings.IndexByte(name, ')')+1:]), "/") + "!"
 	if b := g.c.Store.Blob(blobName); b != nil {
-		return b, b.Size()
+		return b
 	}
-	open := func() (io.Reader, error) { return xz.NewReader(io.NewSectionReader(f, 0, f.Size())) }
-	b := g.c.Store.Derive(blobName, open, maxModule, f.Locate(0, f.Size()))
-	return b, b.Size()
+	return g.c.Store.Derive(blobName, open, maxUnpacked, spans)
 }
 
 // grubVersion finds the version in the normal module: the string behind the format that prints it.

@@ -177,7 +177,7 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 			g.giveUp("what the initramfs holds that GRUB builds for " + name)
 			return grubFailed
 		}
-		f, err := g.open(name)
+		f, err := g.openRaw(name)
 		if err != nil {
 			return g.fail(c, err)
 		}
@@ -296,7 +296,7 @@ func (g *grub) cmdChainloader(c *grubCall) int {
 		g.giveUp("what the boot sector does that GRUB's chainloader would start")
 		return grubFailed
 	}
-	f, err := g.open(name)
+	f, err := g.openRaw(name)
 	if err != nil {
 		return g.fail(c, err)
 	}

@@ -130,7 +130,7 @@ func (g *grub) searchArgs(c *grubCall) (key, name, by string, hints []string, ok
 func (g *grub) matches(d *grubDevice, by, key string) ([]blob.Cite, bool, *grubError) {
 	if by == "file" {
 		name := "(" + d.name + ")" + key
-		if _, err := g.open(name); err != nil {
+		if _, err := g.openRaw(name); err != nil {
 			return nil, false, err
 		}
 		return g.fileCites(name), true, nil

@@ -38,14 +38,13 @@ type Core struct {
 	Rec    *decode.Record
 	Off    int64       // where the compressed kernel starts
 	Cites  []blob.Cite // what says so
-	r      io.ReaderAt
 }
 
 // ReadCore reads the decompressor at the start of r. The compressed kernel follows its code; how long
 // that is, only the code itself says: "movl compressed_size, %edx; addl $(decompressor_end -
 // reed_solomon_part), %edx", where reed_solomon_part is NoReedSolomonLen.
 func ReadCore(r io.ReaderAt, size int64) (*Core, error) {
-	c := &Core{r: r}
+	c := &Core{}
 	var err error
 	if c.Rec, err = decode.Read(r, 0, binary.LittleEndian, "decompressor", &c.Header); err != nil {
 		return nil, err
@@ -78,19 +77,16 @@ func ReadCore(r io.ReaderAt, size int64) (*Core, error) {
 	return c, nil
 }
 
-// Open starts the unpacked kernel. grub-mkimage compresses with LZMA's lc=3 lp=0 pb=2 and leaves the
+// Open starts the unpacked kernel, which is read from r: the reader that was given to ReadCore, or a raw
+// view of it. grub-mkimage compresses with LZMA's lc=3 lp=0 pb=2 and leaves the
 // stream's own header out (util/mkimage.c, compress_kernel_lzma), so it is put back here.
-func (c *Core) Open() (io.Reader, error) {
+func (c *Core) Open(r io.ReaderAt) (io.Reader, error) {
 	h := make([]byte, 13)
 	h[0] = (2*5+0)*9 + 3
 	binary.LittleEndian.PutUint32(h[1:], 1<<16)
 	binary.LittleEndian.PutUint64(h[5:], uint64(c.Header.UncompressedSize))
-	body := io.NewSectionReader(c.r, c.Off, int64(c.Header.CompressedSize))
-	r, err := lzma.NewReader(io.MultiReader(bytes.NewReader(h), body))
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	body := io.NewSectionReader(r, c.Off, int64(c.Header.CompressedSize))
+	return lzma.NewReader(io.MultiReader(bytes.NewReader(h), body))
 }
 
 // Limit bounds the unpacked kernel, bytes.
