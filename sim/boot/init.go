@@ -1,0 +1,106 @@
+package boot
+
+import (
+	"path"
+	"strings"
+
+	"bootpath/sim/fsys"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// stage is where PID 1 is.
+func (x *linux) stage() trace.Stage {
+	if x.pid1.Stage == "" {
+		return trace.Kernel
+	}
+	return x.pid1.Stage
+}
+
+// firstProgram hands over to what became PID 1 of the real root: the program that the links of name
+// end at decides which init this is. asked tells whether the command line names it.
+func (x *linux) firstProgram(name string, asked bool) {
+	x.pid1.Stage = trace.Init
+	exe := x.pid1.Exe
+	if exe == "" {
+		exe, _ = x.pid1.RealPath(name)
+	}
+	x.facts.Init = exe
+	root := x.rootFS()
+	kind := initKind(exe, func(p string) bool { _, err := x.pid1.Stat(p); return err == nil })
+	x.pid1.Actor = path.Base(name)
+	st := trace.Step{Actor: x.pid1.Actor, Stage: trace.Init, Kind: "init.start", Rule: "init(8)", Args: map[string]string{"path": name, "exe": exe, "kind": kind}}
+	switch kind {
+	case "systemd":
+		x.systemd(x.k, x.pid1, root)
+		return
+	case "shell":
+		x.shellAsInit(st, name, exe, asked)
+		return
+	}
+	x.m.Emit(st)
+	x.unknown(trace.Init, kind+" is recognised as init ("+exe+"), and bootpath does not follow what it starts yet")
+}
+
+// rootFS is the volume that is the root now; nil when it is the initramfs.
+func (x *linux) rootFS() fsys.FS {
+	if b, ok := x.device(strings.TrimPrefix(x.facts.Root, "/dev/")); ok {
+		return b.volumeFS()
+	}
+	return x.initrd
+}
+
+// shells are the names under which shells are installed.
+func isShell(base string) bool {
+	switch base {
+	case "sh", "dash", "bash", "ash", "busybox.sh", "zsh", "ksh", "mksh":
+		return true
+	}
+	return false
+}
+
+// initKind names an init by the program and by what is configured beside it.
+func initKind(exe string, exists func(string) bool) string {
+	switch base := path.Base(exe); {
+	case base == "systemd":
+		return "systemd"
+	case isShell(base):
+		return "shell"
+	case base == "busybox":
+		return "busybox"
+	case strings.HasPrefix(base, "openrc"):
+		return "openrc"
+	case strings.HasPrefix(base, "runit"):
+		return "runit"
+	case strings.HasPrefix(base, "s6"):
+		return "s6"
+	case base == "init" && exists("/etc/inittab") && exists("/sbin/openrc"):
+		return "sysvinit with openrc"
+	case base == "init" && exists("/etc/inittab"):
+		return "sysvinit"
+	}
+	return "a program of its own"
+}
+
+// shellAsInit is a shell as PID 1. Nothing of the system is started; whoever named the shell on the
+// command line wanted that, else it is the last resort of a start that found no init.
+func (x *linux) shellAsInit(st trace.Step, name, exe string, asked bool) {
+	st.Kind, st.Rule = "init.shell", "sh(1), interactive shell"
+	prompt := "# "
+	line := ""
+	if path.Base(exe) == "dash" {
+		// dash's jobs.c: without a controlling terminal, which PID 1 never has
+		line = name + ": 0: can't access tty; job control turned off"
+		st.Console = line + "\n"
+	}
+	st.Console += prompt
+	x.m.Emit(st, machine.Set{Table: trace.CPU, ID: "cpu0", Row: trace.Row{"mode": "long", "what": exe}})
+	if asked {
+		x.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Init, Message: strings.TrimSpace(line + "\n" + prompt)})
+		return
+	}
+	if line == "" {
+		line = prompt
+	}
+	x.stop(trace.Init, line)
+}

@@ -1,0 +1,508 @@
+package boot
+
+import (
+	"bytes"
+	"path"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
+)
+
+// maxBinary bounds what is searched of a program for a text, in bytes.
+const maxBinary = 8 << 20
+
+// modprobe loads modules and what they depend on. modprobe(8).
+func (in *shProcess) modprobe(words []string) ctl {
+	x := in.x
+	flags, _, rest := optArgs(words, "dCS")
+	if strings.Contains(flags, "r") || len(rest) == 0 {
+		return in.ok()
+	}
+	if !strings.Contains(flags, "a") {
+		rest = rest[:1]
+	}
+	tree := x.moduleTree()
+	in.status = 0
+	for _, w := range rest {
+		name := moduleName(w)
+		if path.Base(words[0]) == "modprobe" {
+			name = w
+		}
+		if x.mods.builtin(moduleName(w)) == yes || x.isLoaded(moduleName(w)) {
+			continue
+		}
+		names := tree.match(name)
+		if len(names) > 0 {
+			for _, n := range names {
+				in.loadModule(tree, n, "modprobe", 0)
+			}
+			continue
+		}
+		if x.mods.builtin(moduleName(w)) == unknown && x.unsure == "" {
+			x.unsure = "whether this kernel has " + w + " built in: the image has no modules.builtin for " + x.version
+		}
+		in.status = 1
+		if !strings.Contains(flags, "q") && !strings.Contains(in.vars["MODPROBE_OPTIONS"], "q") {
+			if in.programIs(words[0], "busybox") {
+				in.err("modprobe: module %s not found in modules.dep\n", w)
+			} else {
+				in.err("modprobe: FATAL: Module %s not found in directory /lib/modules/%s\n", w, x.version)
+			}
+		}
+	}
+	x.probe(x.have, "modprobe")
+	return ctlNone
+}
+
+// have answers whether a driver is in the kernel now.
+func (x *linux) have(module string) answer {
+	if x.isLoaded(module) {
+		return yes
+	}
+	return x.mods.builtin(module)
+}
+
+// loadModule loads a module after those that it needs; not when its file is missing.
+func (in *shProcess) loadModule(t *moduleTree, name, by string, depth int) bool {
+	x := in.x
+	if x.isLoaded(name) || x.mods.builtin(name) == yes {
+		return true
+	}
+	file, ok := t.files[name]
+	if !ok || depth > 20 {
+		return false
+	}
+	for i := len(t.deps[name]) - 1; i >= 0; i-- {
+		in.loadModule(t, moduleName(t.deps[name][i]), by, depth+1)
+	}
+	at := t.dir + "/" + file
+	f, err := x.pid1.Open(at)
+	if err != nil {
+		return false
+	}
+	x.m.Wait(costModule)
+	x.loaded = append(x.loaded, name)
+	x.m.Emit(trace.Step{Actor: "linux", Stage: x.stage(), Kind: "linux.load-module", Rule: "init_module(2)",
+		Args:  map[string]string{"module": name, "path": at, "by": by},
+		Cites: cite(f, 0, min(f.Size(), 64), at, "")})
+	f.Close()
+	return true
+}
+
+// startUdev starts udev's daemon, which from now on loads the modules that devices ask for.
+func (in *shProcess) startUdev(words []string) ctl {
+	x := in.x
+	if len(words) > 1 && (words[1] == "--version" || words[1] == "--help") {
+		return in.ok()
+	}
+	line, cites := "", []blob.Cite(nil)
+	if found, ok := in.find(words[0], true); ok {
+		line, cites = x.greeting(found)
+	}
+	if level := in.vars["SYSTEMD_LOG_LEVEL"]; level != "info" && level != "debug" {
+		line = ""
+	}
+	child, err := in.daemon("systemd-udevd")
+	if err != nil {
+		return in.failed()
+	}
+	x.udevd = true
+	version := line[strings.LastIndexByte(line, ' ')+1:]
+	in.step("initramfs.start-udev", map[string]string{"version": version, "pid": child}, "systemd-udevd.service(8)", cites...)
+	if line != "" {
+		x.console(line + "\n")
+	}
+	return in.ok()
+}
+
+// daemon makes the process of a program that stays.
+func (in *shProcess) daemon(comm string) (pid string, err error) {
+	t := in.x.pid1
+	quiet := t.Quiet
+	t.Quiet = true
+	child, err := t.Clone(0)
+	t.Quiet = quiet
+	if err != nil {
+		return "", err
+	}
+	child.Comm, child.Actor = comm, comm
+	return itoa(child.PID), nil
+}
+
+// greeting finds the line that udev logs when it starts; it is in the program, with the version.
+func (x *linux) greeting(name string) (string, []blob.Cite) {
+	for _, prefix := range [...]string{"Starting systemd-udevd version ", "Starting version "} {
+		if text, cites := x.textIn(name, prefix); text != "" && !strings.ContainsRune(text, '%') {
+			return text, cites
+		}
+	}
+	return "", nil
+}
+
+// busyboxVersion finds BusyBox's name for itself: "BusyBox v1.35.0 (Debian …)".
+func (x *linux) busyboxVersion() (string, []blob.Cite) {
+	for _, name := range [...]string{"/bin/busybox", "/usr/bin/busybox", "/bin/sh"} {
+		if text, cites := x.textIn(name, "BusyBox v"); text != "" {
+			return text, cites
+		}
+	}
+	return "", nil
+}
+
+// textIn finds a text in a program, from a prefix on up to its NUL or newline.
+func (x *linux) textIn(name, prefix string) (string, []blob.Cite) {
+	f, err := x.pid1.Open(name)
+	if err != nil {
+		return "", nil
+	}
+	defer f.Close()
+	data, err := blob.ReadAll(f, maxBinary)
+	if err != nil {
+		return "", nil
+	}
+	for from := 0; ; {
+		i := bytes.Index(data[from:], []byte(prefix))
+		if i < 0 {
+			return "", nil
+		}
+		i += from
+		end := bytes.IndexAny(data[i:], "\x00\n")
+		if end < 0 || end > 300 {
+			return "", nil
+		}
+		if end > len(prefix) && (i == 0 || data[i-1] == 0 || data[i-1] == '\n') {
+			text := string(data[i : i+end])
+			return text, cite(f, int64(i), int64(end), name, text)
+		}
+		from = i + len(prefix)
+	}
+}
+
+// udevadm replays the devices that are there (trigger) and waits for the rules (settle). mdev -s only
+// makes nodes, which devtmpfs has made already.
+func (in *shProcess) udevadm(words []string) ctl {
+	name := path.Base(words[0])
+	sub := ""
+	if len(words) > 1 {
+		sub = words[1]
+	}
+	switch {
+	case name == "udevadm" && sub == "trigger" && in.x.udevd, name == "udevtrigger", name == "udevstart":
+		if strings.Contains(strings.Join(words, " "), "subsystems") {
+			return in.ok()
+		}
+		in.coldplug()
+	case name == "mdev":
+		in.step("initramfs.mdev", map[string]string{"command": strings.Join(words, " ")}, "mdev(8)")
+		if text, ok := in.readFile("/etc/mdev.conf"); ok && strings.Contains(text, "MODALIAS") {
+			in.coldplug()
+		}
+	}
+	return in.ok()
+}
+
+// coldplug has every device's module loaded: 80-drivers.rules runs kmod for each MODALIAS. A driver
+// that is bound can show devices of its own, which are served in turn.
+func (in *shProcess) coldplug() {
+	x := in.x
+	in.step("initramfs.coldplug", map[string]string{"devices": itoa(len(x.hw))}, "udevadm(8), trigger")
+	x.m.Wait(costColdplug)
+	rules := false
+	for _, dir := range [...]string{"/lib/udev/rules.d", "/usr/lib/udev/rules.d"} {
+		if _, err := x.pid1.Stat(dir + "/80-drivers.rules"); err == nil {
+			rules = true
+		}
+	}
+	if _, err := x.pid1.Stat("/etc/mdev.conf"); err == nil {
+		rules = true
+	}
+	tree := x.moduleTree()
+	for range 8 { // a chain of drivers is shorter
+		before := len(x.loaded)
+		if rules && tree != nil {
+			for _, h := range x.hw {
+				if h.bound < len(h.chain) {
+					for _, m := range tree.match(h.chain[h.bound].modalias) {
+						if !strings.Contains(in.vars["blacklist"], m) {
+							in.loadModule(tree, m, "udev", 0)
+						}
+					}
+				}
+			}
+		}
+		x.probe(x.have, "udev")
+		if len(x.loaded) == before {
+			break
+		}
+	}
+	// The nodes that a script made itself before devtmpfs lay there are covered by it.
+}
+
+// blkid prints what it finds on devices. blkid(8).
+func (in *shProcess) blkid(words []string) ctl {
+	x := in.x
+	_, values, rest := optArgs(words, "tosLUcnup")
+	var hits []blockDevice
+	switch want := values['t']; {
+	case values['U'] != "":
+		want = "UUID=" + values['U']
+		fallthrough
+	case values['L'] != "" || want != "":
+		if values['L'] != "" {
+			want = "LABEL=" + values['L']
+		}
+		tag, value, _ := strings.Cut(want, "=")
+		value = strings.Trim(value, `"`)
+		b, ok := x.lookup(tag, value)
+		result := "none"
+		if ok {
+			hits, result = append(hits, b), "/dev/"+b.name
+		}
+		in.found(tag+"="+value, result, b)
+		if values['U'] != "" || values['L'] != "" {
+			values['o'] = "device"
+		}
+	case len(rest) > 0:
+		for _, w := range rest {
+			if b, ok := in.blockDevice(w); ok {
+				hits = append(hits, b)
+			}
+		}
+	default:
+		hits = x.blockDevices()
+	}
+	printed := false
+	for _, b := range hits {
+		if b.tag("TYPE") == "" && b.tag("PARTUUID") == "" {
+			continue
+		}
+		printed = true
+		switch {
+		case values['o'] == "device":
+			in.out("/dev/%s\n", b.name)
+		case values['o'] == "value":
+			in.out("%s\n", b.tag(values['s']))
+		default:
+			line := "/dev/" + b.name + ":"
+			for _, tag := range [...]string{"LABEL", "UUID", "TYPE", "PARTLABEL", "PARTUUID"} {
+				if v := b.tag(tag); v != "" && (values['s'] == "" || values['s'] == tag) {
+					line += " " + tag + `="` + v + `"`
+				}
+			}
+			in.out("%s\n", line)
+		}
+	}
+	if !printed {
+		x.doubt(values['s'])
+		in.status = 2
+		return ctlNone
+	}
+	return in.ok()
+}
+
+// found tells what a search for a device ended with, once for each result.
+func (in *shProcess) found(what, result string, b blockDevice) {
+	x := in.x
+	if x.searched == nil {
+		x.searched = map[string]string{}
+	}
+	if x.searched[what] == result {
+		return
+	}
+	x.searched[what] = result
+	var cites []blob.Cite
+	if b.vol != nil && b.vol.FS != nil {
+		cites = b.vol.FS.Info().Cites
+	}
+	if b.part != nil {
+		cites = append(cites, b.part.Cites...)
+	}
+	kind := trace.Kind("initramfs.find-device")
+	if result == "none" {
+		kind = "initramfs.no-device"
+		var have []string
+		for _, d := range x.blockDevices() {
+			tag, _, _ := strings.Cut(what, "=")
+			if v := d.tag(tag); v != "" {
+				have = append(have, d.name+" has "+v)
+			}
+			if d.vol != nil && d.vol.FS != nil {
+				cites = append(cites, d.vol.FS.Info().Cites...)
+			}
+		}
+		in.step(kind, map[string]string{"tag": what, "have": strings.Join(have, ", "), "devices": x.deviceNames()}, "blkid(8)", cites...)
+		return
+	}
+	in.step(kind, map[string]string{"tag": what, "device": result}, "blkid(8)", cites...)
+}
+
+func (in *shProcess) findfs(words []string) ctl {
+	if len(words) < 2 {
+		return in.failed()
+	}
+	b, ok := in.blockDevice(words[1])
+	if !ok {
+		in.found(words[1], "none", b)
+		in.err("findfs: unable to resolve '%s'\n", words[1])
+		return in.failed()
+	}
+	in.found(words[1], "/dev/"+b.name, b)
+	in.out("/dev/%s\n", b.name)
+	return in.ok()
+}
+
+// fstype is klibc's: shell assignments that name the type.
+func (in *shProcess) fstype(words []string) ctl {
+	kind := "unknown"
+	if len(words) > 1 {
+		if b, ok := in.blockDevice(words[1]); ok && b.tag("TYPE") != "" {
+			switch t := b.tag("TYPE"); t {
+			case "ext2", "ext3", "ext4", "xfs", "btrfs", "squashfs", "iso9660", "swap", "crypto_LUKS", "reiserfs", "jfs", "minix", "romfs", "cramfs", "gfs2", "nilfs2":
+				kind = map[string]string{"crypto_LUKS": "luks"}[t]
+				if kind == "" {
+					kind = t
+				}
+			}
+		} else if !ok {
+			in.err("fstype: %s: No such file or directory\n", words[1])
+			return in.failed()
+		}
+	}
+	in.out("FSTYPE=%s\nFSSIZE=0\n", kind)
+	return in.ok()
+}
+
+// switchRoot gives the root to the real file system and becomes its init: run-init of klibc and
+// switch_root of BusyBox and util-linux.
+func (in *shProcess) switchRoot(words []string) ctl {
+	x := in.x
+	name := path.Base(words[0])
+	flags, _, rest := optArgs(words[:min(len(words), optionEnd(words))], "dc")
+	rest = append(rest, words[min(len(words), optionEnd(words)):]...)
+	if len(rest) < 2 {
+		in.err("Usage: %s NEW_ROOT NEW_INIT [ARGS]\n", name)
+		return in.failed()
+	}
+	root, init := in.abs(rest[0]), rest[1]
+	fail := func(what, why string) ctl {
+		in.err("%s: %s: %s\n", name, what, why)
+		in.status = 1
+		return ctlNone
+	}
+	fi, err := x.pid1.Stat(root)
+	switch {
+	case err != nil || !fi.IsDir():
+		return fail("chdir to new root", strerror(err))
+	case !x.isMountPoint(root) && name == "run-init":
+		return fail("current directory on the same filesystem as the root", "error 0")
+	case !x.isMountPoint(root):
+		in.err("switch_root: failed to mount moving %s to /: Invalid argument\n", root)
+		return in.failed()
+	}
+	if strings.Contains(flags, "n") { // a dry run: is the init there?
+		if err := x.accessBelow(root, init); err != nil {
+			return fail(init, strerror(err))
+		}
+		return in.ok()
+	}
+	return in.overmount(name, root, init, rest[1:])
+}
+
+// optionEnd is where a program's own options end: those of init follow.
+func optionEnd(words []string) int {
+	for i := 1; i < len(words); i++ {
+		if words[i] == "-c" || words[i] == "-d" {
+			i++
+			continue
+		}
+		if !strings.HasPrefix(words[i], "-") {
+			return i
+		}
+	}
+	return len(words)
+}
+
+func (in *shProcess) overmount(name, root, init string, argv []string) ctl {
+	x := in.x
+	t := x.pid1
+	x.k.Emit(trace.Step{Actor: t.Actor, Stage: x.stage(), Kind: "initramfs.switch-root", Rule: name + "(8)",
+		Args: map[string]string{"root": root, "init": init, "command": name}, Cites: in.src.cite(in.pos)})
+	if name == "switch_root" && !in.programIs("switch_root", "busybox") {
+		// util-linux moves the mounts of the initramfs along
+		for _, dir := range [...]string{"/dev", "/proc", "/sys", "/run"} {
+			if x.isMountPoint(dir) {
+				if _, err := t.Stat(root + dir); err == nil {
+					t.MoveMount(dir, root+dir)
+				}
+			}
+		}
+	}
+	t.Chdir(root)
+	if err := t.MoveMount(".", "/"); err != nil {
+		in.err("%s: overmounting root: %s\n", name, strerror(err))
+		return in.failed()
+	}
+	t.Chroot(".")
+	t.Chdir("/")
+	if err := t.Execve(init, argv, in.environ()); err != nil {
+		if name == "switch_root" {
+			in.err("switch_root: can't execute '%s': %s\n", init, strerror(err))
+		} else {
+			in.err("%s: %s: %s\n", name, init, strerror(err))
+		}
+		in.status = 1
+		return ctlNone
+	}
+	asked, _ := x.params.Get("init")
+	x.firstProgram(init, asked == init)
+	return ctlEnd
+}
+
+// isMountPoint tells whether something is mounted on a directory.
+func (x *linux) isMountPoint(dir string) bool {
+	for _, row := range x.m.Rows(trace.Mounted) {
+		if row["target"] == path.Clean(dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// accessBelow asks whether a program below a directory can be run once that is the root: links are
+// followed as they will be then.
+func (x *linux) accessBelow(root, name string) error {
+	t := x.pid1
+	quiet := t.Quiet
+	t.Quiet = true
+	defer func() { t.Quiet = quiet }()
+	child, err := t.Clone(0)
+	if err != nil {
+		return err
+	}
+	defer child.Exit(0)
+	if err := child.Chroot(root); err != nil {
+		return err
+	}
+	fi, err := child.Stat(name)
+	if err != nil {
+		return err
+	}
+	if fi.IsDir() || fi.Mode().Perm()&0o111 == 0 {
+		return kernel.EACCES
+	}
+	return nil
+}
+
+// console is text that a program writes to the console.
+func (x *linux) console(text string) {
+	x.line = text[strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n')+1:]
+	x.m.Emit(trace.Step{Actor: x.pid1.Actor, Stage: x.stage(), Kind: "initramfs.print", Rule: "write(2)",
+		Args: map[string]string{"text": strings.TrimSpace(text)}, Console: text})
+}
+
+// works ends the run at a shell that the image is made for.
+func (x *linux) works(message string) {
+	x.m.End(trace.Outcome{Verdict: trace.Works, Stage: x.stage(), Message: message})
+}

@@ -1,0 +1,674 @@
+package boot
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/conf/sh"
+	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
+)
+
+// program runs what a command word names: a script is followed, a known program does what its manual
+// says, of another nothing is known.
+func (in *shProcess) program(words []string) ctl {
+	found, ok := in.find(words[0], true)
+	if !ok {
+		return in.notFound(words[0])
+	}
+	in.x.m.Wait(costProgram)
+	if kind, options, ok := in.x.shebang(found); ok {
+		return in.runFile(found, words[1:], kind, options)
+	}
+	name := path.Base(words[0])
+	if name == "busybox" && len(words) > 1 {
+		words, name = words[1:], path.Base(words[1])
+	}
+	if run, ok := program(name); ok {
+		return run(in, words)
+	}
+	return in.unknownProgram(found)
+}
+
+// unknownProgram ends the run, or, for what was started to be PID 1 itself, says so.
+func (in *shProcess) unknownProgram(found string) ctl {
+	return in.end("what " + found + " does (" + in.where() + ")")
+}
+
+func (in *shProcess) notFound(name string) ctl {
+	x := in.x
+	if !strings.Contains(name, "/") && in.kind.name == "busybox" && known(name) {
+		// "CONFIG_FEATURE_SH_STANDALONE: make the shell prefer its applets" - a build option of BusyBox
+		return in.end("whether this BusyBox's shell runs its own " + name + ": the initramfs has no such file (" + in.where() + ")")
+	}
+	line := 0
+	if in.src != nil {
+		line = in.src.line(in.pos.Off)
+	}
+	switch {
+	case in.kind.name == "busybox" || in.kind.name == "bash":
+		in.err("%s: line %d: %s: not found\n", in.name, line, name)
+	default:
+		in.err("%s: %d: %s: not found\n", in.name, line, name)
+	}
+	_ = x
+	in.status = 127
+	return ctlNone
+}
+
+func known(name string) bool { _, ok := program(name); return ok }
+
+// program finds what is known about a program by its name; those that only change what is shown or set
+// succeed and do nothing here.
+func program(name string) (func(*shProcess, []string) ctl, bool) {
+	switch name {
+	case "mount":
+		return (*shProcess).mount, true
+	case "umount":
+		return (*shProcess).umount, true
+	case "mkdir", "rmdir", "ln", "mknod", "rm", "touch", "cp", "mv":
+		return (*shProcess).fileProgram, true
+	case "chmod", "chown", "chgrp", "sync", "clear", "reset", "chvt", "setfont", "loadkeys", "kbd_mode", "stty", "setterm", "plymouth", "hwclock",
+		"setupcon", "nuke", "killall", "kill", "hostname", "dmesg", "true", "usleep", "mkfifo", "depmod", "fbsplash", "splash", "psplash", "klogd", "syslogd",
+		"swapon", "sysctl", "loadkmap", "ulimit", "tune2fs", "logger", "date", "systemd-tmpfiles", "kmod", "ifconfig", "rngd", "haveged":
+		return (*shProcess).nothing, true
+	case "false":
+		return status(1), true
+	case "echo", "printf", "test", "[", "pwd":
+		return builtin(name)
+	case "cat":
+		return (*shProcess).cat, true
+	case "sleep":
+		return (*shProcess).sleepProgram, true
+	case "uname":
+		return (*shProcess).uname, true
+	case "basename", "dirname", "readlink", "realpath":
+		return (*shProcess).pathProgram, true
+	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee":
+		return (*shProcess).textProgram, true
+	case "env":
+		return (*shProcess).env, true
+	case "which":
+		return (*shProcess).commandWord, true
+	case "modprobe", "insmod":
+		return (*shProcess).modprobe, true
+	case "systemd-udevd", "udevd":
+		return (*shProcess).startUdev, true
+	case "udevadm", "mdev", "udevstart", "udevsettle", "udevtrigger":
+		return (*shProcess).udevadm, true
+	case "blkid":
+		return (*shProcess).blkid, true
+	case "findfs":
+		return (*shProcess).findfs, true
+	case "fstype":
+		return (*shProcess).fstype, true
+	case "run-init", "switch_root":
+		return (*shProcess).switchRoot, true
+	case "sh", "ash", "dash", "bash", "setsid", "cttyhack":
+		return (*shProcess).shell, true
+	case "reboot", "poweroff", "halt":
+		return (*shProcess).powerOff, true
+	}
+	return nil, false
+}
+
+// nothing is for programs without an effect on how the start goes on.
+func (in *shProcess) nothing([]string) ctl { return in.ok() }
+
+// optArgs splits a program's arguments: flags without a value, flags with one (named in valued), operands.
+func optArgs(words []string, valued string) (flags string, values map[byte]string, rest []string) {
+	values = map[byte]string{}
+	for i := 1; i < len(words); i++ {
+		w := words[i]
+		if w == "--" {
+			return flags, values, append(rest, words[i+1:]...)
+		}
+		if len(w) < 2 || w[0] != '-' || w[1] == '-' {
+			rest = append(rest, w)
+			continue
+		}
+		for j := 1; j < len(w); j++ {
+			if strings.IndexByte(valued, w[j]) < 0 {
+				flags += w[j : j+1]
+				continue
+			}
+			if j+1 < len(w) {
+				values[w[j]] = w[j+1:]
+			} else if i+1 < len(words) {
+				i++
+				values[w[j]] = words[i]
+			}
+			break
+		}
+	}
+	return flags, values, rest
+}
+
+// mount is mount(8): klibc's, BusyBox's and util-linux's agree on what start scripts use.
+func (in *shProcess) mount(words []string) ctl {
+	x := in.x
+	flags, values, rest := optArgs(words, "toLUO")
+	opts := values['o']
+	f, data := kernel.ParseOptions(opts)
+	fstype := values['t']
+	for _, o := range strings.Split(opts, ",") {
+		if o == "move" {
+			f |= kernel.MS_MOVE
+		}
+	}
+	if strings.Contains(flags, "r") {
+		f |= kernel.MS_RDONLY
+	}
+	var operands []string
+	for _, w := range rest {
+		switch w {
+		case "--move":
+			f |= kernel.MS_MOVE
+		case "--bind", "--rbind":
+			f |= kernel.MS_BIND
+		case "--make-rshared", "--make-shared":
+			f |= kernel.MS_SHARED
+		case "--make-rprivate", "--make-private":
+			f |= kernel.MS_PRIVATE
+		default:
+			operands = append(operands, w)
+		}
+	}
+	if strings.Contains(flags, "a") || len(operands) < 2 {
+		if len(operands) == 0 && !strings.Contains(flags, "a") {
+			return in.ok()
+		}
+		return in.end("what /etc/fstab of the initramfs makes of this mount (" + in.where() + ")")
+	}
+	src, dst := operands[0], in.abs(operands[1])
+	data = strings.Join(slices.DeleteFunc(strings.Split(data, ","), func(s string) bool { return s == "move" || s == "" }), ",")
+	if v := values['U']; v != "" {
+		src = "UUID=" + v
+	}
+	if f&(kernel.MS_MOVE|kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_SHARED|kernel.MS_PRIVATE) != 0 || noDevice(fstype) {
+		if f&kernel.MS_MOVE != 0 {
+			src = in.abs(src)
+		}
+		return in.mounted(x.pid1.Mount(src, dst, fstype, f, data), src, dst)
+	}
+	return in.mountDevice(src, dst, fstype, f, data)
+}
+
+// noDevice are file systems without a block device.
+func noDevice(fstype string) bool {
+	return slices.Contains([]string{"proc", "sysfs", "devtmpfs", "tmpfs", "ramfs", "devpts", "securityfs", "debugfs", "tracefs", "configfs", "cgroup", "cgroup2",
+		"pstore", "bpf", "efivarfs", "mqueue", "hugetlbfs", "overlay", "none"}, fstype)
+}
+
+// mountDevice mounts a block device. Without -t the type is what the device's content says.
+func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, data string) ctl {
+	x := in.x
+	if fstype == "nfs" || fstype == "nfs4" || fstype == "9p" || fstype == "virtiofs" || fstype == "cifs" {
+		return in.end("what " + src + " holds, which is not in the image (" + in.where() + ")")
+	}
+	dev, ok := in.blockDevice(src)
+	if !ok {
+		x.doubt("")
+		return in.mountFailed(src, dst, kernel.ENOENT)
+	}
+	if fi, err := x.pid1.Stat(in.abs(src)); err == nil && fi.Mode().IsRegular() {
+		return in.end("what lies in " + src + ", a file that is mounted as a device (" + in.where() + ")")
+	}
+	have := dev.tag("TYPE")
+	if fstype == "" || fstype == "auto" {
+		fstype = have
+	}
+	if dev.vol != nil && dev.vol.FS == nil && have != "" && have == fstype {
+		return in.end("what is on /dev/" + dev.name + ": bootpath recognises " + have + " there and cannot read it")
+	}
+	for _, want := range strings.Split(fstype, ",") {
+		if a := in.needFS(want); a == unknown {
+			return in.end("whether this kernel has the file system " + want + " built in: the image has neither modules.builtin nor a configuration for " + x.version)
+		} else if a == yes {
+			fstype = want
+			break
+		} else {
+			fstype = ""
+		}
+	}
+	if fstype == "" {
+		return in.mountFailed(src, dst, kernel.ENODEV)
+	}
+	x.m.Wait(costMount)
+	if err := x.pid1.Mount("/dev/"+dev.name, dst, fstype, f, data); err != nil {
+		return in.mounted(err, src, dst)
+	}
+	x.mounted(dev, fstype, f&kernel.MS_RDONLY != 0)
+	if x.facts.Root == "" {
+		x.facts.Root = "/dev/" + dev.name
+	}
+	return in.ok()
+}
+
+// blockDevice finds the device that a source names.
+func (in *shProcess) blockDevice(src string) (blockDevice, bool) {
+	if tag, value, ok := strings.Cut(src, "="); ok && strings.ToUpper(tag) == tag {
+		return in.x.lookup(tag, strings.Trim(value, `"`))
+	}
+	name := in.abs(src)
+	if tag, value, ok := diskLink(name); ok {
+		return in.x.linkTarget(tag, value)
+	}
+	if real, err := in.x.pid1.RealPath(name); err == nil {
+		name = real
+	} else {
+		return blockDevice{}, false
+	}
+	return in.x.device(strings.TrimPrefix(name, "/dev/"))
+}
+
+// needFS makes sure that the kernel knows a file system: built in, loaded, or as the module that
+// request_module("fs-TYPE") has modprobe load.
+func (in *shProcess) needFS(fstype string) answer {
+	x := in.x
+	mod := fsDriver(fstype)
+	switch a := x.mods.builtin(mod); {
+	case a == yes || x.isLoaded(mod):
+		return yes
+	default:
+		tree := x.moduleTree()
+		names := tree.match(mod)
+		if len(names) == 0 {
+			names = tree.match("fs-" + fstype)
+		}
+		if len(names) > 0 && in.loadModule(tree, names[0], "mount", 0) {
+			return yes
+		}
+		return a
+	}
+}
+
+// mounted reports how a mount went in mount's own words.
+func (in *shProcess) mounted(err error, src, dst string) ctl {
+	if err == nil {
+		return in.ok()
+	}
+	return in.mountFailed(src, dst, kernel.Errno(errno(err)))
+}
+
+func (in *shProcess) mountFailed(src, dst string, e kernel.Errno) ctl {
+	if in.programIs("mount", "busybox") {
+		in.err("mount: mounting %s on %s failed: %s\n", src, dst, e.Strerror())
+	} else {
+		in.err("mount: %s\n", e.Strerror()) // perror("mount") of klibc
+	}
+	in.status = 255
+	return ctlNone
+}
+
+// programIs tells whether a command is an applet of that program.
+func (in *shProcess) programIs(name, of string) bool {
+	found, ok := in.find(name, true)
+	if !ok {
+		return false
+	}
+	real, err := in.x.pid1.RealPath(found)
+	return err == nil && strings.HasPrefix(path.Base(real), of)
+}
+
+func (in *shProcess) umount(words []string) ctl {
+	_, _, rest := optArgs(words, "tO")
+	in.status = 0
+	for _, w := range rest {
+		if err := in.x.pid1.Umount(in.abs(w), 0); err != nil {
+			in.err("umount: can't unmount %s: %s\n", w, strerror(err))
+			in.status = 1
+		}
+	}
+	return ctlNone
+}
+
+// fileProgram changes the tree: the programs of XCU that start scripts use, with their common options.
+func (in *shProcess) fileProgram(words []string) ctl {
+	t := in.x.pid1
+	name := path.Base(words[0])
+	flags, values, rest := optArgs(words, map[string]string{"mkdir": "m", "mknod": "m", "ln": "", "cp": "t", "mv": ""}[name])
+	rest = slices.DeleteFunc(rest, func(s string) bool { return strings.HasPrefix(s, "--") })
+	in.status = 0
+	fail := func(what string, err error) {
+		if err != nil && !(strings.Contains(flags, "f") && name == "rm") {
+			in.err("%s: %s: %s\n", name, what, strerror(err))
+			in.status = 1
+		}
+	}
+	switch name {
+	case "mkdir":
+		mode := uint64(0o755)
+		if n, err := strconv.ParseUint(values['m'], 8, 12); err == nil {
+			mode = n
+		}
+		for _, w := range rest {
+			if strings.Contains(flags, "p") {
+				fail("can't create directory '"+w+"'", t.MkdirAll(in.abs(w), uint32(mode)))
+			} else {
+				fail("can't create directory '"+w+"'", t.Mkdir(in.abs(w), uint32(mode)))
+			}
+		}
+	case "rmdir":
+		for _, w := range rest {
+			fail(w, t.Rmdir(in.abs(w)))
+		}
+	case "rm":
+		for _, w := range rest {
+			in.remove(w, strings.ContainsAny(flags, "rR"), fail)
+		}
+	case "mknod":
+		if len(rest) >= 4 {
+			major, _ := strconv.ParseUint(rest[2], 0, 12)
+			minor, _ := strconv.ParseUint(rest[3], 0, 8)
+			mode := uint32(fsys.S_IFCHR)
+			if rest[1] == "b" {
+				mode = fsys.S_IFBLK
+			}
+			fail(rest[0], t.Mknod(in.abs(rest[0]), mode|0o600, uint32(major<<8|minor)))
+		}
+	case "ln":
+		if len(rest) == 2 && strings.Contains(flags, "s") {
+			in.symlink(rest[0], rest[1], strings.Contains(flags, "f"), fail)
+		} else if len(rest) >= 2 {
+			in.copy(rest, fail)
+		}
+	case "touch":
+		for _, w := range rest {
+			if _, err := in.stat(w); err != nil {
+				fail(w, t.WriteFile(in.abs(w), nil, 0o644))
+			}
+		}
+	case "cp", "mv":
+		in.copy(rest, fail)
+		if name == "mv" && in.status == 0 && len(rest) >= 2 {
+			for _, w := range rest[:len(rest)-1] {
+				t.Unlink(in.abs(w))
+			}
+		}
+	}
+	return ctlNone
+}
+
+func (in *shProcess) remove(w string, recursive bool, fail func(string, error)) {
+	fi, err := in.lstat(w)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if !fi.IsDir() {
+		fail(w, in.x.pid1.Unlink(in.abs(w)))
+		return
+	}
+	// Whole trees are only removed to give memory back; the directories stay here.
+	_ = recursive
+}
+
+func (in *shProcess) symlink(target, at string, force bool, fail func(string, error)) {
+	if fi, err := in.stat(at); err == nil && fi.IsDir() {
+		at = path.Join(at, path.Base(target))
+	}
+	if _, err := in.lstat(at); err == nil && force {
+		in.x.pid1.Unlink(in.abs(at))
+	}
+	fail(at, in.x.pid1.Symlink(target, in.abs(at)))
+}
+
+// copy copies regular files.
+func (in *shProcess) copy(rest []string, fail func(string, error)) {
+	if len(rest) < 2 {
+		in.status = 1
+		return
+	}
+	dst := rest[len(rest)-1]
+	fi, err := in.stat(dst)
+	for _, w := range rest[:len(rest)-1] {
+		to := dst
+		if err == nil && fi.IsDir() {
+			to = path.Join(dst, path.Base(w))
+		}
+		text, ok := in.readFile(w)
+		if !ok {
+			fail(w, kernel.ENOENT)
+			continue
+		}
+		fail(to, in.x.pid1.WriteFile(in.abs(to), []byte(text), 0o644))
+	}
+}
+
+func (in *shProcess) cat(words []string) ctl {
+	_, _, rest := optArgs(words, "")
+	if len(rest) == 0 {
+		if in.stdin == nil {
+			return in.end("what is typed at the console: the start waits for it (" + in.where() + ")")
+		}
+		in.print(in.stdout, in.stdin.rest)
+		in.stdin = &input{}
+		return in.ok()
+	}
+	in.status = 0
+	for _, w := range rest {
+		if w == "-" {
+			if in.stdin != nil {
+				in.print(in.stdout, in.stdin.rest)
+			}
+			continue
+		}
+		text, ok := in.readFile(w)
+		if !ok {
+			if _, err := in.stat(w); err == nil && (strings.HasPrefix(in.abs(w), "/proc/") || strings.HasPrefix(in.abs(w), "/sys/")) {
+				return in.end("what the kernel says in " + w + " (" + in.where() + ")")
+			}
+			in.err("cat: can't open '%s': No such file or directory\n", w)
+			in.status = 1
+			continue
+		}
+		in.print(in.stdout, text)
+	}
+	return ctlNone
+}
+
+func (in *shProcess) sleepProgram(words []string) ctl {
+	for _, w := range words[1:] {
+		n, err := strconv.ParseFloat(strings.TrimRight(w, "smhd"), 64)
+		if err != nil {
+			continue
+		}
+		switch w[len(w)-1] {
+		case 'm':
+			n *= 60
+		case 'h':
+			n *= 3600
+		case 'd':
+			n *= 86400
+		}
+		in.sleep(n)
+	}
+	return in.ok()
+}
+
+func (in *shProcess) uname(words []string) ctl {
+	flags, _, _ := optArgs(words, "")
+	if flags == "" {
+		flags = "s"
+	}
+	if strings.ContainsAny(flags, "av") {
+		return in.end("what uname prints of this kernel's build (" + in.where() + ")")
+	}
+	var out []string
+	for _, f := range "snrm" {
+		if !strings.ContainsRune(flags, f) {
+			continue
+		}
+		switch f {
+		case 's':
+			out = append(out, "Linux")
+		case 'n':
+			out = append(out, "(none)")
+		case 'r':
+			out = append(out, in.x.version)
+		case 'm':
+			out = append(out, "x86_64")
+		}
+	}
+	in.out("%s\n", strings.Join(out, " "))
+	return in.ok()
+}
+
+func (in *shProcess) pathProgram(words []string) ctl {
+	flags, _, rest := optArgs(words, "")
+	if len(rest) == 0 {
+		return in.failed()
+	}
+	switch path.Base(words[0]) {
+	case "basename":
+		base := path.Base(rest[0])
+		if len(rest) > 1 && base != rest[1] {
+			base = strings.TrimSuffix(base, rest[1])
+		}
+		in.out("%s\n", base)
+		return in.ok()
+	case "dirname":
+		in.out("%s\n", path.Dir(rest[0]))
+		return in.ok()
+	}
+	name := in.abs(rest[0])
+	if tag, value, ok := diskLink(name); ok {
+		b, found := in.x.linkTarget(tag, value)
+		if !found {
+			return in.failed()
+		}
+		in.out("/dev/%s\n", b.name)
+		return in.ok()
+	}
+	if strings.ContainsAny(flags, "fem") || path.Base(words[0]) == "realpath" {
+		real, err := in.x.pid1.RealPath(name)
+		if err != nil {
+			return in.failed()
+		}
+		in.out("%s\n", real)
+		return in.ok()
+	}
+	target, err := in.x.pid1.ReadLink(name)
+	if err != nil {
+		return in.failed()
+	}
+	in.out("%s\n", target)
+	return in.ok()
+}
+
+func (in *shProcess) env(words []string) ctl {
+	words = words[1:]
+	for len(words) > 0 && (strings.HasPrefix(words[0], "-") || strings.Contains(words[0], "=")) {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return in.ok()
+	}
+	return in.program(words)
+}
+
+// powerOff ends the machine.
+func (in *shProcess) powerOff(words []string) ctl {
+	name := path.Base(words[0])
+	in.step("initramfs.power-off", map[string]string{"command": strings.Join(words, " ")}, name+"(8)")
+	in.x.deviceMissing(in.x.lastLine())
+	return ctlEnd
+}
+
+// shell is sh(1) as a program, and what starts it in a session of its own.
+func (in *shProcess) shell(words []string) ctl {
+	for len(words) > 0 {
+		switch name := path.Base(words[0]); {
+		case name == "setsid" || name == "cttyhack":
+			words = words[1:]
+			for len(words) > 0 && strings.HasPrefix(words[0], "-") {
+				words = words[1:]
+			}
+			continue
+		case isShell(name):
+			return in.shellWith(words)
+		}
+		return in.program(words)
+	}
+	return in.ok()
+}
+
+func (in *shProcess) shellWith(words []string) ctl {
+	interactive := false
+	args := words[1:]
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		if strings.Contains(args[0], "c") && len(args) > 1 {
+			return in.shellText(args[1], args[2:])
+		}
+		interactive = interactive || strings.Contains(args[0], "i") || strings.Contains(args[0], "l")
+		args = args[1:]
+	}
+	if len(args) > 0 && !interactive {
+		return in.runFile(in.abs(args[0]), args[1:], in.x.shellAt("/bin/"+path.Base(words[0])), "")
+	}
+	if in.stdin != nil && !interactive {
+		return in.shellText(in.stdin.rest, nil)
+	}
+	return in.interactive(words[0])
+}
+
+// shellText is sh -c.
+func (in *shProcess) shellText(text string, args []string) ctl {
+	tree, err := sh.Parse(text)
+	if err != nil {
+		return in.end("what sh -c does with " + strconv.Quote(text) + " (" + err.Error() + ")")
+	}
+	child := in.child()
+	if len(args) > 0 {
+		child.name, args = args[0], args[1:]
+	}
+	child.args, child.funcs = args, map[string]function{}
+	child.src = &source{path: in.name, text: text}
+	if in.src != nil {
+		child.src.path = in.src.path
+	}
+	c := child.run(tree.Body)
+	in.status = child.status
+	if c == ctlEnd {
+		return c
+	}
+	return ctlNone
+}
+
+// interactive is a shell that asks for commands: the start goes no further by itself. Where the scripts
+// could have gone over to another root and did not, the shell is what is left of a failed start; where
+// nothing else was meant, it is the purpose.
+func (in *shProcess) interactive(shell string) ctl {
+	x := in.x
+	last := x.lastLine()
+	prompt := "# "
+	if ps1, ok := in.vars["PS1"]; ok && in.exported["PS1"] {
+		prompt = ps1
+	}
+	kind := x.shellAt("/bin/" + path.Base(shell))
+	greeting := ""
+	var cites []blob.Cite
+	if kind.name == "busybox" {
+		var version string
+		version, cites = x.busyboxVersion()
+		if version != "" {
+			// ash.c, "%s built-in shell (ash)": before the first prompt of an interactive shell
+			greeting = "\n\n" + version + " built-in shell (ash)\nEnter 'help' for a list of built-in commands.\n\n"
+		}
+		if prompt == "# " {
+			prompt = "/ # " // PS1 of BusyBox is "\w \$ "
+		}
+	}
+	in.step("initramfs.shell", map[string]string{"shell": kind.path, "prompt": strings.TrimSpace(prompt)}, "sh(1), interactive shell", cites...)
+	x.console(greeting + prompt)
+	if in.b.switches {
+		x.deviceMissing(last)
+	} else {
+		x.works(last)
+	}
+	return ctlEnd
+}

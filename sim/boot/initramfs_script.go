@@ -1,0 +1,858 @@
+package boot
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/conf/sh"
+	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
+)
+
+// Bounds of a script's run.
+const (
+	maxScript   = 1 << 20          // bytes of one script
+	maxCommands = 100_000          // commands that are followed
+	maxCalls    = 60               // functions, sourced files and scripts inside one another
+	maxValue    = 1 << 16          // bytes of a variable or of a command's output
+	maxSleep    = 30 * time.Minute // of waiting in loops: who waits longer waits for ever
+)
+
+// shellKind is which program reads the script; they differ in small things.
+type shellKind struct {
+	path string // as the #! line names it
+	name string // of the program that it leads to: "dash", "busybox", "bash"
+}
+
+// escapes tells whether echo understands backslashes without being asked (dash does, XSI).
+func (k shellKind) escapes() bool { return k.name == "dash" }
+
+// source is a script's text and where it lies.
+type source struct {
+	path string
+	text string
+	file io.ReaderAt
+}
+
+// cite names the bytes of a piece of the script.
+func (s *source) cite(p sh.Pos) []blob.Cite {
+	if s.file == nil || p.End <= p.Off {
+		return nil
+	}
+	return cite(s.file, int64(p.Off), int64(p.End-p.Off), s.path, strings.TrimSpace(s.text[p.Off:p.End]))
+}
+
+func (s *source) line(off int) int { return 1 + strings.Count(s.text[:min(off, len(s.text))], "\n") }
+
+// ctl is how a command ends apart from its status.
+type ctl int
+
+const (
+	ctlNone ctl = iota
+	ctlBreak
+	ctlContinue
+	ctlReturn
+	ctlExit
+	ctlEnd // the run is over
+)
+
+// function is a defined function with the script that defines it.
+type function struct {
+	body sh.Node
+	src  *source
+}
+
+// sink is where output goes: the console, a file, another command, nowhere.
+type sink struct {
+	kind string // "console", "buffer", "null", "kmsg", "file"
+	path string
+	buf  strings.Builder
+}
+
+// input is what a command reads.
+type input struct{ rest string }
+
+// budget is what all scripts of a start share.
+type budget struct {
+	commands int
+	slept    time.Duration
+	switches bool // a script that was read can go over to another root
+}
+
+// shProcess follows one shell: a process that reads a script, or a subshell of it.
+type shProcess struct {
+	x        *linux
+	b        *budget
+	kind     shellKind
+	vars     map[string]string
+	exported map[string]bool
+	locals   []map[string]*string // of the functions that run, outermost first
+	funcs    map[string]function
+	name     string   // $0
+	args     []string // $1 …
+	src      *source
+	pos      sh.Pos // of the command that runs
+	status   int
+	count    int // for break N and continue N
+	stdout   *sink
+	stderr   *sink
+	stdin    *input // nil: the console
+	cwd      string
+	errexit  bool
+	tested   int // inside a condition, where -e does not count
+	calls    int
+	top      bool // PID 1 itself, not a child
+	cmdline  []string
+}
+
+// child is a copy for a subshell or for another script: it cannot change its parent.
+func (in *shProcess) child() *shProcess {
+	c := *in
+	c.vars, c.exported, c.funcs = maps.Clone(in.vars), maps.Clone(in.exported), maps.Clone(in.funcs)
+	c.locals = nil
+	c.top = false
+	c.calls++
+	return &c
+}
+
+// end ends the run: what comes next cannot be known.
+func (in *shProcess) end(missing string) ctl {
+	x := in.x
+	if x.unsure != "" {
+		missing = x.unsure
+	}
+	x.unknown(x.stage(), missing)
+	return ctlEnd
+}
+
+// where says which line is running, for messages about what is not known.
+func (in *shProcess) where() string {
+	text := ""
+	if in.src != nil && in.pos.End <= len(in.src.text) {
+		text = strings.TrimSpace(in.src.text[in.pos.Off:in.pos.End])
+		if i := strings.IndexByte(text, '\n'); i >= 0 {
+			text = text[:i]
+		}
+		return fmt.Sprintf("%s, line %d: %s", in.src.path, in.src.line(in.pos.Off), text)
+	}
+	return in.name
+}
+
+// step appends a step that the running command explains.
+func (in *shProcess) step(kind trace.Kind, args map[string]string, rule string, cites ...blob.Cite) int {
+	st := trace.Step{Actor: in.x.pid1.Actor, Stage: in.x.stage(), Kind: kind, Args: args, Rule: rule}
+	if in.src != nil {
+		st.Cites = in.src.cite(in.pos)
+		if args != nil {
+			args["script"], args["line"] = in.src.path, strconv.Itoa(in.src.line(in.pos.Off))
+		}
+	}
+	st.Cites = append(st.Cites, cites...)
+	if st.Rule == "" {
+		st.Rule = "POSIX.1-2017 XCU 2, shell command language"
+	}
+	return in.x.m.Emit(st)
+}
+
+// print writes to a sink; text for the console is a step.
+func (in *shProcess) print(to *sink, text string) {
+	if text == "" {
+		return
+	}
+	switch to.kind {
+	case "console", "kmsg":
+		x := in.x
+		shown := text
+		if to.kind == "kmsg" {
+			shown = x.printk(kernWarn, strings.TrimSuffix(text, "\n"))
+		}
+		x.line += shown
+		if i := strings.LastIndexByte(strings.TrimSuffix(x.line, "\n"), '\n'); i >= 0 {
+			x.line = x.line[i+1:]
+		}
+		n := trace.Step{Actor: x.pid1.Actor, Stage: x.stage(), Kind: "initramfs.print", Rule: "POSIX.1-2017 XCU 2, shell command language",
+			Args: map[string]string{"text": strings.TrimSpace(text)}, Console: shown}
+		if in.src != nil {
+			n.Cites = in.src.cite(in.pos)
+			n.Args["script"], n.Args["line"] = in.src.path, strconv.Itoa(in.src.line(in.pos.Off))
+		}
+		x.m.Emit(n)
+	case "buffer", "file":
+		if to.buf.Len()+len(text) <= maxValue {
+			to.buf.WriteString(text)
+		}
+	}
+}
+
+func (in *shProcess) out(format string, args ...any) { in.print(in.stdout, fmt.Sprintf(format, args...)) }
+func (in *shProcess) err(format string, args ...any) { in.print(in.stderr, fmt.Sprintf(format, args...)) }
+
+// load reads and parses a script.
+func (in *shProcess) load(name string) (*source, []sh.Stmt, error) {
+	file, err := in.x.pid1.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer file.Close()
+	data, err := blob.ReadAll(file, maxScript)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &source{path: slash(name), text: string(data), file: file}
+	tree, err := sh.Parse(s.text)
+	if err != nil {
+		return s, nil, err
+	}
+	sh.Walk(tree.Body, func(c *sh.Simple) {
+		for _, w := range c.Words {
+			if t, ok := w.Literal(); ok && slices.Contains([]string{"switch_root", "run-init", "pivot_root"}, path.Base(t)) {
+				in.b.switches = true
+			}
+		}
+	})
+	return s, tree.Body, nil
+}
+
+// run follows statements in turn.
+func (in *shProcess) run(body []sh.Stmt) ctl {
+	for _, st := range body {
+		if c := in.node(st.Node); c != ctlNone {
+			return c
+		}
+		if in.status != 0 && in.errexit && in.tested == 0 && exits(st.Node) {
+			return ctlExit
+		}
+	}
+	return ctlNone
+}
+
+// exits tells whether a failing command ends a shell with -e: not in && and || lists, not after "!".
+func exits(n sh.Node) bool {
+	switch n := n.(type) {
+	case *sh.AndOr:
+		return false
+	case *sh.Pipe:
+		return !n.Negated
+	}
+	return true
+}
+
+func (in *shProcess) cond(body []sh.Stmt) ctl {
+	in.tested++
+	c := in.run(body)
+	in.tested--
+	return c
+}
+
+func (in *shProcess) node(n sh.Node) ctl {
+	if in.x.m.Ended() {
+		return ctlEnd
+	}
+	if in.b.commands++; in.b.commands > maxCommands {
+		return in.end("how a script ends that runs more than " + strconv.Itoa(maxCommands) + " commands (" + in.where() + ")")
+	}
+	switch n := n.(type) {
+	case *sh.Simple:
+		return in.simple(n)
+	case *sh.AndOr:
+		in.tested++
+		c := in.node(n.Left)
+		in.tested--
+		if c != ctlNone || (in.status == 0) != n.And {
+			return c
+		}
+		return in.node(n.Right)
+	case *sh.Pipe:
+		return in.pipe(n)
+	case *sh.Func:
+		in.funcs[n.Name] = function{n.Body, in.src}
+		in.status = 0
+		return ctlNone
+	}
+	return in.compound(n)
+}
+
+// compound runs what may have redirections of its own.
+func (in *shProcess) compound(n sh.Node) ctl {
+	var redirs []*sh.Redir
+	switch n := n.(type) {
+	case *sh.If:
+		redirs = n.Redirs
+	case *sh.Loop:
+		redirs = n.Redirs
+	case *sh.For:
+		redirs = n.Redirs
+	case *sh.Case:
+		redirs = n.Redirs
+	case *sh.Group:
+		redirs = n.Redirs
+	}
+	restore, c := in.redirect(redirs)
+	if c != ctlNone {
+		return c
+	}
+	if restore == nil {
+		return ctlNone
+	}
+	defer restore()
+	switch n := n.(type) {
+	case *sh.If:
+		if c := in.cond(n.Cond); c != ctlNone {
+			return c
+		}
+		if in.status == 0 {
+			return in.run(n.Then)
+		}
+		in.status = 0
+		return in.run(n.Else)
+	case *sh.Loop:
+		return in.loop(n)
+	case *sh.For:
+		return in.forLoop(n)
+	case *sh.Case:
+		return in.caseOf(n)
+	case *sh.Group:
+		if !n.Subshell {
+			return in.run(n.Body)
+		}
+		child := in.child()
+		c := child.run(n.Body)
+		in.status = child.status
+		if c == ctlEnd {
+			return c
+		}
+		return ctlNone
+	}
+	return ctlNone
+}
+
+// next tells what a loop does after its body ended with c.
+func (in *shProcess) next(c ctl) (stop bool, result ctl) {
+	switch c {
+	case ctlBreak, ctlContinue:
+		if in.count > 1 {
+			in.count--
+			return true, c
+		}
+		return c == ctlBreak, ctlNone
+	case ctlNone:
+		return false, ctlNone
+	}
+	return true, c
+}
+
+func (in *shProcess) loop(n *sh.Loop) ctl {
+	last := 0
+	for {
+		if c := in.cond(n.Cond); c != ctlNone {
+			if stop, c := in.next(c); stop {
+				return c
+			}
+			continue
+		}
+		if (in.status == 0) == n.Until {
+			in.status = last
+			return ctlNone
+		}
+		c := in.run(n.Body)
+		last = in.status
+		if stop, c := in.next(c); stop {
+			return c
+		}
+		if in.b.slept > maxSleep {
+			return in.forever()
+		}
+	}
+}
+
+// forever ends a run whose script waits for what does not come.
+func (in *shProcess) forever() ctl {
+	in.step("initramfs.wait-forever", map[string]string{"seconds": strconv.Itoa(int(in.b.slept / time.Second))}, "")
+	in.x.deviceMissing(in.x.lastLine())
+	return ctlEnd
+}
+
+func (in *shProcess) forLoop(n *sh.For) ctl {
+	words := in.args
+	if n.In {
+		var c ctl
+		if words, c = in.words(n.Words); c != ctlNone {
+			return c
+		}
+	}
+	in.status = 0
+	for _, w := range words {
+		in.set(n.Name, w)
+		if stop, c := in.next(in.run(n.Body)); stop {
+			return c
+		}
+	}
+	return ctlNone
+}
+
+func (in *shProcess) caseOf(n *sh.Case) ctl {
+	word, c := in.text(n.Word)
+	if c != ctlNone {
+		return c
+	}
+	for _, it := range n.Items {
+		for _, p := range it.Patterns {
+			pat, c := in.pattern(p)
+			if c != ctlNone {
+				return c
+			}
+			if sh.Match(pat, word) {
+				in.status = 0
+				return in.run(it.Body)
+			}
+		}
+	}
+	in.status = 0
+	return ctlNone
+}
+
+// pipe runs the commands of a pipeline one after another, each with the output of the one before.
+func (in *shProcess) pipe(n *sh.Pipe) ctl {
+	if n.Negated {
+		in.tested++
+		defer func() { in.tested-- }()
+	}
+	if len(n.Cmds) == 1 {
+		c := in.node(n.Cmds[0])
+		in.negate(n)
+		return c
+	}
+	feed := in.stdin
+	for i, cmd := range n.Cmds {
+		child := in.child()
+		child.stdin = feed
+		var buf *sink
+		if i < len(n.Cmds)-1 {
+			buf = &sink{kind: "buffer"}
+			child.stdout = buf
+		}
+		if c := child.node(cmd); c == ctlEnd {
+			return c
+		}
+		in.status = child.status
+		if buf != nil {
+			feed = &input{buf.buf.String()}
+		}
+	}
+	in.negate(n)
+	return ctlNone
+}
+
+func (in *shProcess) negate(n *sh.Pipe) {
+	if !n.Negated {
+		return
+	}
+	if in.status == 0 {
+		in.status = 1
+	} else {
+		in.status = 0
+	}
+}
+
+// redirect applies redirections and returns what undoes them; nil when one failed, which makes the
+// command fail.
+func (in *shProcess) redirect(redirs []*sh.Redir) (func(), ctl) {
+	stdin, stdout, stderr := in.stdin, in.stdout, in.stderr
+	var files []*sink
+	restore := func() {
+		in.stdin, in.stdout, in.stderr = stdin, stdout, stderr
+		for _, f := range files {
+			in.x.quietly(func() { in.x.pid1.WriteFile(f.path, []byte(f.buf.String()), 0o644) })
+		}
+	}
+	for _, r := range redirs {
+		target, c := in.text(r.Target)
+		if c != ctlNone {
+			return nil, c
+		}
+		switch r.Op {
+		case "<", "<>":
+			if !in.input(target) {
+				restore()
+				in.err("%s: %d: cannot open %s: No such file\n", in.name, in.src.line(in.pos.Off), target)
+				in.status = 2
+				return nil, ctlNone
+			}
+			if r.Op == "<" || r.FD == 0 {
+				continue
+			}
+		case "<<":
+			in.stdin = &input{target}
+		case ">", ">>", ">|":
+			s := in.output(target)
+			if s.kind == "file" {
+				files = append(files, s)
+			}
+			if r.FD == 2 {
+				in.stderr = s
+			} else if r.FD <= 1 {
+				in.stdout = s
+			}
+		case ">&", "<&":
+			switch {
+			case r.Op == ">&" && target == "1" && r.FD == 2:
+				in.stderr = in.stdout
+			case r.Op == ">&" && target == "2" && r.FD <= 1:
+				in.stdout = in.stderr
+			}
+		}
+	}
+	return restore, ctlNone
+}
+
+// output is where a file name leads.
+func (in *shProcess) output(name string) *sink {
+	switch name = in.abs(name); {
+	case name == "/dev/null":
+		return &sink{kind: "null"}
+	case name == "/dev/kmsg":
+		return &sink{kind: "kmsg"}
+	case name == "/dev/console" || strings.HasPrefix(name, "/dev/tty") || strings.HasPrefix(name, "/dev/hvc") || strings.HasSuffix(name, "/dev/console"):
+		return &sink{kind: "console"}
+	case strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/"):
+		return &sink{kind: "null"} // a setting of the kernel; those that matter here have a command
+	}
+	return &sink{kind: "file", path: name}
+}
+
+// input makes a file the standard input.
+func (in *shProcess) input(name string) bool {
+	name = in.abs(name)
+	if strings.HasPrefix(name, "/dev/") {
+		if name == "/dev/null" {
+			in.stdin = &input{}
+		} else {
+			in.stdin = nil
+		}
+		return true
+	}
+	data, ok := in.readFile(name)
+	in.stdin = &input{data}
+	return ok
+}
+
+func (in *shProcess) abs(name string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join(in.cwd, name)
+}
+
+// simple runs a simple command: 2.9.1.
+func (in *shProcess) simple(n *sh.Simple) ctl {
+	in.pos = n.Pos
+	words, c := in.words(n.Words)
+	if c != ctlNone {
+		return c
+	}
+	if len(words) == 0 {
+		in.status = 0 // a command substitution below sets it
+	}
+	values := make([]string, len(n.Assigns))
+	for i, a := range n.Assigns {
+		if values[i], c = in.text(a.Value); c != ctlNone {
+			return c
+		}
+	}
+	in.pos = n.Pos
+	if len(words) > 0 && words[0] == "exec" {
+		return in.exec(n, words[1:])
+	}
+	restore, c := in.redirect(n.Redirs)
+	if c != ctlNone || restore == nil {
+		return c
+	}
+	defer restore()
+	if len(words) == 0 {
+		for i, a := range n.Assigns {
+			in.set(a.Name, values[i])
+		}
+		return ctlNone
+	}
+	if !special(words[0]) {
+		defer in.temporarily(n.Assigns, values)()
+	} else {
+		for i, a := range n.Assigns {
+			in.set(a.Name, values[i])
+		}
+	}
+	return in.command(words)
+}
+
+// special built-ins keep the assignments before them: 2.14.
+func special(name string) bool {
+	return slices.Contains([]string{":", ".", "eval", "export", "set", "shift", "unset", "readonly", "return", "exit", "break", "continue"}, name)
+}
+
+// temporarily sets and exports variables for one command.
+func (in *shProcess) temporarily(assigns []sh.Assign, values []string) (undo func()) {
+	type old struct {
+		value         string
+		set, exported bool
+	}
+	olds := make([]old, len(assigns))
+	for i, a := range assigns {
+		v, ok := in.vars[a.Name]
+		olds[i] = old{v, ok, in.exported[a.Name]}
+		in.vars[a.Name], in.exported[a.Name] = values[i], true
+	}
+	return func() {
+		for i := len(assigns) - 1; i >= 0; i-- {
+			name := assigns[i].Name
+			if in.vars[name] = olds[i].value; !olds[i].set {
+				delete(in.vars, name)
+			}
+			in.exported[name] = olds[i].exported
+		}
+	}
+}
+
+// command finds a command by its name: a function, a built-in, a program (2.9.1.1).
+func (in *shProcess) command(words []string) ctl {
+	name := words[0]
+	if f, ok := in.funcs[name]; ok && !strings.Contains(name, "/") {
+		return in.call(f, words)
+	}
+	if run, ok := builtin(name); ok {
+		return run(in, words)
+	}
+	return in.program(words)
+}
+
+func (in *shProcess) call(f function, words []string) ctl {
+	if in.calls++; in.calls > maxCalls {
+		return in.end("how a script ends whose functions call one another more than " + strconv.Itoa(maxCalls) + " deep")
+	}
+	args, src, pos := in.args, in.src, in.pos
+	in.args, in.src = words[1:], f.src
+	in.locals = append(in.locals, map[string]*string{})
+	c := in.node(f.body)
+	top := in.locals[len(in.locals)-1]
+	in.locals = in.locals[:len(in.locals)-1]
+	for _, name := range slices.Sorted(maps.Keys(top)) {
+		if old := top[name]; old != nil {
+			in.vars[name] = *old
+		} else {
+			delete(in.vars, name)
+		}
+	}
+	in.args, in.src, in.pos = args, src, pos
+	in.calls--
+	if c == ctlReturn {
+		return ctlNone
+	}
+	return c
+}
+
+// sourced runs a file in this shell: the dot command.
+func (in *shProcess) sourced(name string) ctl {
+	src, body, err := in.load(name)
+	if err != nil {
+		if src != nil {
+			return in.end("what " + name + " does: bootpath cannot read its shell (" + err.Error() + ")")
+		}
+		in.err("%s: %d: .: cannot open %s: No such file\n", in.name, in.src.line(in.pos.Off), name)
+		in.status = 2
+		return ctlExit // a special built-in that fails ends the shell: 2.8.1
+	}
+	if in.calls++; in.calls > maxCalls {
+		return in.end("how a script ends that sources files more than " + strconv.Itoa(maxCalls) + " deep")
+	}
+	old, pos := in.src, in.pos
+	in.src, in.status = src, 0
+	c := in.run(body)
+	in.src, in.pos = old, pos
+	in.calls--
+	if c == ctlReturn {
+		return ctlNone
+	}
+	return c
+}
+
+// runFile runs a file in a shell of its own.
+func (in *shProcess) runFile(name string, args []string, kind shellKind, options string) ctl {
+	child := in.child()
+	if child.calls > maxCalls {
+		return in.end("how scripts end that start one another more than " + strconv.Itoa(maxCalls) + " deep")
+	}
+	for v := range child.vars {
+		if !child.exported[v] {
+			delete(child.vars, v)
+		}
+	}
+	child.funcs = map[string]function{}
+	child.kind, child.name, child.args = kind, name, args
+	child.errexit, child.tested = strings.Contains(options, "e"), 0
+	src, body, err := child.load(name)
+	if err != nil {
+		if src == nil {
+			in.err("%s: 0: cannot open %s: No such file\n", in.name, name)
+			in.status = 127
+			return ctlNone
+		}
+		return in.end("what " + name + " does: bootpath cannot read its shell (" + err.Error() + ")")
+	}
+	child.src = src
+	c := child.run(body)
+	in.status = child.status
+	if c == ctlEnd {
+		return c
+	}
+	return ctlNone
+}
+
+// exec replaces the shell, or changes its redirections for good.
+func (in *shProcess) exec(n *sh.Simple, words []string) ctl {
+	if len(words) > 0 && words[0] == "--" {
+		words = words[1:]
+	}
+	restore, c := in.redirect(n.Redirs)
+	if c != ctlNone || restore == nil {
+		return c
+	}
+	if len(words) == 0 {
+		return ctlNone
+	}
+	if c := in.program(words); c == ctlEnd {
+		return c
+	}
+	return ctlExit
+}
+
+// environ is what a program started from here gets.
+func (in *shProcess) environ() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(in.vars)) {
+		if in.exported[name] {
+			out = append(out, name+"="+in.vars[name])
+		}
+	}
+	return out
+}
+
+func (in *shProcess) set(name, value string) {
+	if len(value) <= maxValue {
+		in.vars[name] = value
+	}
+}
+
+// initramfs follows the program that the kernel started from the initramfs: when it is a shell script,
+// its lines decide what happens next.
+func (x *linux) initramfs(rdinit string) {
+	x.pid1.Stage, x.pid1.Actor = trace.Initramfs, path.Base(rdinit)
+	kind, options, ok := x.shebang(rdinit)
+	if !ok {
+		x.compiledInit(rdinit)
+		return
+	}
+	in := &shProcess{
+		x: x, b: &budget{}, kind: kind, name: rdinit, args: x.initArgs, cwd: "/", top: true,
+		vars:     map[string]string{"IFS": " \t\n", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "OPTIND": "1", "PWD": "/", "HOME": "/", "TERM": "linux"},
+		exported: map[string]bool{"HOME": true, "TERM": true}, funcs: map[string]function{},
+		stdout: &sink{kind: "console"}, stderr: &sink{kind: "console"}, errexit: strings.Contains(options, "e"),
+	}
+	for _, p := range x.params.Params { // the kernel's envp_init: what it does not know itself
+		if p.HasValue && !strings.Contains(p.Name, ".") && !kernelKnows(p.Name) {
+			in.vars[p.Name], in.exported[p.Name] = p.Value, true
+		}
+	}
+	src, body, err := in.load(rdinit)
+	args := map[string]string{"path": rdinit, "shell": kind.path, "flavour": x.flavour()}
+	if err != nil {
+		in.step("initramfs.start", args, "execve(2), interpreter scripts")
+		in.end("what " + rdinit + " does: bootpath cannot read its shell (" + err.Error() + ")")
+		return
+	}
+	in.src = src
+	in.pos = sh.Pos{Off: 0, End: strings.IndexByte(src.text+"\n", '\n')}
+	in.step("initramfs.start", args, "execve(2), interpreter scripts")
+	in.run(body)
+	if !x.m.Ended() {
+		in.initExits()
+	}
+}
+
+// initExits is the end of PID 1: the kernel cannot go on without it (kernel/exit.c, do_exit).
+func (in *shProcess) initExits() {
+	x := in.x
+	x.pid1.Actor = "linux"
+	msg := fmt.Sprintf("Attempted to kill init! exitcode=%#08x", (in.status&0xff)<<8)
+	if x.unsure != "" && in.status != 0 {
+		x.unknown(trace.Initramfs, x.unsure)
+		return
+	}
+	x.panic(msg, "kernel/exit.c, do_exit")
+}
+
+// shebang reads the #! line.
+func (x *linux) shebang(name string) (kind shellKind, options string, ok bool) {
+	file, err := x.pid1.Open(name)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	head := make([]byte, 256)
+	n, _ := file.ReadAt(head, 0)
+	line, _, _ := strings.Cut(string(head[:n]), "\n")
+	if !strings.HasPrefix(line, "#!") {
+		return
+	}
+	words := strings.Fields(line[2:])
+	if len(words) == 0 {
+		return
+	}
+	if path.Base(words[0]) == "env" && len(words) > 1 {
+		words = words[1:]
+	}
+	if path.Base(words[0]) == "busybox" && len(words) > 1 {
+		words[0], words = "/bin/"+words[1], append(words[:1], words[2:]...)
+	}
+	if !isShell(path.Base(words[0])) {
+		return
+	}
+	if len(words) > 1 {
+		options = words[1]
+	}
+	return x.shellAt(words[0]), options, true
+}
+
+// shellAt tells which shell a path leads to. initramfs-tools without BusyBox has klibc's, which is dash.
+func (x *linux) shellAt(name string) shellKind {
+	k := shellKind{path: name, name: path.Base(name)}
+	if real, err := x.pid1.RealPath(name); err == nil {
+		k.name = path.Base(real)
+	}
+	switch {
+	case strings.HasPrefix(k.name, "busybox"):
+		k.name = "busybox"
+	case k.name == "sh" || k.name == "sh.shared":
+		k.name = "dash"
+	}
+	return k
+}
+
+// kernelKnows lists parameters with values that the kernel or its drivers take; others become init's
+// environment. Only names that scripts use as variables matter.
+func kernelKnows(name string) bool {
+	return slices.Contains([]string{"root", "rootfstype", "rootflags", "rootdelay", "init", "rdinit", "console", "loglevel", "panic", "initrd", "ip", "nfsroot", "mem", "resume"}, name)
+}
+
+// quietly does what a program does without steps of its own in the trace.
+func (x *linux) quietly(fn func()) { fn() }
+
+// lastLine is what the console showed last.
+func (x *linux) lastLine() string { return strings.TrimSpace(x.line) }
+
+var _ = kernel.ENOENT

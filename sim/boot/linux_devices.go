@@ -1,0 +1,219 @@
+package boot
+
+import (
+	"fmt"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/disk"
+	"bootpath/sim/fsys"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// hardware is one device of the machine that holds the image: the drivers between it and a block
+// device, outermost bus first.
+type hardware struct {
+	name  string // of the block device: "vda"
+	chain []driver
+	bound int // how many drivers of the chain are bound
+}
+
+// driver is a kernel driver and the modalias by which udev finds its module.
+type driver struct {
+	module, modalias string
+}
+
+// attach is the machine that images are started on, the one that the recordings were made with: a disk
+// behind virtio-blk, a CD-ROM behind virtio-scsi, or a floppy. The aliases are those of QEMU's devices:
+// PCI 1af4:1001 and 1af4:1004 (Virtio 1.2, section 5), SCSI type 5, PNP0700.
+func (x *linux) attach() []*hardware {
+	switch x.c.Device {
+	case "cdrom":
+		return []*hardware{{name: "sr0", chain: []driver{
+			{"virtio_pci", "pci:v00001AF4d00001004sv00001AF4sd00000008bc01sc00i00"},
+			{"virtio_scsi", "virtio:d00000008v00001AF4"},
+			{"sr_mod", "scsi:t-0x05"},
+		}}}
+	case "floppy":
+		return []*hardware{{name: "fd0", chain: []driver{{"floppy", "acpi:PNP0700:"}}}}
+	}
+	return []*hardware{{name: "vda", chain: []driver{
+		{"virtio_pci", "pci:v00001AF4d00001001sv00001AF4sd00000002bc01sc00i00"},
+		{"virtio_blk", "virtio:d00000002v00001AF4"},
+	}}}
+}
+
+// probe binds the drivers that have says are there and makes the block devices that result.
+func (x *linux) probe(have func(module string) answer, by string) {
+	for _, h := range x.hw {
+		for h.bound < len(h.chain) {
+			a := have(h.chain[h.bound].module)
+			if a == unknown && x.unsure == "" {
+				x.unsure = fmt.Sprintf("whether this kernel has the driver %s built in: the image has neither modules.builtin nor a configuration for %s", h.chain[h.bound].module, x.version)
+			}
+			if a != yes {
+				break
+			}
+			if h.bound++; h.bound == len(h.chain) {
+				x.appear(h, by)
+			}
+		}
+	}
+}
+
+// appear makes a whole disk and its partitions known: the kernel reads the partition table and names
+// what it found in one line (block/partitions/core.c).
+func (x *linux) appear(h *hardware, by string) {
+	d := x.c.Disk
+	last := h.chain[len(h.chain)-1].module
+	rows := []machine.Set{deviceRow(h.name, d.Size, last, d.Volume(0))}
+	x.addDevice(h.name, d.Volume(0))
+	line, cites := " "+h.name+":", []blob.Cite(nil)
+	if d.Table != nil && h.name == "vda" {
+		cites = d.Table.Cites
+		for i := range d.Table.Partitions {
+			p := &d.Table.Partitions[i]
+			if p.Start < 0 || p.Start*disk.SectorSize >= d.Size {
+				continue
+			}
+			name := fmt.Sprintf("%s%d", h.name, p.Number)
+			v := d.Volume(p.Number)
+			if v == nil && p.Number > 4 {
+				v = &disk.Volume{Partition: p.Number, Size: p.Size * disk.SectorSize}
+			}
+			line += " " + name
+			rows = append(rows, deviceRow(name, p.Size*disk.SectorSize, last, v))
+			cites = append(cites, p.Cites...)
+			x.addDevice(name, v)
+		}
+	}
+	if h.name != "vda" || d.Table == nil {
+		line = ""
+	}
+	x.emit("linux.find-disk", kernInfo, line, map[string]string{"device": h.name, "size": bytesText(d.Size), "driver": last, "partitions": strings.TrimSpace(strings.TrimPrefix(line, " "+h.name+":")), "by": by},
+		"block/partitions/core.c, bdev_disk_changed", cites, rows...)
+}
+
+func (x *linux) addDevice(name string, v *disk.Volume) {
+	if v == nil {
+		x.k.AddDevice(name, nil, "", "", "")
+		return
+	}
+	var uuid, label string
+	if v.FS != nil {
+		info := v.FS.Info()
+		uuid, label = info.UUID, info.Label
+	}
+	x.k.AddDevice(name, v.FS, v.Type, uuid, label)
+}
+
+func deviceRow(name string, size int64, driver string, v *disk.Volume) machine.Set {
+	row := trace.Row{"size": bytesText(size), "driver": driver}
+	if v != nil {
+		if v.Type != "" {
+			row["type"] = v.Type
+		}
+		if v.FS != nil {
+			if i := v.FS.Info(); i.UUID != "" {
+				row["uuid"] = i.UUID
+			}
+			if i := v.FS.Info(); i.Label != "" {
+				row["label"] = i.Label
+			}
+		}
+	}
+	return machine.Set{Table: trace.Devices, ID: name, Row: row}
+}
+
+// blockDevice is what can be asked about a block device that exists.
+type blockDevice struct {
+	name     string // "vda1"
+	vol      *disk.Volume
+	part     *disk.Partition
+	diskUUID string
+}
+
+// blockDevices lists those that exist now.
+func (x *linux) blockDevices() []blockDevice {
+	var out []blockDevice
+	for _, d := range x.k.Devices() {
+		b := blockDevice{name: d.Name}
+		base := x.hw[0].name
+		if d.Name == base {
+			b.vol = x.c.Disk.Volume(0)
+		} else if n := 0; scanInt(strings.TrimPrefix(d.Name, base), &n) {
+			b.vol, b.part = x.c.Disk.Volume(n), x.c.Disk.Partition(n)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+func scanInt(s string, n *int) bool {
+	_, err := fmt.Sscanf(s, "%d", n)
+	return err == nil
+}
+
+// tag gives what blkid(8) reports under a name; "" when it has none.
+func (b blockDevice) tag(name string) string {
+	switch {
+	case name == "PARTUUID" && b.part != nil:
+		return strings.ToLower(b.part.UUID)
+	case name == "PARTLABEL" && b.part != nil:
+		return b.part.Name
+	case b.vol == nil:
+		return ""
+	case name == "TYPE":
+		return b.vol.Type
+	case b.vol.FS == nil:
+		return ""
+	case name == "UUID":
+		return b.vol.FS.Info().UUID
+	case name == "LABEL":
+		return b.vol.FS.Info().Label
+	}
+	return ""
+}
+
+// lookup finds the device with NAME=VALUE, by blkid's rules: the value must be the same.
+func (x *linux) lookup(name, value string) (blockDevice, bool) {
+	for _, b := range x.blockDevices() {
+		if got := b.tag(name); got != "" && got == value {
+			return b, true
+		}
+	}
+	x.doubt(name)
+	return blockDevice{}, false
+}
+
+// doubt notes that a device may be there although the lookup did not find it.
+func (x *linux) doubt(tag string) {
+	if x.unsure != "" || tag == "PARTUUID" || tag == "PARTLABEL" {
+		return
+	}
+	for _, b := range x.blockDevices() {
+		if b.vol != nil && b.vol.Type != "" && b.vol.FS == nil {
+			x.unsure = fmt.Sprintf("what is on /dev/%s: bootpath recognises %s there and cannot read it", b.name, b.vol.Type)
+			return
+		}
+	}
+}
+
+// device finds a block device by its node's name, "vda1".
+func (x *linux) device(name string) (blockDevice, bool) {
+	for _, b := range x.blockDevices() {
+		if b.name == name {
+			return b, true
+		}
+	}
+	return blockDevice{}, false
+}
+
+// volumeFS is the file system of a device, nil when none is readable.
+func (b blockDevice) volumeFS() fsys.FS {
+	if b.vol == nil {
+		return nil
+	}
+	return b.vol.FS
+}

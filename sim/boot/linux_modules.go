@@ -1,0 +1,187 @@
+package boot
+
+import (
+	"path"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/conf/sh"
+	"bootpath/sim/fsys"
+)
+
+// answer is what the image says about the kernel's configuration.
+type answer int
+
+const (
+	unknown answer = iota
+	yes
+	no // not built in: a module, or not there at all
+)
+
+// Bounds of the module lists that are read, in bytes.
+const (
+	maxModuleList = 8 << 20
+	maxKconfig    = 1 << 20
+)
+
+// modules knows which drivers the running kernel has built in. kmod(8), modules.builtin(5).
+type modules struct {
+	known  bool // a list was found
+	names  map[string]bool
+	config map[string]string // of the kernel's .config
+	cites  []blob.Cite
+}
+
+// moduleName is the name of a module's file: no directory, no suffix, "-" as "_".
+func moduleName(file string) string {
+	name := path.Base(file)
+	if i := strings.Index(name, ".ko"); i >= 0 {
+		name = name[:i]
+	}
+	return strings.ReplaceAll(name, "-", "_")
+}
+
+// trees are the places of the image that may hold what belongs to the kernel: its initramfs, then the
+// volumes of the disk.
+func (x *linux) trees() []fsys.FS {
+	var out []fsys.FS
+	if x.initrd != nil {
+		out = append(out, x.initrd)
+	}
+	for _, v := range x.c.Disk.Volumes {
+		if v.FS != nil {
+			out = append(out, v.FS)
+		}
+	}
+	return out
+}
+
+// readAny reads the first of the files of that name that any tree has.
+func (x *linux) readAny(name string, limit int64) ([]byte, []blob.Cite) {
+	for _, f := range x.trees() {
+		at, err := fsys.Resolve(f, name)
+		if err != nil {
+			continue
+		}
+		file, err := fsys.OpenFile(f, at)
+		if err != nil {
+			continue
+		}
+		data, err := blob.ReadAll(file, limit)
+		if err == nil {
+			return data, cite(file, 0, min(file.Size(), 64), "/"+at, "")
+		}
+	}
+	return nil, nil
+}
+
+// findModules reads which drivers are built in, where the image says so.
+func (x *linux) findModules() *modules {
+	m := &modules{names: map[string]bool{}, config: x.kconfig()}
+	data, cites := x.readAny("lib/modules/"+x.version+"/modules.builtin", maxModuleList)
+	if data != nil {
+		m.known, m.cites = true, cites
+		for line := range strings.SplitSeq(string(data), "\n") {
+			if line != "" {
+				m.names[moduleName(line)] = true
+			}
+		}
+	}
+	return m
+}
+
+// kconfig reads the configuration that distributions put beside the kernel.
+func (x *linux) kconfig() map[string]string {
+	out := map[string]string{}
+	data, _ := x.readAny("boot/config-"+x.version, maxKconfig)
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if name, value, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, "CONFIG_") {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// builtin answers whether a driver is part of the kernel itself.
+func (m *modules) builtin(name string) answer {
+	switch {
+	case m.names[name]:
+		return yes
+	case m.known:
+		return no
+	case len(m.config) > 0 && kconfigOf(name) != "":
+		if m.config[kconfigOf(name)] == "y" {
+			return yes
+		}
+		return no
+	}
+	return unknown
+}
+
+// kconfigOf is the option that builds a driver, for those that matter here; from the Kconfig files.
+func kconfigOf(module string) string {
+	for _, p := range [...][2]string{
+		{"virtio_pci", "CONFIG_VIRTIO_PCI"}, {"virtio_blk", "CONFIG_VIRTIO_BLK"}, {"virtio_scsi", "CONFIG_SCSI_VIRTIO"},
+		{"sr_mod", "CONFIG_BLK_DEV_SR"}, {"sd_mod", "CONFIG_BLK_DEV_SD"}, {"floppy", "CONFIG_BLK_DEV_FD"}, {"loop", "CONFIG_BLK_DEV_LOOP"},
+		{"ext4", "CONFIG_EXT4_FS"}, {"ext3", "CONFIG_EXT3_FS"}, {"ext2", "CONFIG_EXT2_FS"}, {"xfs", "CONFIG_XFS_FS"}, {"btrfs", "CONFIG_BTRFS_FS"},
+		{"vfat", "CONFIG_VFAT_FS"}, {"isofs", "CONFIG_ISO9660_FS"}, {"squashfs", "CONFIG_SQUASHFS"}, {"erofs", "CONFIG_EROFS_FS"},
+		{"f2fs", "CONFIG_F2FS_FS"}, {"overlay", "CONFIG_OVERLAY_FS"},
+	} {
+		if p[0] == module {
+			return p[1]
+		}
+	}
+	return ""
+}
+
+// moduleTree is what modprobe reads below /lib/modules/VERSION: of the root that the program sees.
+type moduleTree struct {
+	dir   string
+	files map[string]string   // module: path below dir
+	deps  map[string][]string // module: modules to load before
+	alias [][2]string         // pattern, module
+}
+
+// moduleTree reads modules.dep and modules.alias through PID 1's eyes; nil when there are none.
+func (x *linux) moduleTree() *moduleTree {
+	dir := "/lib/modules/" + x.version
+	data, err := x.pid1.ReadFile(dir + "/modules.dep")
+	if err != nil {
+		return nil
+	}
+	t := &moduleTree{dir: dir, files: map[string]string{}, deps: map[string][]string{}}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		file, deps, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		name := moduleName(file)
+		t.files[name] = file
+		t.deps[name] = strings.Fields(deps)
+	}
+	data, _ = x.pid1.ReadFile(dir + "/modules.alias")
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "alias" {
+			t.alias = append(t.alias, [2]string{f[1], strings.ReplaceAll(f[2], "-", "_")})
+		}
+	}
+	return t
+}
+
+// match lists the modules for a name or a device's modalias. modprobe(8).
+func (t *moduleTree) match(name string) []string {
+	if t == nil {
+		return nil
+	}
+	plain := strings.ReplaceAll(name, "-", "_")
+	if _, ok := t.files[plain]; ok {
+		return []string{plain}
+	}
+	var out []string
+	for _, a := range t.alias {
+		if sh.Match(a[0], name) {
+			out = append(out, a[1])
+		}
+	}
+	return out
+}

@@ -1,0 +1,204 @@
+package boot
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// made is a file that the kernel makes up, in /proc or /sys, or a link that udev makes in /dev.
+type made struct {
+	name string
+	mode fs.FileMode
+	size int64
+}
+
+func (f made) Name() string       { return f.name }
+func (f made) Size() int64        { return f.size }
+func (f made) Mode() fs.FileMode  { return f.mode }
+func (f made) ModTime() time.Time { return time.Time{} }
+func (f made) IsDir() bool        { return f.mode.IsDir() }
+func (f made) Sys() any           { return nil }
+
+// mountedAt tells whether a file system of that type lies on a directory.
+func (x *linux) mountedAt(dir, fstype string) bool {
+	data, err := x.pid1.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return false
+	}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if f := strings.Fields(line); len(f) > 2 && f[1] == dir && f[2] == fstype {
+			return true
+		}
+	}
+	return false
+}
+
+// virtualFile is the content of the files of proc(5) and sysfs(5) that start scripts read.
+func (x *linux) virtualFile(name string) (string, bool) {
+	if !strings.HasPrefix(name, "/proc/") && !strings.HasPrefix(name, "/sys/") {
+		return "", false
+	}
+	switch name {
+	case "/proc/cmdline":
+		return x.l.cmdline + "\n", x.mountedAt("/proc", "proc")
+	case "/proc/uptime":
+		up := (x.m.Now() - x.started).Seconds()
+		return fmt.Sprintf("%.2f %.2f\n", up, up/2), x.mountedAt("/proc", "proc")
+	case "/proc/consoles":
+		return x.consoles() + "               -W- (EC p a)\n", x.mountedAt("/proc", "proc")
+	case "/proc/sys/kernel/osrelease":
+		return x.version + "\n", x.mountedAt("/proc", "proc")
+	case "/proc/sys/kernel/hostname":
+		return "(none)\n", x.mountedAt("/proc", "proc")
+	case "/proc/partitions":
+		out := "major minor  #blocks  name\n\n"
+		for i, b := range x.blockDevices() {
+			size := x.c.Disk.Size
+			if b.part != nil {
+				size = b.part.Size * 512
+			}
+			out += fmt.Sprintf(" %3d %8d %10d %s\n", 254, i, size>>10, b.name)
+		}
+		return out, x.mountedAt("/proc", "proc")
+	case "/proc/modules":
+		out := ""
+		for _, m := range x.loaded {
+			out += m + " 16384 0 - Live 0x0000000000000000\n"
+		}
+		return out, x.mountedAt("/proc", "proc")
+	case "/sys/class/tty/console/active":
+		return x.consoles() + "\n", x.mountedAt("/sys", "sysfs")
+	}
+	if rest, ok := strings.CutPrefix(name, "/sys/block/"); ok {
+		return x.sysBlock(rest)
+	}
+	return "", false
+}
+
+func (x *linux) sysBlock(rest string) (string, bool) {
+	dev, file, _ := strings.Cut(rest, "/")
+	b, ok := x.device(dev)
+	if !ok || b.part != nil {
+		return "", false
+	}
+	switch file {
+	case "size":
+		return strconv.FormatInt(x.c.Disk.Size/512, 10) + "\n", true
+	case "removable":
+		if dev == "sr0" || dev == "fd0" {
+			return "1\n", true
+		}
+		return "0\n", true
+	case "ro":
+		if dev == "sr0" {
+			return "1\n", true
+		}
+		return "0\n", true
+	}
+	return "", false
+}
+
+// consoles is the console that /dev/console leads to: the last console= of the command line.
+func (x *linux) consoles() string {
+	name, ok := x.params.Get("console")
+	if !ok {
+		return "tty0"
+	}
+	name, _, _ = strings.Cut(name, ",")
+	return name
+}
+
+// virtual answers for paths below /sys, for udev's links in /dev/disk, and for proc files that only
+// have content here.
+func (x *linux) virtual(name string) (fs.FileInfo, bool) {
+	file := func(mode fs.FileMode) (fs.FileInfo, bool) {
+		return made{name: path.Base(name), mode: mode, size: 1}, true
+	}
+	if tag, value, ok := diskLink(name); ok {
+		if b, found := x.linkTarget(tag, value); found {
+			return made{name: b.name, mode: fs.ModeDevice | 0o660}, true
+		}
+		return nil, false
+	}
+	if text, ok := x.virtualFile(name); ok {
+		return made{name: path.Base(name), mode: 0o444, size: int64(len(text))}, true
+	}
+	if !strings.HasPrefix(name, "/sys/") || !x.mountedAt("/sys", "sysfs") {
+		return nil, false
+	}
+	switch {
+	case name == "/sys/firmware/efi" || strings.HasPrefix(name, "/sys/firmware/efi/"):
+		if x.c.Firmware == "uefi" {
+			return file(fs.ModeDir | 0o755)
+		}
+		return nil, false
+	case name == "/sys/kernel/uevent_helper":
+		if x.mods.config["CONFIG_UEVENT_HELPER"] == "y" {
+			return file(0o644)
+		}
+		return nil, false
+	case name == "/sys/power/resume":
+		if x.mods.config["CONFIG_HIBERNATION"] == "y" {
+			return file(0o644)
+		}
+		return nil, false
+	case strings.HasPrefix(name, "/sys/block/"), strings.HasPrefix(name, "/sys/class/block/"):
+		dev, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "/sys/class/block/"), "/sys/block/"), "/")
+		if _, ok := x.device(dev); ok && rest == "" {
+			return file(fs.ModeDir | 0o755)
+		}
+		return nil, false
+	case strings.HasPrefix(name, "/sys/module/"):
+		mod, rest, _ := strings.Cut(strings.TrimPrefix(name, "/sys/module/"), "/")
+		if rest == "" && (x.isLoaded(mod) || x.mods.builtin(moduleName(mod)) == yes) {
+			return file(fs.ModeDir | 0o755)
+		}
+		return nil, false
+	}
+	return nil, false
+}
+
+// diskLink takes apart /dev/disk/by-TAG/VALUE. udev(7), 60-persistent-storage.rules.
+func diskLink(name string) (tag, value string, ok bool) {
+	rest, ok := strings.CutPrefix(name, "/dev/disk/by-")
+	if !ok {
+		return "", "", false
+	}
+	tag, value, ok = strings.Cut(rest, "/")
+	return strings.ToUpper(tag), value, ok && value != ""
+}
+
+// linkTarget is the device that udev's link leads to, when udev runs.
+func (x *linux) linkTarget(tag, value string) (blockDevice, bool) {
+	if !x.udevd {
+		return blockDevice{}, false
+	}
+	return x.lookup(tag, strings.ReplaceAll(value, `\x20`, " "))
+}
+
+// virtualDir lists directories of /sys.
+func (x *linux) virtualDir(dir string) ([]string, bool) {
+	if !strings.HasPrefix(dir, "/sys/") {
+		return nil, false
+	}
+	switch dir {
+	case "/sys/block":
+		return []string{x.hw[0].name}, len(x.k.Devices()) > 0
+	case "/sys/class/block":
+		return strings.Fields(x.deviceNames()), true
+	}
+	return nil, false
+}
+
+func (x *linux) isLoaded(module string) bool {
+	for _, m := range x.loaded {
+		if m == module {
+			return true
+		}
+	}
+	return false
+}
