@@ -1,0 +1,76 @@
+// The Web Worker around the engine: it loads Go's wasm_exec.js and engine.wasm and relays messages.
+//
+//   page → worker  { base, json, files?, bytes? }      a wire.Request and what belongs to it
+//   worker → page  { json, bytes? }                    a wire.Response
+//                  { fatal }                           the engine died; the page replaces this worker
+//                  { unloadable }                      the engine could not be loaded
+
+interface Inward {
+  base: string;
+  json: string;
+  files?: File[];
+  bytes?: Uint8Array;
+}
+
+interface GoRuntime {
+  importObject: WebAssembly.Imports;
+  run(instance: WebAssembly.Instance): Promise<void>;
+}
+
+interface Scope {
+  Go: new () => GoRuntime;
+  bootpathRequest?: (json: string, payload: File[] | Uint8Array | undefined, reply: (json: string, bytes?: Uint8Array) => void) => void;
+  importScripts(url: string): void;
+  postMessage(message: object, transfer?: Transferable[]): void;
+  onmessage: ((e: MessageEvent<Inward>) => void) | null;
+}
+
+const scope = self as unknown as Scope;
+
+// What the Go runtime prints before it dies is the explanation.
+const printed: string[] = [];
+for (const name of ["log", "error"] as const) {
+  const original = console[name].bind(console);
+  console[name] = (...args: unknown[]) => {
+    printed.push(args.map(String).join(" "));
+    if (printed.length > 40) printed.shift();
+    original(...args);
+  };
+}
+
+let loading: Promise<void> | null = null;
+
+async function instantiate(url: string, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+  if (response.headers.get("content-type")?.startsWith("application/wasm")) {
+    return (await WebAssembly.instantiateStreaming(response, imports)).instance;
+  }
+  // Some servers do not know the type; then the module cannot be compiled while it arrives.
+  return (await WebAssembly.instantiate(await response.arrayBuffer(), imports)).instance;
+}
+
+async function load(base: string): Promise<void> {
+  scope.importScripts(new URL("engine/wasm_exec.js", base).href);
+  const go = new scope.Go();
+  const instance = await instantiate(new URL("engine/engine.wasm", base).href, go.importObject);
+  const why = () => printed.find((l) => /^(panic|fatal error|runtime:)/.test(l)) ?? printed.at(-1) ?? "the engine ended";
+  go.run(instance).then(
+    () => scope.postMessage({ fatal: why() }),
+    (e: unknown) => scope.postMessage({ fatal: `${String(e)} ${printed.at(-1) ?? ""}`.trim() }),
+  );
+  if (!scope.bootpathRequest) throw new Error("engine.wasm does not install bootpathRequest");
+}
+
+scope.onmessage = async (e) => {
+  const { base, json, files, bytes } = e.data;
+  try {
+    await (loading ??= load(base));
+  } catch (err) {
+    scope.postMessage({ unloadable: err instanceof Error ? err.message : String(err) });
+    return;
+  }
+  scope.bootpathRequest?.(json, files ?? bytes, (answer, out) => {
+    scope.postMessage(out ? { json: answer, bytes: out } : { json: answer }, out ? [out.buffer] : []);
+  });
+};

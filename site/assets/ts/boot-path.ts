@@ -1,0 +1,677 @@
+// <boot-path>: the player. It alone talks to the engine; its parts get state as properties and ask by events.
+import { css, html, LitElement, nothing, type PropertyValues } from "lit";
+import { Cancelled, Engine, EngineError, type Input } from "./engine";
+import { icon, sharedStyles } from "./elements/base";
+import "./elements/card";
+import "./elements/console";
+import type { BpConsole } from "./elements/console";
+import type { Fetched } from "./elements/evidence";
+import "./elements/evidence";
+import "./elements/image-bar";
+import "./elements/opener";
+import "./elements/rail";
+import "./elements/state";
+import "./elements/steps";
+import "./elements/transport";
+import "./elements/verdict";
+import * as format from "./format";
+import { encode } from "./place";
+import { RequestEvent, type PlayerRequest, type Tab } from "./requests";
+import { loadSamples, type Sample } from "./samples";
+import { Tape } from "./tape";
+import type { Cite, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step } from "./wire.gen";
+import { htmlLang, langOf, loadMessages, say, sentence, type Args, type Key, type Lang, type Messages } from "./words";
+
+/** Where this script was loaded from: samples, sentences and the engine lie beside it. */
+const home = new URL(".", import.meta.url).href;
+
+const narrowBelow = 720; // px
+const wideFrom = 1040;
+const dwell = 900; // ms a step stays while playing at speed 1
+const announceAfter = 350; // ms a step must stay before it is spoken
+
+interface Work {
+  what: "opening" | "running";
+  name: string;
+  read: number;
+}
+
+interface Problem {
+  title: string;
+  message: string;
+  want?: string;
+  got?: string;
+  where?: string;
+}
+
+/** What an image is opened from. */
+type Source = { id?: string; name: string; data: Input };
+
+export class BootPath extends LitElement {
+  static override properties = {
+    src: { reflect: true }, scenario: { reflect: true }, step: {}, view: {}, lang: {}, theme: { reflect: true }, controls: { reflect: true }, base: {},
+    settings: { attribute: false },
+    language: { state: true }, messages: { state: true }, samples: { state: true }, library: { state: true }, at: { state: true }, playing: { state: true },
+    speed: { state: true }, tab: { state: true }, cite: { state: true }, kernelCites: { state: true }, fetched: { state: true }, work: { state: true }, problem: { state: true },
+    inspection: { state: true }, result: { state: true }, engineHolds: { state: true }, opener: { state: true }, list: { state: true }, over: { state: true },
+    layout: { state: true, attribute: false }, linked: { state: true }, cancelled: { state: true }, said: { state: true },
+  };
+
+  /** A sample's id, or the address of an image or a slice. */
+  declare src: string | null;
+  /** A prepared scenario by name. */
+  declare scenario: string | null;
+  /** The step to begin at: its number from 0, its kind, or "end". */
+  declare step: string | null;
+  /** The pane that narrow layouts show first: console, evidence or state. */
+  declare view: string | null;
+  declare lang: string;
+  /** light or dark; otherwise as the page. */
+  declare theme: string | null;
+  /** "lab": with the image bar and opening of files; "none": without buttons. */
+  declare controls: string | null;
+  /** Address of the folder with engine, samples and sentences; by default the script's own. */
+  declare base: string | null;
+  /** The settings of the next and of the latest run. */
+  declare settings: RunSettings;
+
+  declare private language: Lang;
+  declare private messages: Messages;
+  declare private samples: readonly Sample[];
+  declare private library: readonly LibraryEntry[];
+  declare private at: number;
+  declare private playing: boolean;
+  declare private speed: number;
+  declare private tab: Tab;
+  declare private cite: number;
+  declare private kernelCites: readonly Cite[] | null; // shown instead of the step's, when asked for
+  declare private fetched: Fetched | null;
+  declare private work: Work | null;
+  declare private problem: Problem | null;
+  declare private inspection: Inspection | null;
+  declare private result: RunResult | null;
+  declare private engineHolds: boolean;
+  declare private opener: boolean;
+  declare private list: boolean;
+  declare private over: boolean;
+  declare private layout: "wide" | "medium" | "narrow";
+  declare private linked: boolean;
+  declare private cancelled: boolean;
+  declare private said: string;
+
+  #engine: Engine | null = null;
+  #source: Source | null = null;
+  #tape = new Tape([]);
+  #job = 0; // the latest open or run; answers to earlier ones are dropped
+  #timer = 0;
+  #speaker = 0;
+  #opened: string | null = null; // the src that was opened
+  #observer = new ResizeObserver(([e]) => this.#resize(e?.contentRect.width ?? 0));
+
+  constructor() {
+    super();
+    this.src = this.scenario = this.step = this.view = this.theme = this.controls = this.base = null;
+    this.settings = {};
+    this.language = "en";
+    this.messages = {};
+    this.samples = [];
+    this.library = [];
+    this.at = -1;
+    this.playing = false;
+    this.speed = 1;
+    this.tab = "console";
+    this.cite = 0;
+    this.kernelCites = this.fetched = this.work = this.problem = this.inspection = this.result = null;
+    this.engineHolds = this.opener = this.list = this.over = this.linked = this.cancelled = false;
+    this.layout = "narrow";
+    this.said = "";
+    this.addEventListener(RequestEvent.type, (e) => {
+      e.stopPropagation();
+      this.#do((e as RequestEvent).request);
+    });
+    this.addEventListener("keydown", (e) => this.#key(e));
+    this.addEventListener("dragover", (e) => this.#drag(e, true));
+    this.addEventListener("dragleave", (e) => this.#drag(e, false));
+    this.addEventListener("drop", (e) => this.#drop(e));
+  }
+
+  // ---- the public interface -------------------------------------------------------------------------
+
+  get outcome(): Outcome | null {
+    return this.result?.outcome ?? null;
+  }
+
+  get steps(): readonly Step[] {
+    return this.#tape.steps;
+  }
+
+  get facts(): Facts | null {
+    return this.result?.facts ?? null;
+  }
+
+  /** The current step's number from 0, or -1. */
+  get position(): number {
+    return this.at;
+  }
+
+  get bytesRead(): number {
+    return Math.max(this.result?.bytes_read ?? 0, this.inspection?.bytes_read ?? 0, this.work?.read ?? 0);
+  }
+
+  /** Opens a file, a sample by its id, or an address, and starts it. */
+  async open(what: File | string): Promise<void> {
+    const source = typeof what === "string" ? await this.#named(what) : { name: what.name, data: what };
+    await this.#open(source);
+  }
+
+  /** Starts the opened image again under other settings. */
+  async run(settings: RunSettings): Promise<void> {
+    this.settings = settings;
+    const job = this.#begin("running", this.#source?.name ?? "");
+    try {
+      await this.#run(job);
+    } catch (e) {
+      this.#fail(job, e, "settings");
+    }
+  }
+
+  seek(n: number): void {
+    if (this.steps.length === 0) return;
+    const at = this.#tape.seek(n);
+    if (at === this.at) return;
+    this.at = at;
+    this.cite = 0;
+    this.kernelCites = null;
+    if (at === this.steps.length - 1) this.pause();
+    this.#emit("stepchange", { position: at, step: this.#tape.step });
+    this.#speakSoon();
+  }
+
+  play(): void {
+    if (this.steps.length === 0 || this.playing) return;
+    if (this.at >= this.steps.length - 1) this.seek(0);
+    this.playing = true;
+    this.#tick();
+  }
+
+  pause(): void {
+    this.playing = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** A link to this place in the Lab, or "" when the image is a file of this machine. */
+  get link(): string {
+    const src = this.#source?.id ?? (typeof this.#source?.data === "string" ? this.#source.data : "");
+    if (!src) return "";
+    return new URL(`${this.language}/lab/#${encode({ src, step: String(this.at), settings: this.settings })}`, this.#base).href;
+  }
+
+  // ---- opening and running --------------------------------------------------------------------------
+
+  get #base(): string {
+    return this.base ? new URL(this.base, document.baseURI).href : home;
+  }
+
+  get #theEngine(): Engine {
+    return (this.#engine ??= new Engine(this.#base));
+  }
+
+  async #named(what: string): Promise<Source> {
+    this.samples = await loadSamples(this.#base);
+    const sample = this.samples.find((s) => s.id === what);
+    if (sample) return { id: sample.id, name: sample.title[this.language], data: new URL(`samples/${sample.file}`, this.#base).href };
+    const url = new URL(what, document.baseURI);
+    return { name: url.pathname.split("/").at(-1) || url.host, data: url.href };
+  }
+
+  #begin(what: Work["what"], name: string): number {
+    if (this.work) this.#engine?.cancel();
+    this.pause();
+    this.work = { what, name, read: 0 };
+    this.problem = null;
+    this.cancelled = false;
+    this.opener = false;
+    return ++this.#job;
+  }
+
+  async #open(source: Source): Promise<void> {
+    const job = this.#begin("opening", source.name);
+    this.#source = source;
+    this.engineHolds = false;
+    this.fetched = null;
+    try {
+      if (source.id && Object.keys(this.settings).length === 0) void this.#showPrecomputed(source.id, job);
+      const inspection = await this.#theEngine.open(source.name, source.data, (p) => this.#progress(job, p.bytes_read));
+      if (job !== this.#job) return;
+      this.inspection = inspection;
+      this.#emit("ready", { inspection });
+      if (inspection.kind === "other") {
+        this.work = null;
+        this.#show(null);
+        return;
+      }
+      this.work = { what: "running", name: source.name, read: inspection.bytes_read };
+      await this.#run(job);
+    } catch (e) {
+      this.#fail(job, e);
+    }
+  }
+
+  async #run(job: number): Promise<void> {
+    const result = await this.#theEngine.run(this.settings, (p) => this.#progress(job, p.bytes_read));
+    if (job !== this.#job) return;
+    this.work = null;
+    this.engineHolds = true;
+    this.#show(result);
+  }
+
+  /** The steps of a sample were worked out when the site was built: they are shown before the engine is there. */
+  async #showPrecomputed(id: string, job: number): Promise<void> {
+    const r = await fetch(new URL(`traces/${id}.json`, this.#base)).catch(() => null);
+    if (!r?.ok || job !== this.#job) return;
+    const { inspection, run } = (await r.json()) as { inspection: Inspection; run: RunResult };
+    if (job !== this.#job || this.engineHolds) return;
+    this.inspection = inspection;
+    this.#show(run);
+  }
+
+  #show(result: RunResult | null): void {
+    const same = result !== null && JSON.stringify(this.result?.steps) === JSON.stringify(result.steps);
+    this.result = result;
+    if (same) return;
+    this.#tape = new Tape(result?.steps ?? []);
+    this.at = -1;
+    this.kernelCites = null;
+    if (!result) return;
+    this.seek(this.#first(result));
+    this.step = null;
+    this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
+  }
+
+  /** Where to begin: as asked, or at a failure, since that is what its owner came for. */
+  #first(result: RunResult): number {
+    const last = result.steps.length - 1;
+    if (this.step === "end") return last;
+    if (this.step) {
+      const n = /^\d+$/.test(this.step) ? Number(this.step) : result.steps.findIndex((s) => s.kind === this.step?.replace(/^#/, ""));
+      if (n >= 0) return Math.min(n, last);
+    }
+    return result.outcome.verdict === "stops" && this.controls === "lab" ? result.outcome.step : 0;
+  }
+
+  #progress(job: number, read: number): void {
+    if (job !== this.#job || !this.work) return;
+    this.work = { ...this.work, read };
+    this.#emit("progress", { stage: this.work.what, bytesRead: read });
+  }
+
+  #fail(job: number, e: unknown, context: "settings" | "" = ""): void {
+    if (job !== this.#job || e instanceof Cancelled) return;
+    this.work = null;
+    const name = this.#source?.name ?? "";
+    if (e instanceof EngineError) {
+      const f = e.failure;
+      const key: Key = context === "settings" && f.code === "read" ? "fail.settings" : `fail.${f.code}`;
+      this.problem = { title: this.#say(key, { name }), message: f.message, ...("want" in f ? { want: f.want, got: f.got, where: f.where } : {}) };
+    } else {
+      this.problem = { title: this.#say("fail.internal"), message: e instanceof Error ? e.message : String(e) };
+    }
+    this.#emit("error", { ...this.problem });
+  }
+
+  async #bytes(blob: string, off: number, len: number): Promise<void> {
+    try {
+      const { chunk, bytes } = await this.#theEngine.bytes(blob, off, len);
+      this.fetched = { blob, off, len, chunk, bytes };
+    } catch (e) {
+      if (!(e instanceof Cancelled)) this.fetched = { blob, off, len, error: e instanceof Error ? e.message : String(e) };
+    }
+  }
+
+  async #refreshLibrary(): Promise<void> {
+    if (this.controls !== "lab") return;
+    this.library = await this.#theEngine.library().catch(() => []);
+  }
+
+  // ---- requests of the parts, keys, files ----------------------------------------------------------
+
+  #do(r: PlayerRequest): void {
+    switch (r.do) {
+      case "seek": this.pause(); this.list = false; return this.seek(r.to);
+      case "step": this.pause(); return this.seek(this.at + r.by);
+      case "stage": this.pause(); return this.seek(this.#tape.stageFrom(this.at, r.direction));
+      case "play": return r.on ? this.play() : this.pause();
+      case "speed": this.speed = r.factor; return;
+      case "open": this.settings = {}; this.step = null; void this.open(r.what); return;
+      case "library": this.settings = {}; void this.#open({ name: r.entry.origin.name, data: `library:${r.entry.key}` }); return;
+      case "forget": void this.#theEngine.forget(r.entry.key).then(() => this.#refreshLibrary()); return;
+      case "settings": void this.run(r.settings); return;
+      case "cancel": return this.#cancel();
+      case "dismiss": this.problem = null; return;
+      case "tab": this.tab = r.tab; return;
+      case "cite": this.cite = r.index; if (this.layout === "wide" || this.tab === "console") this.tab = "evidence"; return;
+      case "kernel-evidence": this.kernelCites = this.inspection?.kernel_evidence ?? []; this.cite = 0; this.tab = "evidence"; return;
+      case "bytes": void this.#bytes(r.blob, r.off, r.len); return;
+      case "opener": this.opener = r.on; if (r.on) void this.#refreshLibrary(); return;
+      case "list": this.list = r.on; return;
+      case "link": void this.#copyLink(); return;
+      case "export": void this.#export(); return;
+      case "help": this.#dialog("keys")?.showModal(); return;
+      default: { const never: never = r; return never; }
+    }
+  }
+
+  #cancel(): void {
+    this.#job++;
+    this.#engine?.cancel();
+    this.work = null;
+    this.cancelled = true;
+  }
+
+  async #copyLink(): Promise<void> {
+    await navigator.clipboard.writeText(this.link);
+    this.linked = true;
+    setTimeout(() => (this.linked = false), 1500);
+  }
+
+  async #export(): Promise<void> {
+    try {
+      const bytes = await this.#theEngine.slice();
+      const a = document.createElement("a");
+      a.href = URL.createObjectURL(new Blob([bytes as BlobPart]));
+      a.download = `${this.inspection?.origin?.name ?? this.inspection?.name ?? "image"}.slice`;
+      a.click();
+      setTimeout(() => URL.revokeObjectURL(a.href), 10_000);
+    } catch (e) {
+      this.#fail(this.#job, e);
+    }
+  }
+
+  #key(e: KeyboardEvent): void {
+    const target = e.composedPath()[0] as HTMLElement;
+    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || this.steps.length === 0) return;
+    if (target.closest("input, textarea, select, dialog, form")) return;
+    // A button keeps its own Space; the buttons of the list only lead to their step.
+    if (e.key === " " && target.closest("button, summary") && !target.closest(".go")) return;
+    const request = (
+      {
+        " ": { do: "play", on: !this.playing }, ArrowRight: { do: "step", by: 1 }, ArrowLeft: { do: "step", by: -1 },
+        Home: { do: "seek", to: 0 }, End: { do: "seek", to: this.steps.length - 1 },
+        j: { do: "stage", direction: 1 }, J: { do: "stage", direction: 1 }, k: { do: "stage", direction: -1 }, K: { do: "stage", direction: -1 }, "?": { do: "help" },
+      } as { [key: string]: PlayerRequest }
+    )[e.key];
+    if (!request) return;
+    e.preventDefault();
+    this.#do(request);
+  }
+
+  get #takesFiles(): boolean {
+    return this.controls === "lab";
+  }
+
+  #drag(e: DragEvent, over: boolean): void {
+    if (!this.#takesFiles || !e.dataTransfer?.types.includes("Files")) return;
+    e.preventDefault();
+    this.over = over;
+  }
+
+  #drop(e: DragEvent): void {
+    this.over = false;
+    const file = e.dataTransfer?.files[0];
+    if (!this.#takesFiles || !file) return;
+    e.preventDefault();
+    this.#do({ do: "open", what: file });
+  }
+
+  #tick(): void {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => {
+      if (!this.playing) return;
+      this.seek(this.at + 1);
+      if (this.playing) this.#tick();
+    }, dwell / this.speed);
+  }
+
+  // ---- life and rendering ---------------------------------------------------------------------------
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#observer.observe(this);
+    loadFonts(this.#base);
+    if (this.controls === "lab") void loadSamples(this.#base).then((s) => (this.samples = s));
+    if (this.view === "console" || this.view === "evidence" || this.view === "state") this.tab = this.view;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#observer.disconnect();
+    this.pause();
+  }
+
+  override willUpdate(changed: PropertyValues): void {
+    if (changed.has("lang") || !this.hasUpdated) {
+      this.language = langOf(this.lang || (this.closest("[lang]") as HTMLElement | null)?.lang || navigator.language);
+      void loadMessages(this.#base, this.language).then((m) => (this.messages = m));
+    }
+    if (changed.has("view") && (this.view === "console" || this.view === "evidence" || this.view === "state")) this.tab = this.view;
+    if (changed.has("step") && this.step && this.result) {
+      this.seek(this.#first(this.result));
+      this.step = null;
+    }
+  }
+
+  override updated(): void {
+    const wanted = this.src ?? (this.scenario ? `scenario:${this.scenario}` : null);
+    if (wanted !== this.#opened) {
+      this.#opened = wanted;
+      if (wanted) void this.#start();
+    }
+    const sheet = this.#dialog("sheet");
+    if (sheet && this.list !== sheet.open) this.list ? sheet.showModal() : sheet.close();
+  }
+
+  async #start(): Promise<void> {
+    if (this.scenario) {
+      const r = await fetch(new URL(`scenarios/${this.scenario}.json`, this.#base)).catch(() => null);
+      const s = r?.ok ? ((await r.json()) as { src: string; settings?: RunSettings; step?: string }) : null;
+      if (s) {
+        this.settings = { ...s.settings, ...this.settings };
+        this.step ??= s.step ?? null;
+        this.#opened = this.src ??= s.src;
+      }
+    }
+    if (this.src) await this.open(this.src);
+  }
+
+  #resize(width: number): void {
+    this.layout = width >= wideFrom ? "wide" : width >= narrowBelow ? "medium" : "narrow";
+  }
+
+  #say(key: Key, args?: Args): string {
+    return say(this.language, key, args);
+  }
+
+  #emit(type: string, detail: object): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #dialog(id: string): HTMLDialogElement | null {
+    return this.renderRoot.querySelector<HTMLDialogElement>(`#${id}`);
+  }
+
+  #speakSoon(): void {
+    clearTimeout(this.#speaker);
+    this.#speaker = window.setTimeout(() => {
+      const s = this.#tape.step;
+      if (!s) return;
+      const w = sentence(s, this.messages, this.language);
+      this.said = this.#say("live.step", { n: s.seq + 1, of: this.steps.length, title: w.title, text: w.text });
+    }, announceAfter);
+  }
+
+  override render() {
+    const lang = this.language;
+    const lab = this.controls === "lab";
+    const empty = this.steps.length === 0;
+    const opener = lab && (this.opener || (empty && !this.work && !this.inspection));
+    return html`<div class="frame ${this.layout}" lang=${htmlLang(lang)}>
+      ${lab && (this.inspection || this.#source) ? html`<bp-image-bar class="ruled" .lang=${lang} .name=${this.#source?.name ?? ""} .inspection=${this.inspection} .facts=${this.facts}
+        .settings=${this.settings} .read=${this.bytesRead}></bp-image-bar>` : nothing}
+      ${this.#banner()}
+      ${opener ? html`<bp-opener .lang=${lang} .samples=${this.samples} .library=${this.library} .over=${this.over} .closable=${!empty}></bp-opener>` : empty ? html`<div class="blank"></div>` : this.#player()}
+      ${this.over && !opener ? html`<div class="veil">${this.#say("drop.over")}</div>` : nothing}
+      <p class="sr" role="status" aria-live="polite">${this.said}</p>
+      ${this.#keys()}
+    </div>`;
+  }
+
+  #banner() {
+    const w = this.work;
+    const p = this.problem;
+    const ask = (request: PlayerRequest) => () => this.#do(request);
+    if (p) {
+      const row = (key: Key, v: string | undefined) => (v ? html`<dt>${this.#say(key)}</dt><dd class="mono">${v}</dd>` : nothing);
+      return html`<div class="banner problem" role="alert"><div><b>${p.title}</b><p class="mono" lang="en">${p.message}</p>
+        ${p.want || p.got || p.where ? html`<dl lang="en">${row("fail.want", p.want)}${row("fail.got", p.got)}${row("fail.where", p.where)}</dl>` : nothing}</div>
+        <span class="acts">${this.#takesFiles ? html`<button class="push" @click=${ask({ do: "opener", on: true })}>${this.#say("fail.again")}</button>` : nothing}<button
+          class="push" @click=${ask({ do: "dismiss" })}>${this.#say("fail.dismiss")}</button></span></div>`;
+    }
+    if (w) {
+      const precomputed = this.steps.length > 0 && w.what === "opening";
+      return html`<div class="banner working" role="status"><span>${precomputed ? this.#say("work.engine") : this.#say(`work.${w.what}`, { name: w.name })}</span>
+        <span class="quiet">${w.read > 0 ? this.#say("work.read", { read: format.size(w.read) }) : ""}</span>
+        <span class="acts"><button class="push" @click=${ask({ do: "cancel" })}>${this.#say("work.cancel")}</button></span><i class="bar"></i></div>`;
+    }
+    return this.cancelled ? html`<div class="banner" role="status"><span>${this.#say("work.cancelled")}</span></div>` : nothing;
+  }
+
+  #player() {
+    const lang = this.language;
+    const tape = this.#tape;
+    const step = tape.step;
+    const steps = tape.steps;
+    const words = step ? sentence(step, this.messages, lang) : { title: "", text: "" };
+    const wide = this.layout === "wide";
+    const narrow = this.layout === "narrow";
+    const cites = this.kernelCites ?? step?.cites ?? [];
+    const list = html`<bp-steps .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .messages=${this.messages}></bp-steps>`;
+    const card = html`<bp-card .lang=${lang} .step=${step} .cause=${steps[step?.cause ?? -1]} .messages=${this.messages} .cite=${this.kernelCites ? -1 : this.cite}></bp-card>`;
+    const screen = html`<bp-console .lang=${lang} .steps=${steps} .at=${this.at} .titled=${wide}></bp-console>`;
+    const panes: Tab[] = wide ? ["evidence", "state"] : ["console", "evidence", "state"];
+    const tab = panes.includes(this.tab) ? this.tab : panes[0] ?? "evidence";
+    const side = html`<div class="side"><div class="tabs" role="tablist" @keydown=${(e: KeyboardEvent) => this.#tabKeys(e, panes, tab)}>${panes.map((t) => html`<button role="tab" id="tab-${t}" aria-controls="pane"
+        aria-selected=${t === tab} tabindex=${t === tab ? 0 : -1} @click=${() => (this.tab = t)}>${this.#say(`${t}.title`)}${this.#count(t, cites.length, step)}</button>`)}
+        ${narrow ? html`<button class="open-list" @click=${() => (this.list = true)}>${icon("list")}${this.#say("steps.open")}</button>` : nothing}</div>
+      <div class="pane" id="pane" role="tabpanel" aria-labelledby="tab-${tab}">${
+        tab === "evidence" ? html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds}></bp-evidence>`
+        : tab === "state" ? html`<bp-state .lang=${lang} .tables=${tape.tables} .step=${step}></bp-state>` : screen}</div></div>`;
+    const transport = this.controls === "none" ? nothing : html`<bp-transport ?compact=${narrow} .lang=${lang} .at=${this.at} .count=${steps.length} .time=${step?.at ?? 0} .playing=${this.playing}
+      .speed=${this.speed} .tools=${this.link !== "" || this.controls === "lab"} .linked=${this.linked}></bp-transport>`;
+    return html`
+      <bp-verdict .lang=${lang} .outcome=${this.outcome} .here=${this.at === this.outcome?.step}></bp-verdict>
+      <bp-rail class="ruled" .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .label=${words.title}></bp-rail>
+      ${wide ? html`<div class="main">${list}<div class="mid">${card}${screen}</div>${side}</div>`
+        : narrow ? html`<div class="main">${side}<div class="mid">${card}</div></div>`
+        : html`<div class="main">${list}<div class="mid">${card}${side}</div></div>`}
+      ${transport}
+      ${narrow ? html`<dialog id="sheet" aria-label=${this.#say("steps.title")} @close=${() => (this.list = false)} @click=${(e: Event) => e.target === e.currentTarget && (this.list = false)}>
+        <div class="sheet"><div class="grip"><b>${this.#say("steps.title")}</b><button class="icon" aria-label=${this.#say("steps.close")} @click=${() => (this.list = false)}>${icon("close")}</button></div>${list}</div></dialog>` : nothing}`;
+  }
+
+  #count(t: Tab, cites: number, step: Step | undefined) {
+    const n = t === "evidence" ? cites : t === "state" ? (step?.changes?.length ?? 0) : 0;
+    return n > 0 ? html` <span class="count">${n}</span>` : nothing;
+  }
+
+  #tabKeys(e: KeyboardEvent, panes: Tab[], tab: Tab): void {
+    const by = e.key === "ArrowRight" ? 1 : e.key === "ArrowLeft" ? -1 : 0;
+    if (by === 0) return;
+    e.preventDefault();
+    this.tab = panes[(panes.indexOf(tab) + by + panes.length) % panes.length] ?? tab;
+    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLElement>(`#tab-${this.tab}`)?.focus());
+  }
+
+  #keys() {
+    const row = (keys: string[], text: Key) => html`<dt>${keys.map((k) => html`<kbd>${k}</kbd>`)}</dt><dd>${this.#say(text)}</dd>`;
+    return html`<dialog id="keys" aria-labelledby="keys-title"><h2 id="keys-title">${this.#say("keys.title")}</h2><dl>
+      ${row(["Space"], "keys.space")}${row(["←", "→"], "keys.arrows")}${row(["Home", "End"], "keys.ends")}${row(["J", "K"], "keys.stages")}${row(["?"], "keys.help")}</dl>
+      <p class="quiet">${this.#say("keys.note")}</p><form method="dialog"><button class="push">${this.#say("drop.close")}</button></form></dialog>`;
+  }
+
+  static override styles = [
+    ...sharedStyles,
+    css`
+      :host { display: block; height: 560px; background: var(--paper); position: relative; color-scheme: inherit; overflow: hidden; }
+      :host([theme="light"]) { color-scheme: light; }
+      :host([theme="dark"]) { color-scheme: dark; }
+      .frame { height: 100%; display: flex; flex-direction: column; min-height: 0; }
+      .ruled { border-bottom: 1px solid var(--rule); }
+      bp-rail, bp-verdict, bp-image-bar, bp-transport { flex: none; }
+      bp-opener, .blank { flex: 1; min-height: 0; }
+      .main { flex: 1; min-height: 0; display: grid; }
+      .wide .main { grid-template-columns: minmax(230px, 0.62fr) minmax(360px, 1.1fr) minmax(400px, 1fr); }
+      .medium .main { grid-template-columns: 240px minmax(0, 1fr); }
+      .main > * { min-width: 0; min-height: 0; }
+      .main > * + * { border-left: 1px solid var(--rule); }
+      .mid { display: flex; flex-direction: column; min-height: 0; }
+      .mid bp-card { flex: 0 1 auto; max-height: 62%; }
+      .mid bp-console, .mid .side { flex: 1 1 0; min-height: 120px; border-top: 1px solid var(--rule); }
+      .side { display: flex; flex-direction: column; min-height: 0; }
+      .pane { flex: 1; min-height: 0; overflow: auto; overscroll-behavior: contain; display: flex; flex-direction: column; }
+      .pane > bp-console { flex: 1; }
+      .tabs { display: flex; gap: 4px; padding: 0 12px; border-bottom: 1px solid var(--rule); min-height: 34px; flex: none; }
+      .tabs button { padding: 0 6px; min-height: 34px; color: var(--ink-2); border-bottom: 2px solid transparent; margin-bottom: -1px; }
+      .tabs button[aria-selected="true"] { color: var(--ink); font-weight: 650; border-bottom-color: var(--ink); }
+      .tabs button:focus-visible { outline-offset: -3px; }
+      .count { font-size: var(--t1); color: var(--ink-2); font-weight: 400; font-variant-numeric: tabular-nums; }
+      .open-list { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; }
+      .narrow .main { grid-template-rows: minmax(0, 1fr) auto; }
+      .narrow .main > * + * { border-left: 0; border-top: 1px solid var(--rule); }
+      .narrow .mid { max-height: 42cqh; }
+      .narrow .mid bp-card { max-height: none; min-height: 0; }
+      .narrow { container-type: size; }
+      bp-transport { border-top: 1px solid var(--rule); }
+      .banner { position: relative; display: flex; flex-wrap: wrap; align-items: center; gap: 4px 14px; padding: 8px 16px; border-bottom: 1px solid var(--rule); background: var(--sunken); flex: none; overflow-wrap: anywhere; }
+      .banner .acts { margin-left: auto; display: flex; gap: 8px; }
+      .banner.problem { border-left: 8px solid var(--stop); background: color-mix(in oklab, var(--stop) 8%, var(--paper)); align-items: flex-start; }
+      .problem b { color: var(--stop); }
+      .problem dl { display: grid; grid-template-columns: auto 1fr; gap: 0 12px; margin-top: 4px; }
+      .problem dt { color: var(--ink-2); font-size: var(--t1); }
+      .bar { position: absolute; left: 0; bottom: -1px; height: 2px; width: 100%; background: var(--hatch); }
+      @media (prefers-reduced-motion: no-preference) { .bar { background: linear-gradient(var(--ink), var(--ink)) no-repeat 0 0 / 25% 100%; animation: go 1.4s linear infinite; } @keyframes go { to { background-position-x: 133%; } from { background-position-x: -33%; } } }
+      .veil { position: absolute; inset: 8px; display: grid; place-items: center; font-size: var(--t4); border: 2px solid var(--focus); border-radius: 6px; background: color-mix(in oklab, var(--paper) 88%, transparent); pointer-events: none; z-index: 20; }
+      dialog { border: 1px solid var(--rule-2); border-radius: 6px; background: var(--raised); color: var(--ink); padding: 20px 24px; }
+      dialog::backdrop { background: rgb(0 0 0 / 0.35); }
+      dialog h2 { font-size: var(--t3); font-weight: 650; }
+      dialog dl { display: grid; grid-template-columns: auto 1fr; gap: 8px 20px; margin: 14px 0; align-items: baseline; }
+      dialog form { margin-top: 14px; text-align: right; }
+      kbd { font: 400 var(--t1) var(--mono); border: 1px solid var(--rule-2); border-radius: 3px; padding: 1px 6px; margin-right: 4px; }
+      #sheet { margin: auto 0 0; width: 100%; max-width: none; max-height: 75dvh; height: 75dvh; padding: 0; border-radius: 8px 8px 0 0; border-width: 1px 0 0; background: var(--paper); }
+      .sheet { display: flex; flex-direction: column; height: 100%; }
+      .sheet bp-steps { flex: 1; min-height: 0; }
+      .grip { display: flex; align-items: center; justify-content: space-between; padding: 6px 8px 6px 16px; border-bottom: 1px solid var(--rule); }
+    `,
+  ];
+}
+
+const fontFaces = [
+  ["Source Sans 3 Variable", "source-sans-3-latin-wght-normal.woff2", "200 900"],
+  ["Source Code Pro Variable", "source-code-pro-latin-wght-normal.woff2", "200 900"],
+] as const;
+
+/** Fonts belong to the document, not to a shadow tree; a page that has them already keeps its own. */
+function loadFonts(base: string): void {
+  for (const [family, file, weight] of fontFaces) {
+    if ([...document.fonts].some((f) => f.family.replace(/"/g, "") === family)) continue;
+    document.fonts.add(new FontFace(family, `url(${new URL(`fonts/${file}`, base).href})`, { weight, display: "swap" }));
+  }
+}
+
+customElements.define("boot-path", BootPath);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "boot-path": BootPath;
+    "bp-console": BpConsole;
+  }
+}

@@ -1,0 +1,87 @@
+import { css, html, nothing } from "lit";
+import * as format from "../format";
+import type { Change, Step } from "../wire.gen";
+import { htmlLang, sentence, type Messages } from "../words";
+import { icon, Part, stageColour } from "./base";
+
+/** The current step in words: what happens, why, by which rule, decided by which bytes. */
+export class BpCard extends Part {
+  static override properties = {
+    ...Part.properties,
+    step: { attribute: false }, cause: { attribute: false }, messages: { attribute: false }, cite: { attribute: false },
+  };
+  declare step: Step | undefined;
+  declare cause: Step | undefined;
+  declare messages: Messages;
+  declare cite: number;
+
+  constructor() {
+    super();
+    this.step = undefined;
+    this.cause = undefined;
+    this.messages = {};
+    this.cite = 0;
+  }
+
+  static override styles = [
+    ...Part.styles,
+    css`
+      :host { display: block; padding: 14px 20px 14px; overflow: auto; }
+      .over { display: flex; gap: 10px; align-items: baseline; font-size: var(--t1); color: var(--ink-2); }
+      .stage { color: var(--c); font-weight: 650; }
+      .over .mono { margin-left: auto; }
+      h2 { font-size: var(--t3); font-weight: 650; line-height: 1.3; margin: 4px 0 4px; text-wrap: balance; }
+      .text { font-size: 1rem; line-height: 1.5; max-width: 68ch; overflow-wrap: anywhere; }
+      .missing { font-family: var(--mono); font-size: var(--t2); }
+      dl { display: grid; grid-template-columns: auto 1fr; gap: 4px 12px; margin-top: 12px; }
+      dt { font-size: var(--t1); color: var(--ink-2); line-height: 20px; min-width: 3.2em; }
+      dd { min-width: 0; line-height: 20px; overflow-wrap: anywhere; }
+      .cites { display: flex; flex-wrap: wrap; gap: 2px 6px; }
+      .chip { display: inline-flex; align-items: center; gap: 5px; padding: 0 6px 0 4px; min-height: 24px; border: 1px solid var(--rule); border-radius: 3px; max-width: 100%; }
+      .chip svg { flex: none; color: var(--c); }
+      .chip span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+      .chip[aria-pressed="true"] { border-color: var(--c); background: color-mix(in oklab, var(--c) 12%, var(--paper)); }
+      .sign { color: var(--c); font-family: var(--mono); }
+    `,
+  ];
+
+  override render() {
+    const s = this.step;
+    if (!s) return nothing;
+    const w = sentence(s, this.messages, this.lang);
+    return html`<div style="--c:${stageColour(s.stage)}" lang=${htmlLang(this.lang)}>
+      <p class="over"><span class="stage">${this.say(`stage.${s.stage}`)}</span><span>${s.actor}</span><span class="mono">${this.say("card.at", { time: format.time(s.at) })}</span></p>
+      <h2>${w.title}</h2>
+      <p class="text ${w.missing ? "missing" : ""}">${w.text}</p>
+      <dl>${this.#why(s)}${s.rule ? html`<dt>${this.say("card.rule")}</dt><dd lang="en">${s.rule}</dd>` : nothing}${this.#cites(s)}${this.#changes(s.changes ?? [])}</dl>
+    </div>`;
+  }
+
+  #why(s: Step) {
+    const c = this.cause;
+    if (!c || s.cause < 0) return nothing;
+    const title = sentence(c, this.messages, this.lang).title;
+    return html`<dt>${this.say("card.why")}</dt><dd><button class="link" @click=${() => this.ask({ do: "seek", to: c.seq })}>${
+      this.say("verdict.step", { n: c.seq + 1 })}</button> <span class="quiet">${title}</span></dd>`;
+  }
+
+  #cites(s: Step) {
+    if (!s.cites?.length) return nothing;
+    const shown = s.cites.slice(0, 8);
+    return html`<dt>${this.say("card.bytes")}</dt><dd class="cites">${shown.map((c, i) => html`<button class="chip mono" aria-pressed=${i === this.cite}
+      title="${c.blob} ${format.hex(c.off)} +${c.len}" @click=${() => this.ask({ do: "cite", index: i })}>${icon("cite", 12)}<span>${
+        c.name ? html`${c.name}${c.value ? html` = ${c.value}` : nothing}` : html`${c.blob} ${format.hex(c.off)}`}</span></button>`)}${
+      s.cites.length > shown.length ? html`<button class="chip mono" @click=${() => this.ask({ do: "tab", tab: "evidence" })}>+${s.cites.length - shown.length}</button>` : nothing}</dd>`;
+  }
+
+  #changes(changes: readonly Change[]) {
+    if (changes.length === 0) return nothing;
+    const shown = changes.slice(0, 4);
+    const sign = (c: Change) => (!c.before ? "+" : !c.after ? "−" : "~");
+    return html`<dt>${this.say("card.changes")}</dt><dd>${shown.map((c) => html`<div><span class="sign">${sign(c)}</span> <button class="link" @click=${
+      () => this.ask({ do: "tab", tab: "state" })}>${this.say(`table.${c.table}`)}</button> <span class="mono">${c.id}</span></div>`)}${
+      changes.length > shown.length ? html`<span class="quiet">+${changes.length - shown.length}</span>` : nothing}</dd>`;
+  }
+}
+
+customElements.define("bp-card", BpCard);

@@ -1,0 +1,93 @@
+import { css, html, nothing } from "lit";
+import { guard } from "lit/directives/guard.js";
+import { pieces, plain } from "../ansi";
+import type { Step } from "../wire.gen";
+import { icon, Part, stageColour } from "./base";
+
+/** What a screen or serial port would show up to the current step. Plain text: it can be selected and copied. */
+export class BpConsole extends Part {
+  static override properties = { ...Part.properties, steps: { attribute: false }, at: { attribute: false }, copied: { state: true }, titled: { attribute: false } };
+  declare steps: readonly Step[];
+  declare at: number;
+  declare copied: boolean;
+  declare titled: boolean;
+  #printing: readonly Step[] = []; // the steps that print
+
+  constructor() {
+    super();
+    this.steps = [];
+    this.at = 0;
+    this.copied = false;
+    this.titled = true;
+  }
+
+  static override styles = [
+    ...Part.styles,
+    css`
+      :host { display: flex; flex-direction: column; min-height: 0; background: var(--sunken); }
+      .bar { display: flex; align-items: center; gap: 8px; padding: 4px 12px 0 20px; min-height: 28px; }
+      .bar .icon { margin-left: auto; min-width: 28px; height: 24px; color: var(--ink-2); }
+      .out { flex: 1; min-height: 0; overflow: auto; padding: 4px 0 12px; overscroll-behavior: contain; }
+      pre { margin: 0; font: 400 0.8125rem/1.5 var(--mono); font-variant-ligatures: none; white-space: pre-wrap; overflow-wrap: anywhere; padding: 0 20px; tab-size: 8; color: var(--ink); }
+      .chunk { border-left: 3px solid transparent; margin-left: -12px; padding-left: 9px; display: block; }
+      .chunk.now { border-left-color: var(--c); }
+      .page { display: block; border-top: 1px dashed var(--rule-2); margin: 8px 0; }
+      .empty { padding: 4px 20px; color: var(--ink-2); }
+      .bold { font-weight: 700; } .italic { font-style: italic; } .underline { text-decoration: underline; } .dim { color: var(--ink-2); } .reverse { background: var(--ink); color: var(--sunken); }
+      .ansi-black, .ansi-bright-black { color: var(--ink-2); }
+      .ansi-red, .ansi-bright-red { color: var(--stop); }
+      .ansi-green, .ansi-bright-green { color: var(--stage-init); }
+      .ansi-yellow, .ansi-bright-yellow { color: var(--stage-bootloader); }
+      .ansi-blue, .ansi-bright-blue { color: var(--stage-kernel); }
+      .ansi-magenta, .ansi-bright-magenta { color: var(--stage-firmware); }
+      .ansi-cyan, .ansi-bright-cyan { color: var(--stage-mounts); }
+      .ansi-black-bg, .ansi-blue-bg, .ansi-cyan-bg { background: var(--rule); }
+      .ansi-white-bg, .ansi-bright-white-bg { background: var(--ink); color: var(--sunken); }
+      .ansi-red-bg { background: var(--stop); color: var(--on-stage); }
+    `,
+  ];
+
+  override willUpdate(changed: Map<string, unknown>): void {
+    if (changed.has("steps")) this.#printing = this.steps.filter((s) => s.console);
+  }
+
+  override render() {
+    const shown = this.#printing.filter((s) => s.seq <= this.at);
+    return html`<div class="bar" ?hidden=${!this.titled && shown.length === 0}>
+        ${this.titled ? html`<h3 class="head">${this.say("console.title")}</h3>` : nothing}
+        <button class="icon" ?hidden=${shown.length === 0} title=${this.say(this.copied ? "console.copied" : "console.copy")} aria-label=${this.say(this.copied ? "console.copied" : "console.copy")}
+          @click=${this.#copy}>${this.copied ? "✓" : icon("copy", 14)}</button>
+      </div>
+      ${shown.length === 0 ? html`<p class="empty">${this.say("console.empty")}</p>` : nothing}
+      <div class="out" role="region" tabindex="0" aria-label=${this.say("console.title")} ?hidden=${shown.length === 0}>
+        <pre lang="en">${shown.map((s) => guard([s, s.seq === this.at], () => this.#chunk(s)))}</pre>
+      </div>`;
+  }
+
+  #chunk(s: Step) {
+    const text = (s.console ?? "").replace(/\r?\n$/, "");
+    return html`<span class="chunk ${s.seq === this.at ? "now" : ""}" style="--c:${stageColour(s.stage)}" @click=${() => this.#pick(s)}>${
+      pieces(text).map((p) => p.text.split("\f").map((t, i) => html`${i > 0 ? html`<span class="page"></span>` : nothing}${p.classes ? html`<span class=${p.classes}>${t}</span>` : t}`))}</span>`;
+  }
+
+  /** A click goes to the step that printed the line, unless it ends a selection. */
+  #pick(s: Step): void {
+    const selection = (this.shadowRoot as ShadowRoot & { getSelection?(): Selection | null }).getSelection?.() ?? document.getSelection();
+    if (selection?.type !== "Range") this.ask({ do: "seek", to: s.seq });
+  }
+
+  override updated(changed: Map<string, unknown>): void {
+    if (!changed.has("at") && !changed.has("steps")) return;
+    const out = this.renderRoot.querySelector(".out");
+    if (out) out.scrollTop = out.scrollHeight;
+  }
+
+  async #copy(): Promise<void> {
+    const text = this.#printing.filter((s) => s.seq <= this.at).map((s) => plain(s.console ?? "")).join("");
+    await navigator.clipboard.writeText(text);
+    this.copied = true;
+    setTimeout(() => (this.copied = false), 1500);
+  }
+}
+
+customElements.define("bp-console", BpConsole);

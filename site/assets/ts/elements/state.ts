@@ -1,0 +1,105 @@
+import { css, html, nothing, type TemplateResult } from "lit";
+import * as format from "../format";
+import type { Rows, Tables } from "../tape";
+import type { Change, Row, Step, Table } from "../wire.gen";
+import { Part, stageColour } from "./base";
+
+/** The columns of each table, in order; the id column is first and named by the table. */
+const columns: { [T in Table]: string[] } = {
+  cpu: ["mode", "what"],
+  memory: ["size", "what", "from"],
+  devices: ["size", "type", "uuid", "label", "driver"],
+  processes: ["ppid", "ns_pid", "comm", "exe", "uid", "gid", "state"],
+  mounts: ["target", "source", "fstype", "options", "ns"],
+  namespaces: ["type", "owner", "members"],
+  cgroups: ["limits", "procs"],
+  units: ["state", "description"],
+  variables: ["value"],
+};
+
+const idName: { [T in Table]: string } = {
+  cpu: "id", memory: "start", devices: "name", processes: "pid", mounts: "id", namespaces: "id", cgroups: "path", units: "unit", variables: "name",
+};
+
+const order = Object.keys(columns) as Table[];
+const natural = new Intl.Collator("en", { numeric: true });
+
+/** The state tables after the current step; what the step changed is marked and comes first. */
+export class BpState extends Part {
+  static override properties = { ...Part.properties, tables: { attribute: false }, step: { attribute: false }, stage: { attribute: false } };
+  declare tables: Tables;
+  declare step: Step | undefined;
+
+  constructor() {
+    super();
+    this.tables = {};
+    this.step = undefined;
+  }
+
+  static override styles = [
+    ...Part.styles,
+    css`
+      :host { display: block; padding-bottom: 16px; }
+      .note { padding: 10px 16px 2px; font-size: var(--t1); color: var(--ink-2); }
+      section { padding-top: 10px; }
+      h3 { display: flex; gap: 6px; align-items: baseline; padding: 0 16px 2px; font-size: var(--t1); font-weight: 650; }
+      h3 .n { color: var(--ink-2); font-weight: 400; }
+      .scroll { overflow-x: auto; }
+      table { border-collapse: collapse; font-size: var(--t1); min-width: 100%; }
+      th { text-align: left; font-weight: 400; color: var(--ink-2); padding: 2px 12px 2px 0; white-space: nowrap; }
+      td { font-family: var(--mono); padding: 2px 12px 2px 0; border-top: 1px solid var(--rule); vertical-align: top; max-width: 22em; overflow-wrap: anywhere; line-height: 1.4; }
+      th:first-child, td:first-child { padding-left: 16px; white-space: nowrap; }
+      td.prose { font-family: var(--sans); }
+      td.num { white-space: nowrap; }
+      tr.added td, td.changed { background: color-mix(in oklab, var(--c) 13%, var(--paper)); }
+      tr.added td:first-child { box-shadow: inset 3px 0 var(--c); }
+      tr.edited td:first-child { box-shadow: inset 3px 0 var(--c); }
+      tr.removed td { color: var(--ink-2); text-decoration: line-through; }
+      tr.removed td:first-child { box-shadow: inset 3px 0 var(--rule-2); }
+      .was { display: block; color: var(--ink-2); text-decoration: line-through; }
+      .tag { font-family: var(--sans); font-size: 11px; color: var(--c); margin-left: 6px; font-weight: 600; }
+      .removed .tag { color: var(--ink-2); display: inline-block; text-decoration: none; }
+      @media (prefers-reduced-motion: no-preference) { tr.added td { animation: arrive 150ms ease-out; } @keyframes arrive { from { background: color-mix(in oklab, var(--c) 45%, var(--paper)); } } }
+    `,
+  ];
+
+  override render() {
+    const changes = this.step?.changes ?? [];
+    const touched = new Set(changes.map((c) => c.table));
+    const shown = order.filter((t) => touched.has(t) || Object.keys(this.tables[t] ?? {}).length > 0);
+    if (shown.length === 0) return html`<p class="note">${this.say("state.empty")}</p>`;
+    shown.sort((a, b) => Number(touched.has(b)) - Number(touched.has(a)));
+    return html`<div style="--c:${stageColour(this.step?.stage ?? "kernel")}">
+      ${changes.length === 0 ? html`<p class="note">${this.say("state.nothing")}</p>` : nothing}
+      ${shown.map((t) => this.#table(t, this.tables[t] ?? {}, changes.filter((c) => c.table === t)))}</div>`;
+  }
+
+  #table(t: Table, rows: Rows, changes: readonly Change[]) {
+    // The row before this step, where the step touched it.
+    const before = new Map<string, Row | undefined>();
+    for (const c of changes) if (!before.has(c.id)) before.set(c.id, c.before);
+    const gone = [...before].filter(([id, was]) => was && !rows[id]);
+    const ids = [...Object.keys(rows), ...gone.map(([id]) => id)].sort(natural.compare);
+    const all = ids.map((id) => rows[id] ?? before.get(id) ?? {});
+    const used = columns[t].filter((c) => all.some((r) => r[c]));
+    const extra = [...new Set(all.flatMap(Object.keys))].filter((c) => !columns[t].includes(c) && c !== idName[t] && c !== "id").sort();
+    const cols = [...used, ...extra];
+    return html`<section><h3>${this.say(`table.${t}`)}<span class="n">${Object.keys(rows).length}</span></h3><div class="scroll"><table>
+      <thead><tr><th>${idName[t]}</th>${cols.map((c) => html`<th class=${c === "size" ? "num" : ""}>${c}</th>`)}</tr></thead>
+      <tbody>${ids.map((id) => this.#row(id, cols, rows[id], before.has(id), before.get(id)))}</tbody></table></div></section>`;
+  }
+
+  #row(id: string, cols: string[], row: Row | undefined, touched: boolean, was: Row | undefined): TemplateResult {
+    const kind = !touched ? "" : !row ? "removed" : !was ? "added" : "edited";
+    const tag = kind === "added" ? this.say("state.added") : kind === "removed" ? this.say("state.removed") : "";
+    return html`<tr class=${kind}><td>${id}${tag ? html`<span class="tag">${tag}</span>` : nothing}</td>${cols.map((c) => {
+      const v = (row ?? was ?? {})[c] ?? "";
+      const changed = kind === "edited" && (was?.[c] ?? "") !== v;
+      const bytes = c === "size" && /^\d+$/.test(v);
+      return html`<td class="${changed ? "changed" : ""} ${c === "size" ? "num" : ""} ${c === "what" || c === "description" ? "prose" : ""}" title=${bytes ? format.exact(Number(v), this.lang) : nothing}>${
+        changed && was?.[c] ? html`<del class="was">${was[c]}</del>` : nothing}${bytes ? format.size(Number(v)) : v}</td>`;
+    })}</tr>`;
+  }
+}
+
+customElements.define("bp-state", BpState);

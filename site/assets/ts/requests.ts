@@ -1,0 +1,38 @@
+// What the elements of the player ask for. They never act themselves: one bubbling event carries a
+// request up, and state comes down as properties.
+import type { LibraryEntry, RunSettings } from "./wire.gen";
+
+export type Tab = "console" | "evidence" | "state";
+
+export type PlayerRequest =
+  | { do: "seek"; to: number }
+  | { do: "step"; by: 1 | -1 }
+  | { do: "stage"; direction: 1 | -1 }
+  | { do: "play"; on: boolean }
+  | { do: "speed"; factor: number }
+  | { do: "open"; what: string | File }
+  | { do: "library"; entry: LibraryEntry }
+  | { do: "forget"; entry: LibraryEntry }
+  | { do: "settings"; settings: RunSettings }
+  | { do: "cancel" }
+  | { do: "dismiss" }
+  | { do: "tab"; tab: Tab }
+  | { do: "cite"; index: number }
+  | { do: "kernel-evidence" }
+  | { do: "bytes"; blob: string; off: number; len: number }
+  | { do: "opener"; on: boolean }
+  | { do: "list"; on: boolean }
+  | { do: "link" }
+  | { do: "export" }
+  | { do: "help" };
+
+export class RequestEvent extends Event {
+  static readonly type = "bootpath-request";
+  constructor(readonly request: PlayerRequest) {
+    super(RequestEvent.type, { bubbles: true, composed: true });
+  }
+}
+
+export function ask(from: EventTarget, request: PlayerRequest): void {
+  from.dispatchEvent(new RequestEvent(request));
+}

@@ -1,0 +1,70 @@
+// Every word of the page comes through here: UI strings (content/ui) and the sentences of steps
+// (content/messages, one merged file per language, fetched beside the script).
+import en from "./ui/en.json";
+import zh from "./ui/zh.json";
+import type { Step } from "./wire.gen";
+
+export type Lang = "en" | "zh";
+export type Key = keyof typeof en;
+export type Args = { [name: string]: string | number };
+
+const strings: { [L in Lang]: { [K in Key]: string } } = { en, zh };
+
+export const htmlLang = (lang: Lang) => (lang === "zh" ? "zh-CN" : "en");
+
+/** Chooses one of our languages for a BCP 47 tag. */
+export const langOf = (tag: string | null | undefined): Lang => (tag?.toLowerCase().startsWith("zh") ? "zh" : "en");
+
+const plural = /\{(\w+), plural, one \{([^}]*)\} other \{([^}]*)\}\}/g;
+
+/** Fills {name} and {n, plural, one {…} other {…}}; an unknown placeholder stays visible. */
+export function fill(pattern: string, args: Args, lang: Lang): string {
+  return pattern
+    .replace(plural, (_, name: string, one: string, other: string) => {
+      const n = Number(args[name]);
+      const form = new Intl.PluralRules(lang).select(n) === "one" ? one : other;
+      return form.replace("#", n.toLocaleString(lang));
+    })
+    .replace(/\{(\w+)\}/g, (whole, name: string) => (name in args ? String(args[name]) : whole));
+}
+
+export function say(lang: Lang, key: Key, args: Args = {}): string {
+  return fill(strings[lang][key], args, lang);
+}
+
+/** The sentence of a kind of step. */
+export interface Message {
+  title: string;
+  text: string;
+}
+
+export type Messages = { [kind: string]: Message };
+
+const loaded = new Map<string, Promise<Messages>>();
+
+/** Loads the sentences of a language; without them steps show their kinds. */
+export function loadMessages(base: string, lang: Lang): Promise<Messages> {
+  const url = new URL(`i18n/messages.${lang}.json`, base).href;
+  let p = loaded.get(url);
+  if (!p) {
+    p = fetch(url).then((r) => (r.ok ? (r.json() as Promise<Messages>) : {}), () => ({}));
+    loaded.set(url, p);
+  }
+  return p;
+}
+
+export interface Sentence {
+  title: string;
+  text: string;
+  missing: boolean;
+}
+
+export function sentence(step: Step, messages: Messages, lang: Lang): Sentence {
+  const m = messages[step.kind];
+  if (!m) {
+    const text = Object.entries(step.args ?? {}).map(([k, v]) => `${k}=${v}`).join(" ");
+    return { title: step.kind, text, missing: true };
+  }
+  const args = step.args ?? {};
+  return { title: fill(m.title, args, lang), text: fill(m.text, args, lang), missing: false };
+}

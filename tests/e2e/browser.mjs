@@ -1,0 +1,48 @@
+// What the browser tests share: a server for dist/, a Chromium, and pages whose errors fail the test.
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { mkdirSync } from "node:fs";
+import { chromium } from "playwright-core";
+import * as fake from "./fixtures/fake.mjs";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+export const out = fileURLToPath(new URL("out/", import.meta.url));
+mkdirSync(out, { recursive: true });
+const sirv = createRequire(new URL("../../site/package.json", import.meta.url))("sirv");
+
+export async function serve(folder = `${root}dist`) {
+  const files = sirv(folder, { dev: true });
+  const server = createServer((req, res) => files(req, res, () => { res.statusCode = 404; res.end(); }));
+  await new Promise((ok) => server.listen(0, "127.0.0.1", ok));
+  return { base: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+}
+
+export const launch = () => chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--force-color-profile=srgb"],
+});
+
+/** Opens a page; what goes wrong inside it is collected in page.wrong. */
+export async function newPage(browser, { width = 1440, height = 900, dark = false, zh = false, touch = false } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", locale: zh ? "zh-CN" : "en-GB", hasTouch: touch, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
+  const page = await context.newPage();
+  page.wrong = [];
+  page.on("pageerror", (e) => page.wrong.push(String(e)));
+  page.on("console", (m) => m.type() === "error" && !/404/.test(m.text()) && page.wrong.push(m.text()));
+  return page;
+}
+
+/** Puts hand-written runs in the place of engine, samples and sentences. */
+export async function useFake(page) {
+  const json = (body) => ({ contentType: "application/json", body: JSON.stringify(body) });
+  await page.context().route("**/samples/index.json", (r) => r.fulfill(json(fake.index)));
+  await page.context().route("**/traces/*.json", (r) => r.fulfill({ status: 404 }));
+  await page.context().route("**/engine/worker.js", (r) => r.fulfill({ contentType: "text/javascript", body: fake.worker(byName()) }));
+  for (const lang of ["en", "zh"]) await page.context().route(`**/i18n/messages.${lang}.json`, (r) => r.fulfill(json(fake.messages[lang])));
+}
+
+function byName() {
+  const cases = fake.cases();
+  return Object.fromEntries(fake.index.flatMap((s) => [[s.title.en, cases[s.id]], [s.title.zh, cases[s.id]]]));
+}
