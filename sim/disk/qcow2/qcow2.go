@@ -11,6 +11,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
+
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
 )
@@ -92,6 +94,8 @@ type Image struct {
 	l2EntrySize int64 // 16 with subclusters
 	tables      *pages
 	unpacked    *clusters
+	flate       io.ReadCloser
+	zstd        *zstd.Decoder
 }
 
 // Open reads the header of an image whose file has size bytes. The error wraps [decode.ErrFormat] when

@@ -175,14 +175,19 @@ func (im *Image) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), eof
 }
 
+const spansMax = 1 << 16
+
 // From tells which bytes of the file hold [off, off+n) of the virtual disk: for a compressed cluster its
-// compressed bytes, for zeros none.
+// compressed bytes, for zeros none. At most 65536 spans are listed.
 func (im *Image) From(off, n int64) []blob.Span {
 	if off < 0 || off >= im.Size() {
 		return nil
 	}
 	var spans []blob.Span
 	im.each(off, min(n, im.Size()-off), func(r run) error {
+		if len(spans) >= spansMax {
+			return io.ErrShortBuffer // ends the walk
+		}
 		switch r.kind {
 		case stored:
 			spans = append(spans, blob.Locate(im.r, r.phys, r.n)...)
@@ -214,16 +219,27 @@ func (im *Image) unpack(r run) ([]byte, error) {
 }
 
 func (im *Image) inflate(out, in []byte) error {
-	if im.V3 == nil || im.V3.CompressionType == compressDeflate {
-		_, err := io.ReadFull(flate.NewReader(bytes.NewReader(in)), out)
+	if im.V3 != nil && im.V3.CompressionType == compressZstd {
+		if im.zstd == nil {
+			z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(64<<20))
+			if err != nil {
+				return err
+			}
+			im.zstd = z
+		}
+		if err := im.zstd.Reset(bytes.NewReader(in)); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(im.zstd, out)
 		return err
 	}
-	z, err := zstd.NewReader(bytes.NewReader(in), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(64<<20))
-	if err != nil {
+	if im.flate == nil {
+		im.flate = flate.NewReader(nil)
+	}
+	if err := im.flate.(flate.Resetter).Reset(bytes.NewReader(in), nil); err != nil {
 		return err
 	}
-	defer z.Close()
-	_, err = io.ReadFull(z, out)
+	_, err := io.ReadFull(im.flate, out)
 	return err
 }
 
