@@ -104,13 +104,12 @@ func (in *shProcess) startUdev(words []string) ctl {
 	if level := in.vars["SYSTEMD_LOG_LEVEL"]; level != "info" && level != "debug" {
 		line = ""
 	}
-	child, err := in.daemon("systemd-udevd")
-	if err != nil {
+	if in.daemon("systemd-udevd") != nil {
 		return in.failed()
 	}
 	x.udevd = true
 	version := line[strings.LastIndexByte(line, ' ')+1:]
-	in.step("initramfs.start-udev", map[string]string{"version": version, "pid": child}, "systemd-udevd.service(8)", cites...)
+	in.step("initramfs.start-udev", map[string]string{"version": version}, "systemd-udevd.service(8)", cites...)
 	if line != "" {
 		x.console(line + "\n")
 	}
@@ -118,17 +117,14 @@ func (in *shProcess) startUdev(words []string) ctl {
 }
 
 // daemon makes the process of a program that stays.
-func (in *shProcess) daemon(comm string) (pid string, err error) {
-	t := in.x.pid1
-	quiet := t.Quiet
-	t.Quiet = true
-	child, err := t.Clone(0)
-	t.Quiet = quiet
-	if err != nil {
-		return "", err
-	}
-	child.Comm, child.Actor = comm, comm
-	return itoa(child.PID), nil
+func (in *shProcess) daemon(comm string) (err error) {
+	in.x.quietly(func() {
+		child, failed := in.x.pid1.Clone(0)
+		if err = failed; err == nil {
+			child.Comm, child.Actor = comm, comm
+		}
+	})
+	return err
 }
 
 // greeting finds the line that udev logs when it starts; it is in the program, with the version.
@@ -474,10 +470,9 @@ func (x *linux) isMountPoint(dir string) bool {
 // followed as they will be then.
 func (x *linux) accessBelow(root, name string) error {
 	t := x.pid1
-	quiet := t.Quiet
-	t.Quiet = true
-	defer func() { t.Quiet = quiet }()
-	child, err := t.Clone(0)
+	var child *kernel.Task
+	var err error
+	x.quietly(func() { child, err = t.Clone(0) })
 	if err != nil {
 		return err
 	}
@@ -504,5 +499,5 @@ func (x *linux) console(text string) {
 
 // works ends the run at a shell that the image is made for.
 func (x *linux) works(message string) {
-	x.m.End(trace.Outcome{Verdict: trace.Works, Stage: x.stage(), Message: message})
+	x.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Init, Message: message})
 }

@@ -72,13 +72,15 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 	case "mkdir", "rmdir", "ln", "mknod", "rm", "touch", "cp", "mv":
 		return (*shProcess).fileProgram, true
 	case "chmod", "chown", "chgrp", "sync", "clear", "reset", "chvt", "setfont", "loadkeys", "kbd_mode", "stty", "setterm", "plymouth", "hwclock",
-		"setupcon", "nuke", "killall", "kill", "hostname", "dmesg", "true", "usleep", "mkfifo", "depmod", "fbsplash", "splash", "psplash", "klogd", "syslogd",
+		"setupcon", "killall", "kill", "hostname", "dmesg", "true", "usleep", "mkfifo", "depmod", "fbsplash", "splash", "psplash", "klogd", "syslogd",
 		"swapon", "sysctl", "loadkmap", "ulimit", "tune2fs", "logger", "date", "systemd-tmpfiles", "kmod", "ifconfig", "rngd", "haveged":
 		return (*shProcess).nothing, true
 	case "false":
 		return status(1), true
 	case "echo", "printf", "test", "[", "pwd":
 		return builtin(name)
+	case "nuke":
+		return (*shProcess).nuke, true
 	case "cat":
 		return (*shProcess).cat, true
 	case "sleep":
@@ -403,8 +405,52 @@ func (in *shProcess) remove(w string, recursive bool, fail func(string, error)) 
 		fail(w, in.x.pid1.Unlink(in.abs(w)))
 		return
 	}
-	// Whole trees are only removed to give memory back; the directories stay here.
-	_ = recursive
+	if !recursive {
+		fail(w, kernel.EISDIR)
+		return
+	}
+	left := maxRemoved
+	in.x.quietly(func() { err = in.removeTree(in.abs(w), 0, &left) })
+	fail(w, err)
+}
+
+// maxRemoved bounds the files that one command removes.
+const maxRemoved = 20_000
+
+// removeTree removes a directory and what is below; other file systems mounted there stay.
+func (in *shProcess) removeTree(dir string, depth int, left *int) error {
+	t := in.x.pid1
+	entries, err := t.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if *left--; *left < 0 || depth > 60 {
+			return kernel.EBUSY
+		}
+		name := path.Join(dir, e.Name())
+		switch {
+		case !e.IsDir():
+			t.Unlink(name)
+		case !in.x.isMountPoint(name):
+			in.removeTree(name, depth+1, left)
+		}
+	}
+	return t.Rmdir(dir)
+}
+
+// nuke is klibc's rm -rf.
+func (in *shProcess) nuke(words []string) ctl {
+	in.status = 0
+	for _, w := range words[1:] {
+		in.remove(w, true, func(what string, err error) {
+			if err != nil {
+				in.err("nuke: %s: %s\n", what, strerror(err))
+				in.status = 1
+			}
+		})
+	}
+	return ctlNone
 }
 
 func (in *shProcess) symlink(target, at string, force bool, fail func(string, error)) {
@@ -650,6 +696,10 @@ func (in *shProcess) interactive(shell string) ctl {
 		prompt = ps1
 	}
 	kind := x.shellAt("/bin/" + path.Base(shell))
+	if found, ok := in.find(shell, true); ok && in.replaced {
+		kind = x.shellAt(found)
+		x.pid1.Execve(found, []string{shell}, in.environ())
+	}
 	greeting := ""
 	var cites []blob.Cite
 	if kind.name == "busybox" {

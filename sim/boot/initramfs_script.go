@@ -3,6 +3,7 @@ package boot
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -12,7 +13,6 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/sh"
-	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
 
@@ -69,6 +69,12 @@ type function struct {
 	src  *source
 }
 
+// caller is a command that called a function or sourced a file.
+type caller struct {
+	src *source
+	pos sh.Pos
+}
+
 // sink is where output goes: the console, a file, another command, nowhere.
 type sink struct {
 	kind string // "console", "buffer", "null", "kmsg", "file"
@@ -108,16 +114,16 @@ type shProcess struct {
 	errexit  bool
 	tested   int // inside a condition, where -e does not count
 	calls    int
-	top      bool // PID 1 itself, not a child
-	cmdline  []string
+	callers  []caller
+	replaced bool // the program that runs now took the shell's place
 }
 
 // child is a copy for a subshell or for another script: it cannot change its parent.
 func (in *shProcess) child() *shProcess {
 	c := *in
 	c.vars, c.exported, c.funcs = maps.Clone(in.vars), maps.Clone(in.exported), maps.Clone(in.funcs)
-	c.locals = nil
-	c.top = false
+	c.locals, c.replaced = nil, false
+	c.callers = slices.Clone(in.callers)
 	c.calls++
 	return &c
 }
@@ -146,19 +152,26 @@ func (in *shProcess) where() string {
 }
 
 // step appends a step that the running command explains.
-func (in *shProcess) step(kind trace.Kind, args map[string]string, rule string, cites ...blob.Cite) int {
-	st := trace.Step{Actor: in.x.pid1.Actor, Stage: in.x.stage(), Kind: kind, Args: args, Rule: rule}
+func (in *shProcess) step(kind trace.Kind, args map[string]string, rule string, cites ...blob.Cite) {
+	in.emit(kind, "", args, rule, cites...)
+}
+
+func (in *shProcess) emit(kind trace.Kind, console string, args map[string]string, rule string, cites ...blob.Cite) {
+	if rule == "" {
+		rule = "POSIX.1-2017 XCU 2, shell command language"
+	}
+	st := trace.Step{Actor: in.x.pid1.Actor, Stage: in.x.stage(), Kind: kind, Args: args, Rule: rule, Console: console}
 	if in.src != nil {
 		st.Cites = in.src.cite(in.pos)
-		if args != nil {
-			args["script"], args["line"] = in.src.path, strconv.Itoa(in.src.line(in.pos.Off))
+		args["script"], args["line"] = in.src.path, strconv.Itoa(in.src.line(in.pos.Off))
+	}
+	for i := len(in.callers) - 1; i >= max(0, len(in.callers)-3); i-- { // who called the function, and who that
+		if c := in.callers[i]; c.src != nil {
+			st.Cites = append(st.Cites, c.src.cite(c.pos)...)
 		}
 	}
 	st.Cites = append(st.Cites, cites...)
-	if st.Rule == "" {
-		st.Rule = "POSIX.1-2017 XCU 2, shell command language"
-	}
-	return in.x.m.Emit(st)
+	in.x.k.Emit(st)
 }
 
 // print writes to a sink; text for the console is a step.
@@ -177,13 +190,7 @@ func (in *shProcess) print(to *sink, text string) {
 		if i := strings.LastIndexByte(strings.TrimSuffix(x.line, "\n"), '\n'); i >= 0 {
 			x.line = x.line[i+1:]
 		}
-		n := trace.Step{Actor: x.pid1.Actor, Stage: x.stage(), Kind: "initramfs.print", Rule: "POSIX.1-2017 XCU 2, shell command language",
-			Args: map[string]string{"text": strings.TrimSpace(text)}, Console: shown}
-		if in.src != nil {
-			n.Cites = in.src.cite(in.pos)
-			n.Args["script"], n.Args["line"] = in.src.path, strconv.Itoa(in.src.line(in.pos.Off))
-		}
-		x.m.Emit(n)
+		in.emit("initramfs.print", shown, map[string]string{"text": strings.TrimSpace(text)}, "")
 	case "buffer", "file":
 		if to.buf.Len()+len(text) <= maxValue {
 			to.buf.WriteString(text)
@@ -191,8 +198,12 @@ func (in *shProcess) print(to *sink, text string) {
 	}
 }
 
-func (in *shProcess) out(format string, args ...any) { in.print(in.stdout, fmt.Sprintf(format, args...)) }
-func (in *shProcess) err(format string, args ...any) { in.print(in.stderr, fmt.Sprintf(format, args...)) }
+func (in *shProcess) out(format string, args ...any) {
+	in.print(in.stdout, fmt.Sprintf(format, args...))
+}
+func (in *shProcess) err(format string, args ...any) {
+	in.print(in.stderr, fmt.Sprintf(format, args...))
+}
 
 // load reads and parses a script.
 func (in *shProcess) load(name string) (*source, []sh.Stmt, error) {
@@ -514,27 +525,37 @@ func (in *shProcess) redirect(redirs []*sh.Redir) (func(), ctl) {
 
 // output is where a file name leads.
 func (in *shProcess) output(name string) *sink {
-	switch name = in.abs(name); {
-	case name == "/dev/null":
-		return &sink{kind: "null"}
-	case name == "/dev/kmsg":
-		return &sink{kind: "kmsg"}
-	case name == "/dev/console" || strings.HasPrefix(name, "/dev/tty") || strings.HasPrefix(name, "/dev/hvc") || strings.HasSuffix(name, "/dev/console"):
-		return &sink{kind: "console"}
+	name = in.abs(name)
+	switch base := path.Base(name); {
 	case strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/"):
 		return &sink{kind: "null"} // a setting of the kernel; those that matter here have a command
+	case !in.isDevice(name):
+		return &sink{kind: "file", path: name}
+	case base == "null":
+		return &sink{kind: "null"}
+	case base == "kmsg":
+		return &sink{kind: "kmsg"}
 	}
-	return &sink{kind: "file", path: name}
+	return &sink{kind: "console"}
+}
+
+// isDevice tells whether a name leads to a character device. /dev/null and /dev/console count before
+// devtmpfs is mounted too: what is written there is lost or seen either way.
+func (in *shProcess) isDevice(name string) bool {
+	fi, err := in.stat(name)
+	if err != nil {
+		return name == "/dev/null" || name == "/dev/console"
+	}
+	return fi.Mode()&fs.ModeCharDevice != 0
 }
 
 // input makes a file the standard input.
 func (in *shProcess) input(name string) bool {
 	name = in.abs(name)
-	if strings.HasPrefix(name, "/dev/") {
-		if name == "/dev/null" {
+	if in.isDevice(name) {
+		in.stdin = nil
+		if path.Base(name) == "null" {
 			in.stdin = &input{}
-		} else {
-			in.stdin = nil
 		}
 		return true
 	}
@@ -637,6 +658,7 @@ func (in *shProcess) call(f function, words []string) ctl {
 	}
 	args, src, pos := in.args, in.src, in.pos
 	in.args, in.src = words[1:], f.src
+	in.callers = append(in.callers, caller{src, pos})
 	in.locals = append(in.locals, map[string]*string{})
 	c := in.node(f.body)
 	top := in.locals[len(in.locals)-1]
@@ -649,6 +671,7 @@ func (in *shProcess) call(f function, words []string) ctl {
 		}
 	}
 	in.args, in.src, in.pos = args, src, pos
+	in.callers = in.callers[:len(in.callers)-1]
 	in.calls--
 	if c == ctlReturn {
 		return ctlNone
@@ -725,6 +748,7 @@ func (in *shProcess) exec(n *sh.Simple, words []string) ctl {
 	if len(words) == 0 {
 		return ctlNone
 	}
+	in.replaced = true
 	if c := in.program(words); c == ctlEnd {
 		return c
 	}
@@ -758,7 +782,7 @@ func (x *linux) initramfs(rdinit string) {
 		return
 	}
 	in := &shProcess{
-		x: x, b: &budget{}, kind: kind, name: rdinit, args: x.initArgs, cwd: "/", top: true,
+		x: x, b: &budget{}, kind: kind, name: rdinit, args: x.initArgs, cwd: "/",
 		vars:     map[string]string{"IFS": " \t\n", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "OPTIND": "1", "PWD": "/", "HOME": "/", "TERM": "linux"},
 		exported: map[string]bool{"HOME": true, "TERM": true}, funcs: map[string]function{},
 		stdout: &sink{kind: "console"}, stderr: &sink{kind: "console"}, errexit: strings.Contains(options, "e"),
@@ -849,10 +873,13 @@ func kernelKnows(name string) bool {
 	return slices.Contains([]string{"root", "rootfstype", "rootflags", "rootdelay", "init", "rdinit", "console", "loglevel", "panic", "initrd", "ip", "nfsroot", "mem", "resume"}, name)
 }
 
-// quietly does what a program does without steps of its own in the trace.
-func (x *linux) quietly(fn func()) { fn() }
+// quietly makes system calls without a step for each.
+func (x *linux) quietly(fn func()) {
+	was := x.pid1.Quiet
+	x.pid1.Quiet = true
+	fn()
+	x.pid1.Quiet = was
+}
 
 // lastLine is what the console showed last.
 func (x *linux) lastLine() string { return strings.TrimSpace(x.line) }
-
-var _ = kernel.ENOENT
