@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/mikelolasagasti/xz"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
@@ -123,7 +123,7 @@ func unpack(c Compression, r io.Reader) (io.Reader, error) {
 	case Bzip2:
 		return bzip2.NewReader(r), nil
 	case XZ:
-		return xz.NewReader(r)
+		return xz.NewReader(r, xz.DefaultDictMax)
 	}
 	return r, nil
 }

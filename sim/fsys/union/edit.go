@@ -21,7 +21,9 @@ import (
 func Edit(f fsys.FS, remove []string, write map[string][]byte) fsys.FS {
 	e := &edited{FS: f, gone: map[string]bool{}, made: map[string]*made{}}
 	for _, p := range remove {
-		e.gone[tarfs.Clean(p)] = true
+		if at, err := fsys.ResolveParent(f, p); err == nil && at != "." {
+			e.gone[at] = true
+		}
 	}
 	names := make([]string, 0, len(write))
 	for p := range write {

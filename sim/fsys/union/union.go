@@ -58,6 +58,9 @@ type node struct {
 	path  string
 	info  fs.FileInfo
 	parts []int
+	// implied: the layer's archive has no entry for the directory, only for what is in it. Such a
+	// directory takes the attributes of the one below (containerd archive.Apply, mkparent).
+	implied bool
 }
 
 type dir struct {
@@ -164,6 +167,16 @@ func (f *FS) opaque(layer int, name string) bool {
 	return f.exists(layer, path.Join(name, OpaqueMarker)) != nil
 }
 
+// implied tells whether a layer's directory has no entry of its own.
+func (f *FS) implied(layer int, name string) bool {
+	t, ok := f.layers[layer].FS.(*tarfs.FS)
+	if !ok {
+		return false
+	}
+	e, err := t.EntryOf(name)
+	return err == nil && e == nil
+}
+
 // dir merges the directory at name, whose parts are known.
 func (f *FS) dir(name string, parts []int) (*dir, error) {
 	if d := f.dirs[name]; d != nil {
@@ -225,8 +238,8 @@ func (f *FS) merge(d *dir, layer int, name, base string, hidden map[string]bool)
 	case above && !fi.IsDir(): // a directory over a file
 		hidden[base] = true
 		return nil
-	case !above:
-		n = node{layer: layer, path: at, info: fi}
+	case !above || (n.implied && fi.IsDir()):
+		n.layer, n.path, n.info, n.implied = layer, at, fi, f.implied(layer, at)
 	}
 	if !fi.IsDir() {
 		hidden[base] = true

@@ -1,0 +1,130 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/tarfs"
+)
+
+// maxLooked bounds how many entries of a tar are looked at before it is taken for what it is.
+const maxLooked = 1000
+
+// ofContainer tells the names that archives of container images have at their root.
+func ofContainer(name string) bool {
+	top, _, _ := strings.Cut(name, "/")
+	switch top {
+	case "blobs", "oci-layout", "index.json", "manifest.json", "repositories":
+		return true
+	}
+	base, ext, _ := strings.Cut(top, ".")
+	_, err := hex.DecodeString(base)
+	return err == nil && len(base) == 64 && (ext == "" || ext == "json" || ext == "tar" || ext == "tar.gz")
+}
+
+// fromTar finds the one image in a tar; the tar stays when it is a container archive, a root file system
+// or none of our business.
+func fromTar(store *blob.Store, b *blob.Blob, res *Result) (*blob.Blob, string, error) {
+	format, stays, seen := "tar", false, 0
+	var found []candidate
+	var ovf []byte
+	roots := map[string]bool{}
+	err := tarfs.Scan(b, func(e *tarfs.Entry) bool {
+		name := tarfs.Clean(e.Name)
+		seen++
+		top, _, _ := strings.Cut(name, "/")
+		if slices.Contains(rootNames[:], top) {
+			roots[top] = true
+		}
+		stays = ofContainer(name) || len(roots) >= minRoots || seen > maxLooked
+		switch base := path.Base(name); {
+		case strings.HasSuffix(strings.ToLower(base), ".ovf"):
+			if format == "tar" {
+				format = "ova" // DMTF DSP0243, section 5.3
+			}
+			ovf, _ = blob.ReadAll(e.Content(b), 1<<20)
+		case base == "Vagrantfile" || (base == "metadata.json" && top == base):
+			format = "box" // Vagrant documentation, "Box File Format"
+		case e.Type == tarfs.TypeReg && e.Size >= 512 && !junk(name):
+			if isImage(name, headOf(e.Content(b)), 2) {
+				// Through Raw: what is read of the inner blob is kept under its own name.
+				found = append(found, candidate{name, e.Size, e.Content(blob.Raw(b))})
+			}
+		}
+		return !stays
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if stays || (len(found) == 0 && format == "tar") {
+		return nil, "", nil
+	}
+	if format == "ova" && len(found) > 1 {
+		found = []candidate{found[max(0, firstDisk(ovf, found))]}
+		res.Notes = append(res.Notes, fmt.Sprintf("%s has several disks; this is the first, %s", b.Name(), found[0].name))
+	}
+	c, err := choose(format, found)
+	if err != nil {
+		return nil, "", err
+	}
+	from := func(off, n int64) []blob.Span { return blob.Locate(c.view, off, n) }
+	return store.Add(path.Base(c.name), c.view, c.size, from), format, nil
+}
+
+// headOf reads the places of a member that tell what it is.
+func headOf(r io.ReaderAt) []byte {
+	head := make([]byte, headSize)
+	n, err := r.ReadAt(head[:4096], 0)
+	if err != nil {
+		return head[:n]
+	}
+	if n, _ = r.ReadAt(head[volumeOff:], volumeOff); n == 0 {
+		return head[:4096]
+	}
+	return head[:volumeOff+n]
+}
+
+// firstDisk is the index of the image that an OVF's references name first (DSP0243, section 7.1); -1 when
+// they name none.
+func firstDisk(ovf []byte, found []candidate) int {
+	for rest, ok := ovf, true; ok; {
+		if _, rest, ok = bytes.Cut(rest, []byte(`href="`)); ok {
+			name, _, _ := bytes.Cut(rest, []byte(`"`))
+			if i := slices.IndexFunc(found, func(c candidate) bool { return c.name == string(name) }); i >= 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// rootNames are directories that the Filesystem Hierarchy Standard 3.0 puts into the root.
+var rootNames = [...]string{"bin", "boot", "dev", "etc", "home", "lib", "lib64", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"}
+
+const minRoots = 3 // of them make a root file system
+
+// LooksLikeRootFS opens a tar as a root file system: what "docker export", a WSL distribution or a
+// debootstrap tarball is. ok is false when it is another tar.
+func LooksLikeRootFS(_ *blob.Store, b *blob.Blob) (root fsys.FS, ok bool, err error) {
+	tree, err := tarfs.Open(b)
+	if err != nil {
+		return nil, false, err
+	}
+	n := 0
+	for _, name := range rootNames {
+		if fi, err := tree.Stat(name); err == nil && !fi.Mode().IsRegular() {
+			n++
+		}
+	}
+	if n < minRoots {
+		return nil, false, nil
+	}
+	return tree, true, nil
+}
