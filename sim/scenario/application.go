@@ -1,0 +1,97 @@
+package scenario
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"bootpath/sim/container"
+	"bootpath/sim/identify"
+	"bootpath/sim/machine"
+	"bootpath/sim/oci"
+)
+
+func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, error) {
+	c := container.Config{
+		Archive: im.Archive, RootFS: im.Root, Name: im.Input.Name(),
+		Engine: s.Engine, Platform: s.Platform, Ref: s.Ref, Entrypoint: s.Entrypoint, Command: s.Command,
+		User: s.User, Workdir: s.Workdir, Env: s.Env, CapAdd: s.CapAdd, CapDrop: s.CapDrop,
+		SecurityOpt: s.SecurityOpt, ReadOnly: s.ReadOnly, Hostname: s.Hostname, Privileged: s.Privileged,
+		TTY: s.TTY, HostKernel: s.HostKernel, HostArch: s.HostArch, Cgroup: s.Cgroup,
+	}
+	if err := change(&c, im.Archive, s); err != nil {
+		return Facts{}, err
+	}
+	f := container.Run(m, c)
+	return Facts{Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel}, nil
+}
+
+// change applies the what-ifs to the image that the engine would choose. When it would choose none, there is
+// nothing to change and the engine says so.
+func change(c *container.Config, a *oci.Archive, s RunSettings) error {
+	edits := len(s.Remove) + len(s.Write)
+	if edits+len(s.Set) == 0 {
+		return nil
+	}
+	if a == nil { // a root file system alone: its files were edited when it was opened, it has no config yet
+		c.Image = &v1.Config{}
+		return setConfig(c.Image, s.Set)
+	}
+	chosen, err := a.Select(cmp.Or(s.Platform, "linux/"+cmp.Or(s.HostArch, "amd64")), s.Ref)
+	if err != nil {
+		return nil
+	}
+	if edits > 0 {
+		root, err := chosen.RootFS()
+		if err != nil {
+			return err
+		}
+		c.RootFS = edit(root, true, s)
+	}
+	if len(s.Set) > 0 {
+		config := chosen.Config.Config
+		c.Image = &config
+		return setConfig(c.Image, s.Set)
+	}
+	return nil
+}
+
+// setConfig sets keys of the image config, named as the OCI image specification names them
+// ("config.Entrypoint"), to JSON values; null removes.
+func setConfig(config *v1.Config, set map[string]string) error {
+	data, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	keys := map[string]json.RawMessage{}
+	if err := json.Unmarshal(data, &keys); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		key, ok := strings.CutPrefix(name, "config.")
+		if !ok {
+			return fmt.Errorf("--set %s: an application image has the keys of its config to set: config.Entrypoint, config.Cmd, config.Env, config.User, config.WorkingDir …", name)
+		}
+		if !json.Valid([]byte(set[name])) {
+			return fmt.Errorf("--set %s=%s: want a JSON value", name, set[name])
+		}
+		keys[key] = json.RawMessage(set[name])
+		if set[name] == "null" {
+			delete(keys, key)
+		}
+	}
+	if data, err = json.Marshal(keys); err != nil {
+		return err
+	}
+	var out v1.Config
+	if err := json.Unmarshal(data, &out); err != nil {
+		return fmt.Errorf("--set: %w", err)
+	}
+	*config = out
+	return nil
+}
