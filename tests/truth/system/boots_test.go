@@ -1,0 +1,297 @@
+// Package system compares simulated starts of whole images with recordings of the same images under QEMU.
+package system
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/identify"
+	"bootpath/sim/scenario"
+	"bootpath/sim/trace"
+)
+
+var update = flag.Bool("update", false, "rewrite tests/truth/REPORT-system.md from this run; review the difference")
+
+// milestone is one recorded line that says how far a start got.
+type milestone struct {
+	Stage  string
+	What   string
+	Text   string
+	Source string
+}
+
+type recording struct {
+	Name       string
+	Outcome    string
+	Milestones []milestone
+}
+
+// notPredicted are kinds of recorded lines that no rule over an image can give, each with its reason.
+var notPredicted = []struct{ pattern, reason string }{
+	{`^DMI: `, "names the machine and its firmware, not the image"},
+	{`^VFS: Disk quotas`, "a constant inside the kernel's code"},
+	{`^VFS: Dquot-cache`, "a size that the kernel works out from the machine's memory"},
+	{`^tsc: `, "a measurement of the processor's clock"},
+	{`^Freeing unused kernel image`, "the size of a section of the unpacked kernel, which is not read"},
+	{`^(bootpath )?login: |reboot: Power down|ACPI: PM: `, "the recorder shuts the machine down"},
+}
+
+// accepted are differences in single images, each with its reason; the key is image and the line.
+var accepted = map[[2]string]string{}
+
+// unknownIs are images whose start cannot be known to its end, with what would have to be known.
+var unknownIs = map[string]string{
+	"deb-openrc":              "sysvinit's scripts and OpenRC are not followed yet",
+	"isolinux-iso":            "ISOLINUX is not followed yet",
+	"deb-sdboot":              "systemd-boot is not followed yet",
+	"brk-sdboot-linux":        "systemd-boot is not followed yet",
+	"brk-sdboot-entries":      "systemd-boot is not followed yet",
+	"stock-grub-rescue-cdrom": "the image is not rebuilt here",
+}
+
+// strict are the stages whose recorded lines must all be predicted; the others are reported.
+var strict = []string{"kernel", "initramfs"}
+
+func TestRecordedBoots(t *testing.T) {
+	boots := filepath.Join(truthDir(), "system", "boots")
+	entries, err := os.ReadDir(boots)
+	if err != nil {
+		t.Skipf("no recordings: %v", err)
+	}
+	firmware := firmwareOf(t)
+	var report []string
+	ran := 0
+	for _, e := range entries {
+		name := e.Name()
+		image := imageOf(name)
+		if image == "" {
+			report = append(report, row(name, "", "", "image not rebuilt here", ""))
+			continue
+		}
+		ran++
+		t.Run(name, func(t *testing.T) {
+			report = append(report, compare(t, boots, name, image, firmware[name])...)
+		})
+	}
+	if ran == 0 {
+		t.Skip("no images: set BOOTPATH_LAB to a directory with those that the recipes beside the recordings build")
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(filepath.Join(repoRoot(), "tests/truth/REPORT-system.md"), []byte(page(report)), 0o644))
+	}
+}
+
+func compare(t *testing.T, boots, name, image, firmware string) []string {
+	var rec recording
+	data, err := os.ReadFile(filepath.Join(boots, name, "milestones.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &rec))
+	res := run(t, image, firmware)
+	var console strings.Builder
+	for _, st := range res.Trace.Steps {
+		console.WriteString(st.Console)
+	}
+	lines := normal(console.String())
+
+	var report []string
+	next := map[string]int{} // per source, because the sources are not ordered among each other
+	for _, m := range rec.Milestones {
+		text := strings.Join(normal(m.Text), " ")
+		if text == "" {
+			continue
+		}
+		verdict, reason := "predicted", ""
+		if i := find(lines, next[m.Source], text); i >= 0 {
+			next[m.Source] = i + 1
+		} else if reason = whyNot(name, text); reason != "" {
+			verdict = "not predicted"
+		} else {
+			verdict = "missing"
+			if slices.Contains(strict, m.Stage) && !elsewhere(m, res.Trace.Outcome) {
+				t.Errorf("%s %s: %q is not in the console", m.Stage, m.What, text)
+			}
+		}
+		report = append(report, row(name, m.Stage, text, verdict, reason))
+	}
+	got := res.Trace.Outcome
+	want, message := expected(rec.Outcome)
+	reason := unknownIs[name]
+	switch {
+	case got.Verdict == trace.Unknown && reason != "":
+	case got.Verdict != want:
+		t.Errorf("outcome %s at %s: %q%s, recorded %q", got.Verdict, got.Stage, got.Message, got.Missing, rec.Outcome)
+	case message != "" && got.Message != message:
+		t.Errorf("outcome says %q, recorded %q", got.Message, message)
+	}
+	return append(report, row(name, "outcome", rec.Outcome, fmt.Sprintf("%s at %s: %s", got.Verdict, got.Stage, cmp.Or(got.Message, got.Missing)), reason))
+}
+
+// elsewhere tells whether a line belongs to a part of the start that the run did not get to, or that the
+// distiller filed under another stage: after init took over, or before the kernel ran.
+func elsewhere(m milestone, o trace.Outcome) bool {
+	return o.Verdict == trace.Unknown || o.Stage == trace.Bootloader || o.Stage == trace.Firmware ||
+		m.What == "initramfs-tools" && m.Text == "done." || strings.Contains(m.Text, "re-mounted")
+}
+
+func run(t *testing.T, image, firmware string) *scenario.Result {
+	source := func() (*blob.Store, *blob.Blob, error) {
+		f, err := os.Open(image)
+		if err != nil {
+			return nil, nil, err
+		}
+		t.Cleanup(func() { f.Close() })
+		st, err := f.Stat()
+		if err != nil {
+			return nil, nil, err
+		}
+		store := blob.NewStore()
+		return store, store.Add(filepath.Base(image), f, st.Size(), nil), nil
+	}
+	store, input, err := source()
+	require.NoError(t, err)
+	im, err := identify.Open(store, input, nil)
+	require.NoError(t, err)
+	res, err := scenario.Run(im, source, scenario.RunSettings{Firmware: firmware})
+	require.NoError(t, err)
+	require.NoError(t, res.Trace.Check(func(name string) (int64, bool) {
+		b := res.Image.Store.Blob(name)
+		if b == nil {
+			return 0, false
+		}
+		return b.Size(), true
+	}))
+	return res
+}
+
+// expected turns a recorded outcome into the verdict that a prediction must have, and its words where
+// the recording has them.
+func expected(outcome string) (trace.Verdict, string) {
+	for _, prefix := range []string{"panic: ", "initramfs shell: ", "firmware: "} {
+		if message, ok := strings.CutPrefix(outcome, prefix); ok {
+			return trace.Stops, message
+		}
+	}
+	if strings.HasPrefix(outcome, "reaches end of boot") || strings.HasPrefix(outcome, "busybox shell") {
+		return trace.Works, ""
+	}
+	return trace.Stops, ""
+}
+
+var (
+	escape = regexp.MustCompile("\x1b\\[[0-9;?]*[a-zA-Z]|\x1b[()][0-9A-B]")
+	stamp  = regexp.MustCompile(`^\[ *\d+\.\d+\] ?`)
+)
+
+// normal cuts text into lines without time stamps, colours and blanks at the ends.
+func normal(text string) []string {
+	var out []string
+	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r", "\n"), "\n") {
+		line = stamp.ReplaceAllString(strings.TrimSpace(escape.ReplaceAllString(line, "")), "")
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// find returns the first line from on that has the text.
+func find(lines []string, from int, text string) int {
+	for i := from; i < len(lines); i++ {
+		if lines[i] == text || len(text) > 8 && strings.Contains(lines[i], text) {
+			return i
+		}
+	}
+	return -1
+}
+
+func whyNot(name, text string) string {
+	if reason := accepted[[2]string{name, text}]; reason != "" {
+		return reason
+	}
+	for _, p := range notPredicted {
+		if regexp.MustCompile(p.pattern).MatchString(text) {
+			return p.reason
+		}
+	}
+	return ""
+}
+
+func firmwareOf(t *testing.T) map[string]string {
+	data, err := os.ReadFile(filepath.Join(truthDir(), "system", "SUMMARY.tsv"))
+	require.NoError(t, err)
+	out := map[string]string{}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if f := strings.Split(line, "\t"); len(f) >= 2 {
+			out[f[0]] = f[1]
+		}
+	}
+	return out
+}
+
+// imageOf finds the rebuilt image of a recording; a recording with other firmware has its name behind it.
+func imageOf(name string) string {
+	lab := os.Getenv("BOOTPATH_LAB")
+	if lab == "" {
+		return ""
+	}
+	for _, n := range []string{name, strings.TrimSuffix(name, "-uefi")} {
+		for _, dir := range []string{"", "images", "sysmake/images"} {
+			for _, ext := range []string{".qcow2", ".iso", ".img"} {
+				if file := filepath.Join(lab, dir, n+ext); exists(file) {
+					return file
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func exists(name string) bool { _, err := os.Stat(name); return err == nil }
+
+func repoRoot() string {
+	dir, _ := os.Getwd()
+	return filepath.Join(dir, "../../..")
+}
+
+func truthDir() string {
+	return cmp.Or(os.Getenv("BOOTPATH_TRUTH"), filepath.Join(repoRoot(), "../shared/truth"))
+}
+
+func row(image, stage, recorded, predicted, reason string) string {
+	cell := func(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "|", "\\|"), "\n", " ") }
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |", cell(image), cell(stage), cell(recorded), cell(predicted), cell(reason))
+}
+
+func page(rows []string) string {
+	count := func(what string) int {
+		n := 0
+		for _, r := range rows {
+			if strings.Contains(r, "| "+what+" |") {
+				n++
+			}
+		}
+		return n
+	}
+	return fmt.Sprintf(`# Simulated starts against recorded ones
+
+Each recorded line must appear in the simulated console, in the same order; time stamps and colours do
+not count. Written by `+"`go test ./tests/truth/system -update`"+` with BOOTPATH_LAB set.
+
+predicted: %d, not predicted for a reason: %d, missing: %d
+
+| image | stage | recorded | simulated | reason |
+|---|---|---|---|---|
+%s
+`, count("predicted"), count("not predicted"), count("missing"), strings.Join(rows, "\n"))
+}
