@@ -169,6 +169,28 @@ func (l *Loader) sub(dir, name string, n *node) {
 	}
 }
 
+// Generated lists what the generators wrote: unit files, drop-ins and links, sorted by path.
+func (m *Manager) Generated() []Link {
+	var out []Link
+	add := func(n *node) {
+		if n.gen != nil {
+			out = append(out, Link{Path: "/" + n.path, Target: n.target, Cites: n.gen.from})
+		}
+	}
+	for _, d := range m.loader.dirs {
+		for _, n := range d.names {
+			add(n)
+		}
+		for _, list := range d.subs {
+			for _, n := range list {
+				add(n)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Link) int { return strings.Compare(a.Path, b.Path) })
+	return out
+}
+
 // exists tells whether a unit file of that very name lies in the search path.
 func (l *Loader) exists(name string) bool {
 	_, n := l.lookup(name)

@@ -1,0 +1,535 @@
+package boot
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/conf/cmdline"
+	"bootpath/sim/conf/systemd"
+	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// Virtual time of systemd. All values are modelled. They come from the recorded QEMU boots (TCG, one
+// processor); the fastest recording counts.
+const (
+	// From the first line to "Hostname set": 14 ms (brk-initarg).
+	costSystemdHello = 14 * time.Millisecond
+	// Generators and loading of units, up to "Queued start job": 5.5 s (deb-uefi).
+	costSystemdLoad = 5500 * time.Millisecond
+	// One fork of PID 1 for a unit: 100 ms between "Starting" lines (deb-uefi).
+	costSystemdFork = 100 * time.Millisecond
+	// A program that a unit waits for. Programs are not run, so each takes the same: 800 ms (deb-bios).
+	costSystemdProgram = 800 * time.Millisecond
+	// From udev's replay of all devices to "Found device": 300 ms, modelled without a recording that
+	// separates it from the rest.
+	costSystemdDevice = 300 * time.Millisecond
+)
+
+// sysd is systemd as PID 1 of the real root.
+type sysd struct {
+	*start
+	console
+	k       *kernel.Kernel
+	pid1    *kernel.Task
+	fs      fsys.FS
+	mgr     *systemd.Manager
+	params  cmdline.Line
+	host    systemd.Host
+	kconfig map[string]string
+	efi     bool
+
+	firstBoot   bool
+	transientID bool // /etc/machine-id is covered by one that was made up
+	features    string
+	versionText string
+
+	pending                      []pending
+	seq                          int
+	procs                        map[*systemd.Unit]*kernel.Task
+	steps                        map[*systemd.Unit]int // the unit's last step
+	started                      map[*systemd.Unit]bool
+	skippedUnits                 map[*systemd.Unit]bool
+	doubts                       []string        // what was assumed because it cannot be known
+	loaded                       map[string]bool // modules that modprobe@ units loaded
+	mountedUnits                 map[string]bool // places of mount units that are active
+	udevd, coldplug, devicesDone bool
+	waitingDevices               []*systemd.Job
+	target                       *systemd.Unit
+	rescue                       string // why the target is not the default one
+	fellBack                     bool
+	shell                        *systemd.Unit // the emergency or rescue shell that took the console
+}
+
+// pending is something that happens later.
+type pending struct {
+	at  time.Duration
+	seq int
+	do  func()
+}
+
+// systemd is PID 1 from its first line to the login prompt.
+func (s *start) systemd(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS) {
+	x := &sysd{start: s, k: k, pid1: pid1, fs: taskFS{pid1, root}, params: cmdline.Parse(k.Options().Cmdline),
+		procs: map[*systemd.Unit]*kernel.Task{}, steps: map[*systemd.Unit]int{}, started: map[*systemd.Unit]bool{},
+		skippedUnits: map[*systemd.Unit]bool{}, loaded: map[string]bool{}, mountedUnits: map[string]bool{},
+		efi: s.c.Firmware == "uefi",
+	}
+	x.host = systemd.Host{Kernel: k.Options().Version, Arch: unitArch(k.Options().Arch)}
+	x.pid1.Actor, x.pid1.Stage, x.pid1.Comm = "systemd[1]", trace.Init, "systemd"
+	x.readKconfig()
+	x.setupConsole()
+	x.mountAPI()
+	x.insertModules()
+	x.hello()
+	x.load()
+	if !x.queueDefault() {
+		return
+	}
+	x.run()
+	x.end()
+}
+
+// unitArch is ConditionArchitecture='s name for a GOARCH.
+func unitArch(goarch string) string {
+	switch goarch {
+	case "amd64":
+		return "x86-64"
+	case "386":
+		return "x86"
+	}
+	return goarch
+}
+
+// emit appends a step of systemd with what changed in the kernel's tables.
+func (x *sysd) emit(st trace.Step, rows ...machine.Set) int {
+	st.Actor = "systemd[1]"
+	if st.Stage == "" {
+		st.Stage = trace.Init
+	}
+	return x.k.Emit(st, rows...)
+}
+
+// unitRow is a unit's row of the units table.
+func unitRow(u *systemd.Unit, state string) machine.Set {
+	return machine.Set{Table: trace.Units, ID: u.ID, Row: trace.Row{"state": state, "description": u.Description}}
+}
+
+// setupConsole reads what decides how much is shown: the command line and system.conf.
+func (x *sysd) setupConsole() {
+	x.console = console{status: statusOn, format: "description", logLevel: logInfo, printk: x.params.LogLevel(), booted: x.kernelStart()}
+	conf := x.systemConf()
+	if v := conf["StatusUnitFormat"]; v != "" {
+		x.format = v
+	}
+	if v, ok := conf["ShowStatus"]; ok {
+		x.status = parseStatus(v, x.status)
+	}
+	quiet := x.params.Has("quiet")
+	if quiet {
+		x.status = statusAuto
+	}
+	if v, ok := x.params.Get("systemd.show_status"); ok {
+		x.status = parseStatus(v, x.status)
+	}
+	if v, ok := x.params.Get("systemd.status_unit_format"); ok {
+		x.format = v
+	}
+	level := conf["LogLevel"]
+	if v, ok := x.params.Get("systemd.log_level"); ok {
+		level = v
+	}
+	for i, name := range []string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"} {
+		if level == name || level == strconv.Itoa(i) {
+			x.logLevel = i
+		}
+	}
+}
+
+func parseStatus(v string, otherwise showStatus) showStatus {
+	if on, ok := systemd.ParseBool(v); ok {
+		if on {
+			return statusOn
+		}
+		return statusNo
+	}
+	switch v {
+	case "auto":
+		return statusAuto
+	case "error":
+		return statusError
+	}
+	return otherwise
+}
+
+// systemConf reads system.conf(5) and its drop-ins. "Entries in this file show the compile time
+// defaults": commented-out lines count where no line says otherwise.
+func (x *sysd) systemConf() map[string]string {
+	out := map[string]string{}
+	read := func(name string) {
+		file, err := fsys.OpenFile(x.fs, name)
+		if err != nil {
+			return
+		}
+		defer file.Close()
+		text, err := blob.ReadAll(file, 1<<20)
+		if err != nil {
+			return
+		}
+		for line := range strings.SplitSeq(string(text), "\n") {
+			k, v, ok := strings.Cut(strings.TrimPrefix(line, "#"), "=")
+			if ok && !strings.ContainsAny(k, " \t#") && strings.HasPrefix(line, "#") && v != "" {
+				out[k] = v
+			}
+		}
+		if f, err := systemd.Parse(file, "/"+name); err == nil {
+			for _, e := range f.Entries {
+				if e.Section == "Manager" && e.Value != "" {
+					out[e.Key] = e.Value
+				}
+			}
+		}
+	}
+	for _, p := range []string{"etc/systemd/system.conf", "usr/lib/systemd/system.conf"} {
+		if real, err := fsys.Resolve(x.fs, p); err == nil {
+			read(real)
+			break
+		}
+	}
+	byName := map[string]string{}
+	for _, dir := range []string{"usr/lib", "usr/local/lib", "etc"} {
+		d := dir + "/systemd/system.conf.d"
+		list, _ := x.fs.ReadDir(d)
+		for _, e := range list {
+			if strings.HasSuffix(e.Name(), ".conf") {
+				byName[e.Name()] = path.Join(d, e.Name())
+			}
+		}
+	}
+	var names []string
+	for n := range byName {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		if real, err := fsys.Resolve(x.fs, byName[n]); err == nil {
+			read(real)
+		}
+	}
+	return out
+}
+
+// kernelStart is when the kernel's clock began: at its first step.
+func (x *sysd) kernelStart() time.Duration {
+	for i := x.m.Last(); i >= 0; i-- {
+		if st := x.m.Step(i); st.Kind == "linux.decompress" || st.Kind == "linux.banner" && i == 0 {
+			return st.At
+		}
+	}
+	return 0
+}
+
+// apiMounts are the file systems that systemd mounts before it loads a unit, where the initramfs has not:
+// mount-setup.c.
+func apiMounts(efi bool) [][4]string {
+	list := [][4]string{
+		{"proc", "/proc", "proc", ""}, {"sysfs", "/sys", "sysfs", ""}, {"devtmpfs", "/dev", "devtmpfs", "mode=755"},
+		{"securityfs", "/sys/kernel/security", "securityfs", ""}, {"tmpfs", "/dev/shm", "tmpfs", "mode=1777"},
+		{"devpts", "/dev/pts", "devpts", "mode=620,gid=5"}, {"tmpfs", "/run", "tmpfs", "mode=755"},
+		{"cgroup2", "/sys/fs/cgroup", "cgroup2", "nsdelegate,memory_recursiveprot"}, {"pstore", "/sys/fs/pstore", "pstore", ""},
+		{"bpf", "/sys/fs/bpf", "bpf", "mode=700"},
+	}
+	if efi {
+		list = append(list, [4]string{"efivarfs", "/sys/firmware/efi/efivars", "efivarfs", ""})
+	}
+	return list
+}
+
+// mountAPI mounts the kernel's file systems: "various parts of user space depend on them".
+func (x *sysd) mountAPI() {
+	var done []string
+	x.pid1.Quiet = true
+	for _, m := range apiMounts(x.efi) {
+		if x.mountPoint(m[1]) {
+			continue
+		}
+		if _, err := x.pid1.Stat(m[1]); err != nil {
+			if err := x.pid1.MkdirAll(m[1], 0o755); err != nil {
+				continue // systemd goes on without
+			}
+		}
+		if x.pid1.Mount(m[0], m[1], m[2], kernel.MS_NOSUID, m[3]) == nil {
+			done = append(done, m[1])
+		}
+	}
+	x.pid1.Quiet = false
+	if len(done) > 0 {
+		x.emit(trace.Step{Kind: "systemd.mount-api", Rule: "systemd, API File Systems", Args: map[string]string{"paths": strings.Join(done, " "), "count": strconv.Itoa(len(done))}})
+	}
+}
+
+// insertModules loads the module that automount units need, when the kernel has not got it built in:
+// kmod-setup.c.
+func (x *sysd) insertModules() {
+	if x.kconfig["CONFIG_AUTOFS_FS"] != "m" && x.kconfig["CONFIG_AUTOFS4_FS"] != "m" {
+		return
+	}
+	x.emit(trace.Step{Kind: "systemd.insert-module", Rule: "systemd.automount(5)", Args: map[string]string{"module": "autofs4"},
+		Console: x.log(x.m.Now(), logInfo, "Inserted module 'autofs4'")})
+}
+
+// load reads all units: generators first, then what the default target leads to.
+func (x *sysd) load() {
+	env := systemd.Env{Root: x.fs, Cmdline: x.k.Options().Cmdline, Host: x.host, EFI: x.efi, Version: x.version, Consoles: x.consoles()}
+	env.Active = []string{"-.mount"}
+	if dev := x.facts.Root; strings.HasPrefix(dev, "/dev/") {
+		env.Active = append(env.Active, systemd.NameForPath(dev, "device"))
+	}
+	x.mgr = systemd.NewManager(env)
+	x.m.Wait(costSystemdLoad)
+	for _, id := range []string{"-.slice", "init.scope", "system.slice"} {
+		x.facts.Units = append(x.facts.Units, id)
+	}
+	x.facts.Units = append(x.facts.Units, env.Active...)
+	var rows []machine.Set
+	for _, id := range append([]string{"-.slice", "init.scope", "system.slice"}, env.Active...) {
+		if u := x.mgr.Get(id); u != nil {
+			rows = append(rows, unitRow(u, "active"))
+		}
+	}
+	made := x.mgr.Generated()
+	args := map[string]string{"made": strings.Join(linkNames(made), " "), "count": strconv.Itoa(len(made)), "unknown": strings.Join(x.mgr.Notes, " ")}
+	var cites []blob.Cite
+	for _, g := range made {
+		cites = append(cites, g.Cites...)
+	}
+	kind := trace.Kind("systemd.generators")
+	if len(x.mgr.Notes) > 0 {
+		kind = "systemd.generators-unknown"
+		x.doubts = append(x.doubts, "what the generators "+strings.Join(x.mgr.Notes, ", ")+" add")
+	}
+	x.emit(trace.Step{Kind: kind, Rule: "systemd.generator(7)", Args: args, Cites: cites}, rows...)
+}
+
+func linkNames(list []systemd.Link) []string {
+	var out []string
+	for _, l := range list {
+		out = append(out, path.Base(l.Path))
+	}
+	return out
+}
+
+// consoles is /sys/class/tty/console/active: the console= parameters, or the screen when there is none.
+func (x *sysd) consoles() []string {
+	var out []string
+	for _, p := range x.params.Params {
+		if p.Name == "console" && p.HasValue {
+			name, _, _ := strings.Cut(p.Value, ",")
+			if name == "tty" {
+				name = "tty0"
+			}
+			if name != "" && name != "null" && !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	if len(out) == 0 {
+		out = []string{"tty0"}
+	}
+	return out
+}
+
+// queueDefault queues the start of the default target; it tells whether there is anything to run.
+func (x *sysd) queueDefault() bool {
+	want := systemd.DefaultUnit(x.params)
+	u := x.mgr.Load(want)
+	if u == nil {
+		return x.freeze("Failed to load default target.", nil)
+	}
+	st := trace.Step{Kind: "systemd.default-target", Rule: "systemd.special(7) default.target", Args: map[string]string{"asked": want, "target": u.ID}}
+	for _, l := range u.Links {
+		st.Cites = append(st.Cites, l.Cites...)
+		st.Args["link"] = l.Path + " → " + l.Target
+	}
+	if want != "default.target" {
+		st.Rule = "systemd(1), KERNEL COMMAND LINE"
+	}
+	if err := u.LoadError(); err != nil {
+		// "If the default target cannot be loaded, rescue.target is started."
+		st.Kind, st.Args["error"] = "systemd.no-default-target", err.Error()
+		st.Console = x.log(x.m.Now(), logErr, "%s", err) + x.log(x.m.Now(), logInfo, "Falling back to rescue.target.")
+		x.emit(st)
+		x.fellBack = true
+		if u = x.mgr.Load("rescue.target"); u == nil || u.LoadError() != nil {
+			return x.freeze("Failed to load rescue.target.", u)
+		}
+	} else {
+		x.emit(st)
+	}
+	x.target = u
+	x.facts.Target = u.ID
+	txn, err := x.mgr.Queue(u, systemd.Start, systemd.Isolate)
+	if err != nil && err.Error() == "Operation refused, unit may not be isolated." {
+		txn, err = x.mgr.Queue(u, systemd.Start, systemd.Replace)
+	}
+	x.cycles(txn)
+	if err != nil {
+		x.emit(trace.Step{Kind: "systemd.cannot-queue", Rule: "systemd.unit(5) Requires=", Args: map[string]string{"target": u.ID, "error": err.Error()}, Cites: txnCites(txn, err),
+			Console: x.log(x.m.Now(), 0, "Failed to isolate default target: %s", err)})
+		return x.freeze("Failed to isolate default target.", u)
+	}
+	x.queued(txn)
+	return true
+}
+
+// txnCites finds the setting that pulls in the unit which cannot be started.
+func txnCites(t *systemd.Txn, err error) []blob.Cite {
+	e, ok := err.(*systemd.TxnError)
+	if !ok || e.Unit == nil {
+		return nil
+	}
+	var out []blob.Cite
+	for _, d := range []systemd.Dep{systemd.RequiredBy, systemd.BoundBy} {
+		for _, edge := range e.Unit.Deps(d) {
+			out = append(out, edge.Why.Cites()...)
+		}
+	}
+	return out[:min(len(out), 4)]
+}
+
+// queued tells what the transaction holds.
+func (x *sysd) queued(t *systemd.Txn) {
+	var rows []machine.Set
+	count := map[systemd.JobType]int{}
+	for _, j := range t.Jobs {
+		rows = append(rows, unitRow(j.Unit, "queued"))
+		count[j.Type]++
+	}
+	var missing []string
+	var cites []blob.Cite
+	for _, o := range t.Orphan {
+		if o.Why.Link != nil || o.Why.File != nil {
+			missing = append(missing, o.Unit.ID)
+		}
+	}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	cites = append(cites, unitCites(x.target)...)
+	x.emit(trace.Step{Kind: "systemd.queue", Rule: "systemd.unit(5)", Cites: cites,
+		Args:    map[string]string{"target": x.target.ID, "jobs": strconv.Itoa(len(t.Jobs)), "missing": strings.Join(missing, " ")},
+		Console: x.log(x.m.Now(), logInfo, "Queued start job for default target %s.", x.target.Label(x.shortFormat()))}, rows...)
+}
+
+// shortFormat: in some lines the combined form is the name alone.
+func (x *sysd) shortFormat() string {
+	if x.format == "combined" {
+		return "name"
+	}
+	return x.format
+}
+
+// unitCites is the evidence that a unit's file is what it is: its first assignment.
+func unitCites(u *systemd.Unit) []blob.Cite {
+	if len(u.Files) == 0 || len(u.Files[0].Entries) == 0 {
+		return nil
+	}
+	return u.Files[0].Cite(u.Files[0].Entries[0])
+}
+
+// cycles tells of ordering cycles and which job was given up.
+func (x *sysd) cycles(t *systemd.Txn) {
+	for _, c := range t.Cycles {
+		var out strings.Builder
+		for i, u := range c.Path {
+			what := "dependency"
+			if i == 0 {
+				what = "ordering cycle"
+			}
+			out.WriteString(x.log(x.m.Now(), logWarning, "%s: Found %s on %s/%s", c.Start.ID, what, u.ID, c.Types[i]))
+		}
+		st := trace.Step{Kind: "systemd.cycle", Rule: "systemd.unit(5) Before=", Args: map[string]string{"unit": c.Start.ID, "path": unitList(c.Path)}}
+		for _, why := range c.Why {
+			st.Cites = append(st.Cites, why.Cites()...)
+		}
+		var rows []machine.Set
+		if c.Deleted == nil {
+			st.Kind = "systemd.cycle-unbreakable"
+			out.WriteString(x.log(x.m.Now(), logErr, "%s: Unable to break cycle starting with %s/%s", c.Start.ID, c.Start.ID, c.Types[len(c.Types)-1]))
+		} else {
+			st.Args["deleted"], st.Args["others"] = c.Deleted.ID, unitList(c.Others)
+			out.WriteString(x.log(x.m.Now(), logErr, "%s: Job %s/%s deleted to break ordering cycle starting with %s/%s", c.Start.ID, c.Deleted.ID,
+				systemd.Start, c.Start.ID, c.Types[len(c.Types)-1]))
+			out.WriteString(x.line(wordSkip, "Ordering cycle found, skipping "+bold+c.Deleted.Label(x.shortFormat())+normal, true))
+			x.flip()
+			rows = append(rows, unitRow(c.Deleted, "skipped"))
+		}
+		st.Console = out.String()
+		x.emit(st, rows...)
+	}
+}
+
+func unitList(list []*systemd.Unit) string {
+	var out []string
+	for _, u := range list {
+		out = append(out, u.ID)
+	}
+	return strings.Join(out, " ")
+}
+
+// flip shows status lines from now on when they were only held back: ShowStatus=auto.
+func (x *sysd) flip() {
+	if x.status == statusAuto {
+		x.status = statusOn
+	}
+}
+
+// freeze is PID 1 giving up: it stays and does nothing.
+func (x *sysd) freeze(text string, u *systemd.Unit) bool {
+	x.emit(trace.Step{Kind: "systemd.freeze", Rule: "systemd(1)", Args: map[string]string{"message": text},
+		Console: "[!!!!!!] " + text + "\n" + x.log(x.m.Now(), 0, "Freezing execution.")})
+	x.stop(trace.Init, text)
+	return false
+}
+
+// later puts something off.
+func (x *sysd) later(d time.Duration, do func()) {
+	x.seq++
+	x.pending = append(x.pending, pending{x.m.Now() + d, x.seq, do})
+}
+
+// run works off the jobs: all that may run, then what happens next.
+func (x *sysd) run() {
+	for !x.m.Ended() {
+		for j := x.mgr.Next(); j != nil && !x.m.Ended(); j = x.mgr.Next() {
+			x.perform(j)
+		}
+		if len(x.pending) == 0 {
+			return
+		}
+		first := 0
+		for i, p := range x.pending {
+			if f := x.pending[first]; p.at < f.at || p.at == f.at && p.seq < f.seq {
+				first = i
+			}
+		}
+		p := x.pending[first]
+		x.pending = slices.Delete(x.pending, first, first+1)
+		x.m.WaitUntil(p.at)
+		p.do()
+	}
+}
+
+// doubt notes an assumption once.
+func (x *sysd) doubt(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !slices.Contains(x.doubts, text) && len(x.doubts) < 100 {
+		x.doubts = append(x.doubts, text)
+	}
+}

@@ -1,0 +1,76 @@
+package boot
+
+import (
+	"io/fs"
+	"path"
+
+	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
+)
+
+// taskFS is the mount tree as a process sees it, in the form that parsers read.
+type taskFS struct {
+	t    *kernel.Task
+	root fsys.FS // of the root mount, for Info
+}
+
+func (f taskFS) fail(op, name string, err error) error {
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+// Open implements [fs.FS]; like every file system here it follows no link at the end.
+func (f taskFS) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, f.fail("open", name, fs.ErrInvalid)
+	}
+	fi, err := f.t.Lstat("/" + name)
+	if err != nil {
+		return nil, f.fail("open", name, err)
+	}
+	if fi.Mode()&fs.ModeSymlink != 0 {
+		return nil, f.fail("open", name, fs.ErrInvalid)
+	}
+	file, err := f.t.Open("/" + name)
+	if err != nil {
+		return nil, f.fail("open", name, err)
+	}
+	return file, nil
+}
+
+// Stat implements [fs.StatFS].
+func (f taskFS) Stat(name string) (fs.FileInfo, error) { return f.Lstat(name) }
+
+// Lstat implements [fs.ReadLinkFS].
+func (f taskFS) Lstat(name string) (fs.FileInfo, error) {
+	fi, err := f.t.Lstat(path.Join("/", name))
+	if err != nil {
+		return nil, f.fail("lstat", name, err)
+	}
+	return fi, nil
+}
+
+// ReadLink implements [fs.ReadLinkFS].
+func (f taskFS) ReadLink(name string) (string, error) {
+	s, err := f.t.ReadLink(path.Join("/", name))
+	if err != nil {
+		return "", f.fail("readlink", name, err)
+	}
+	return s, nil
+}
+
+// ReadDir implements [fs.ReadDirFS].
+func (f taskFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := f.t.ReadDir(path.Join("/", name))
+	if err != nil {
+		return nil, f.fail("readdir", name, err)
+	}
+	return list, nil
+}
+
+// Info implements [fsys.FS].
+func (f taskFS) Info() fsys.Info {
+	if f.root == nil {
+		return fsys.Info{}
+	}
+	return f.root.Info()
+}

@@ -1,0 +1,633 @@
+package boot
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/conf/systemd"
+	"bootpath/sim/kernel"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// perform runs one job. job_run_and_invalidate in job.c.
+func (x *sysd) perform(j *systemd.Job) {
+	u := j.Unit
+	switch j.Type {
+	case systemd.Stop:
+		x.stopUnit(j)
+	case systemd.VerifyActive:
+		if u.State == systemd.Active {
+			x.finish(j, systemd.Done)
+		} else if u.State == systemd.Activating {
+			x.mgr.Wait(j)
+			x.later(costSystemdProgram, func() {})
+		} else {
+			x.finish(j, systemd.Skipped)
+		}
+	default:
+		x.startUnit(j)
+	}
+}
+
+// startUnit is unit_start: conditions, then asserts, then what the type does.
+func (x *sysd) startUnit(j *systemd.Job) {
+	u := j.Unit
+	if u.State == systemd.Active {
+		x.finish(j, systemd.Done)
+		return
+	}
+	if u.Type == "device" {
+		x.startDevice(j)
+		return
+	}
+	if v := x.judge(u.Conditions); v.a != yes {
+		if v.a == no {
+			x.skip(j, v)
+			return
+		}
+		x.assume(u, v)
+	}
+	if v := x.judge(u.Asserts); v.a == no {
+		x.assertFailed(j, v)
+		return
+	} else if v.a == unknown {
+		x.assume(u, v)
+	}
+	// "BindsTo= … used in conjunction with After= on the same unit … the unit bound to strictly has to
+	// be in active state" - systemd.unit(5)
+	for _, e := range u.Deps(systemd.BindsTo) {
+		if _, after := u.Has(systemd.After, e.To); after && e.To.State != systemd.Active {
+			x.finish(j, systemd.Dependency)
+			return
+		}
+	}
+	switch u.Type {
+	case "service":
+		x.startService(j)
+	case "mount":
+		x.startMount(j)
+	case "swap":
+		x.startSwap(j)
+	case "socket":
+		x.active(j, "systemd.listening", "Listening on %s.")
+	case "target":
+		x.active(j, "systemd.reached", "Reached target %s.")
+	case "slice":
+		x.active(j, "systemd.slice", "Created slice %s.")
+	case "automount":
+		x.active(j, "systemd.automount", "Set up automount %s.")
+	case "timer":
+		x.active(j, "systemd.timer", "Started %s.")
+	default:
+		x.active(j, "systemd.started", "Started %s.")
+	}
+}
+
+// pulledIn names what pulled a unit in, and its evidence.
+func pulledIn(j *systemd.Job) (string, []blob.Cite) {
+	if j.Cause == nil {
+		return "", nil
+	}
+	return j.Cause.ID, j.Why.Cites()
+}
+
+// step begins a step about a unit's job.
+func (x *sysd) step(kind trace.Kind, j *systemd.Job, rule string) trace.Step {
+	u := j.Unit
+	st := trace.Step{Kind: kind, Stage: trace.Userspace, Rule: rule, Args: map[string]string{"unit": u.ID, "description": u.Description}}
+	if u.Fragment != "" {
+		st.Args["file"] = u.Fragment
+	}
+	if by, cites := pulledIn(j); by != "" {
+		st.Args["by"], st.Args["why"], st.Cites = by, j.Why.String(), cites
+	}
+	if n, ok := x.steps[u]; ok {
+		st.Cause = n
+	}
+	return st
+}
+
+// say gives a unit's line its two forms: in the log, then on the console.
+func (x *sysd) say(u *systemd.Unit, word, format string, level int) string {
+	return x.log(x.m.Now(), level, format, u.Label(x.format)) + x.line(word, fmt.Sprintf(format, x.label(u)), level <= logWarning)
+}
+
+// begin tells that a start takes a while.
+func (x *sysd) begin(j *systemd.Job, kind trace.Kind, format string, cites []blob.Cite) {
+	u := j.Unit
+	u.State = systemd.Activating
+	x.markStarted(u)
+	st := x.step(kind, j, manual(u))
+	st.Cites = append(cites, st.Cites...)
+	st.Console = x.say(u, wordNone, format, logInfo)
+	x.steps[u] = x.emit(st, unitRow(u, "activating"))
+}
+
+// active tells that a unit is up, and ends its job.
+func (x *sysd) active(j *systemd.Job, kind trace.Kind, format string) {
+	u := j.Unit
+	u.State = systemd.Active
+	x.markStarted(u)
+	st := x.step(kind, j, manual(u))
+	st.Console = x.say(u, wordOK, format, logInfo)
+	if len(st.Cites) == 0 {
+		st.Cites = unitCites(u)
+	}
+	x.steps[u] = x.emit(st, unitRow(u, "active"))
+	x.finish(j, systemd.Done)
+}
+
+func manual(u *systemd.Unit) string { return "systemd." + u.Type + "(5)" }
+
+// markStarted keeps the order in which units left the inactive state.
+func (x *sysd) markStarted(u *systemd.Unit) {
+	if !x.started[u] {
+		x.started[u] = true
+		x.facts.Units = append(x.facts.Units, u.ID)
+	}
+}
+
+// skip ends a job whose unit is not meant for this machine or moment. That is no failure.
+func (x *sysd) skip(j *systemd.Job, v verdict) {
+	u := j.Unit
+	x.skippedUnits[u] = true
+	st := x.step("systemd.skipped", j, "systemd.unit(5), CONDITIONS AND ASSERTS")
+	st.Args["condition"] = v.first.String()
+	st.Cites = append(v.cites, st.Cites...)
+	if because := v.because(x.version); because != "" {
+		st.Console = x.log(x.m.Now(), logInfo, "%s was skipped because %s", u.Label(x.format), because)
+	} else {
+		st.Console = x.log(x.m.Now(), logInfo, "Condition check resulted in %s being skipped.", u.Label(x.format))
+	}
+	x.steps[u] = x.emit(st, unitRow(u, "skipped"))
+	x.finish(j, systemd.Done)
+}
+
+// assume says that a condition cannot be known; the start goes on as if it were met.
+func (x *sysd) assume(u *systemd.Unit, v verdict) {
+	x.doubt("whether %s holds for %s", v.first, u.ID)
+	x.emit(trace.Step{Kind: "systemd.condition-unknown", Stage: trace.Userspace, Rule: "systemd.unit(5), CONDITIONS AND ASSERTS",
+		Args: map[string]string{"unit": u.ID, "condition": v.first.String()}, Cites: v.cites})
+}
+
+func (x *sysd) assertFailed(j *systemd.Job, v verdict) {
+	u := j.Unit
+	st := x.step("systemd.assert-failed", j, "systemd.unit(5), CONDITIONS AND ASSERTS")
+	st.Args["condition"] = v.first.String()
+	st.Cites = append(v.cites, st.Cites...)
+	st.Console = x.say(u, wordAssert, "Assertion failed for %s.", logWarning)
+	x.flip()
+	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
+	x.finish(j, systemd.AssertFail)
+}
+
+// finish ends a job and tells what else ends with it.
+func (x *sysd) finish(j *systemd.Job, r systemd.JobResult) {
+	for i, e := range x.mgr.Finish(j, r) {
+		if i > 0 || r == systemd.Dependency || r == systemd.Skipped {
+			x.dependencyFailed(e)
+		}
+		if e.Result == systemd.TimedOut || e.Result == systemd.Dependency {
+			x.onFailure(e.Job.Unit)
+		}
+	}
+}
+
+func (x *sysd) dependencyFailed(e systemd.Ended) {
+	u := e.Job.Unit
+	st := x.step("systemd.dependency-failed", e.Job, "systemd.unit(5) Requires=")
+	word, format := wordDepend, "Dependency failed for %s."
+	if e.Result == systemd.Skipped {
+		st.Kind, st.Rule, word, format = "systemd.requisite-inactive", "systemd.unit(5) Requisite=", " INFO ", "%s is inactive."
+	}
+	if e.Cause != nil {
+		st.Args["needs"], st.Args["why"] = e.Cause.ID, e.Why.String()
+		st.Cites = append(e.Why.Cites(), st.Cites...)
+		if n, ok := x.steps[e.Cause]; ok {
+			st.Cause = n
+		}
+	}
+	st.Console = x.say(u, word, format, logWarning)
+	x.flip()
+	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
+}
+
+// onFailure starts what a failed unit names for that case. systemd.unit(5) OnFailure=.
+func (x *sysd) onFailure(u *systemd.Unit) {
+	for _, e := range u.Deps(systemd.OnFailure) {
+		st := trace.Step{Kind: "systemd.on-failure", Stage: trace.Userspace, Rule: "systemd.unit(5) OnFailure=", Cites: e.Why.Cites(),
+			Args: map[string]string{"unit": u.ID, "starts": e.To.ID}}
+		if n, ok := x.steps[u]; ok {
+			st.Cause = n
+		}
+		txn, err := x.mgr.Queue(e.To, systemd.Start, u.OnFailureMode)
+		if err != nil {
+			st.Kind, st.Args["error"] = "systemd.on-failure-refused", err.Error()
+			x.emit(st)
+			continue
+		}
+		var rows []machine.Set
+		for _, j := range txn.Jobs {
+			rows = append(rows, unitRow(j.Unit, "queued"))
+		}
+		st.Args["jobs"] = fmt.Sprint(len(txn.Jobs))
+		x.emit(st, rows...)
+	}
+}
+
+// failed tells that a unit did not start, and ends its job.
+func (x *sysd) failed(j *systemd.Job, r systemd.JobResult, st trace.Step, detail []string, format string) {
+	u := j.Unit
+	u.State = systemd.Failed
+	var out strings.Builder
+	for _, d := range detail {
+		out.WriteString(x.log(x.m.Now(), logNotice, "%s: %s", u.ID, d))
+	}
+	x.flip()
+	word := wordFailed
+	if r == systemd.TimedOut {
+		word = wordTime
+	}
+	out.WriteString(x.say(u, word, format, logErr))
+	if r == systemd.JobFailed {
+		out.WriteString(x.line(wordNone, "See 'systemctl status "+u.ID+"' for details.", false))
+	}
+	st.Console = out.String()
+	x.steps[u] = x.emit(st, unitRow(u, "failed"))
+	if r == systemd.JobFailed {
+		x.onFailure(u)
+	}
+	x.finish(j, r)
+}
+
+// startService is service_start: ExecCondition=, ExecStartPre=, then ExecStart= as its Type= says.
+func (x *sysd) startService(j *systemd.Job) {
+	u := j.Unit
+	sv := u.Service
+	x.m.Wait(costSystemdFork)
+	instant := (sv.Type == "simple" || sv.Type == "idle") && len(sv.Pre) == 0 && len(sv.Condition) == 0
+	if instant || len(sv.Start) == 0 && sv.Type == "oneshot" && len(sv.Pre) == 0 {
+		x.serviceUp(j)
+		return
+	}
+	x.begin(j, "systemd.starting", "Starting %s...", commandCites(sv.Start))
+	if len(sv.Start) > 0 && path.Base(sv.Start[0].Path) == "systemd-fsck" {
+		x.later(costSystemdProgram/2, func() { x.traffic("systemd-fsckd.socket", u) })
+	}
+	x.later(costSystemdProgram, func() {
+		if x.mgr.Job(u) == j {
+			x.serviceUp(j)
+		}
+	})
+}
+
+// traffic starts the service of a socket that a program connects to: systemd.socket(5). Which programs
+// do is known where it is documented: systemd-fsck(8) reports to systemd-fsckd.service(8).
+func (x *sysd) traffic(socket string, by *systemd.Unit) {
+	u := x.mgr.Get(socket)
+	if u == nil || u.State != systemd.Active || u.Socket == nil || u.Socket.Accept {
+		return
+	}
+	service := x.mgr.Load(u.Socket.Service)
+	if service == nil || service.State != systemd.Inactive || x.mgr.Job(service) != nil {
+		return
+	}
+	if _, err := x.mgr.Queue(service, systemd.Start, systemd.Replace); err != nil {
+		return
+	}
+	x.emit(trace.Step{Kind: "systemd.traffic", Stage: trace.Userspace, Rule: "systemd.socket(5)", Cites: unitCites(u), Cause: x.steps[by],
+		Args: map[string]string{"unit": service.ID, "socket": u.ID, "by": by.ID}}, unitRow(service, "queued"))
+}
+
+func commandCites(list []systemd.Command) []blob.Cite {
+	var out []blob.Cite
+	for _, c := range list {
+		out = append(out, c.File.Cite(c.Entry)...)
+	}
+	return out
+}
+
+// serviceUp tries the service's programs. What a program does is not known; one that can be executed is
+// taken to succeed.
+func (x *sysd) serviceUp(j *systemd.Job) {
+	u := j.Unit
+	sv := u.Service
+	for _, list := range [][]systemd.Command{sv.Condition, sv.Pre} {
+		for _, c := range list {
+			if err := x.spawn(u, c, false); err != nil && !c.IgnoreFailure {
+				x.execFailed(j, c, err, "Control")
+				return
+			}
+		}
+	}
+	waits := sv.Type != "simple" && sv.Type != "idle"
+	for _, c := range sv.Start {
+		err := x.spawn(u, c, sv.Type != "oneshot")
+		if err == nil {
+			continue
+		}
+		if waits && !c.IgnoreFailure {
+			x.execFailed(j, c, err, "Main")
+			return
+		}
+		if !waits {
+			// Type=simple counts as started once the process exists, before its program runs.
+			x.serviceActive(j)
+			x.mainFailed(u, c, err)
+			return
+		}
+	}
+	x.serviceActive(j)
+}
+
+// spawn starts a program of a unit and tells why that fails; a main program stays.
+func (x *sysd) spawn(u *systemd.Unit, c systemd.Command, stays bool) error {
+	exe := c.Path
+	if !path.IsAbs(exe) {
+		exe = x.inPath(exe)
+	}
+	x.pid1.Quiet = true
+	defer func() { x.pid1.Quiet = false }()
+	child, err := x.pid1.Clone(0)
+	if err != nil {
+		return err
+	}
+	if err := child.Execve(exe, c.Argv, []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}); err != nil {
+		child.Exit(203)
+		return err
+	}
+	if !stays {
+		child.Exit(0)
+		return nil
+	}
+	x.procs[u] = child
+	return nil
+}
+
+// inPath finds a program by its name, in the directories of systemd.exec(5) "$PATH".
+func (x *sysd) inPath(name string) string {
+	for _, dir := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
+		if fi, err := x.pid1.Stat(path.Join(dir, name)); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
+			return path.Join(dir, name)
+		}
+	}
+	return "/usr/bin/" + name
+}
+
+// serviceActive ends a start that worked.
+func (x *sysd) serviceActive(j *systemd.Job) {
+	u := j.Unit
+	sv := u.Service
+	u.State = systemd.Active
+	x.markStarted(u)
+	x.serviceEffects(u)
+	kind, format, state := trace.Kind("systemd.started"), "Started %s.", "active"
+	before := ""
+	if sv.Type == "oneshot" {
+		kind, format = "systemd.finished", "Finished %s."
+		if !sv.RemainAfterExit {
+			u.State, state = systemd.Inactive, "inactive"
+			before = x.log(x.m.Now(), logInfo, "%s: Deactivated successfully.", u.ID)
+		}
+	}
+	st := x.step(kind, j, "systemd.service(5) Type="+sv.Type)
+	st.Cites = append(commandCites(sv.Start), st.Cites...)
+	if len(sv.Start) > 0 {
+		st.Args["command"] = strings.Join(sv.Start[0].Argv, " ")
+	}
+	st.Console = before + x.say(u, wordOK, format, logInfo)
+	x.steps[u] = x.emit(st, unitRow(u, state))
+	if u.ID == "systemd-journald.service" {
+		x.journald = true
+	}
+	if u.ID == "emergency.service" || u.ID == "rescue.service" {
+		x.shell = u
+	}
+	x.finish(j, systemd.Done)
+	x.deviceCheck()
+}
+
+// execFailed is exec_child's end when the program cannot be executed: exit status 203. systemd.exec(5),
+// "Process Exit Codes".
+func (x *sysd) execFailed(j *systemd.Job, c systemd.Command, err error, process string) {
+	st := x.step("systemd.exec-failed", j, "systemd.exec(5) 203/EXEC")
+	st.Cites = append(c.File.Cite(c.Entry), st.Cites...)
+	st.Args["path"], st.Args["error"] = c.Path, strerror(err)
+	x.failed(j, systemd.JobFailed, st, x.execWords(c, err, process), "Failed to start %s.")
+}
+
+func (x *sysd) execWords(c systemd.Command, err error, process string) []string {
+	return []string{
+		fmt.Sprintf("Failed at step EXEC spawning %s: %s", c.Path, strerror(err)),
+		process + " process exited, code=exited, status=203/EXEC",
+		"Failed with result 'exit-code'.",
+	}
+}
+
+// mainFailed is a service whose program cannot be executed after it counted as started.
+func (x *sysd) mainFailed(u *systemd.Unit, c systemd.Command, err error) {
+	if c.IgnoreFailure {
+		u.State = systemd.Inactive
+		return
+	}
+	u.State = systemd.Failed
+	var out strings.Builder
+	for _, d := range x.execWords(c, err, "Main") {
+		out.WriteString(x.log(x.m.Now(), logNotice, "%s: %s", u.ID, d))
+	}
+	x.steps[u] = x.emit(trace.Step{Kind: "systemd.exec-failed", Stage: trace.Userspace, Rule: "systemd.exec(5) 203/EXEC", Cause: x.steps[u], Console: out.String(),
+		Cites: c.File.Cite(c.Entry), Args: map[string]string{"unit": u.ID, "description": u.Description, "path": c.Path, "error": strerror(err)}}, unitRow(u, "failed"))
+	x.onFailure(u)
+}
+
+// serviceEffects are what services of systemd itself change that later conditions look at.
+func (x *sysd) serviceEffects(u *systemd.Unit) {
+	if module, ok := strings.CutPrefix(systemd.Template(u.ID), "modprobe@"); ok && module == ".service" {
+		x.loaded[systemd.Instance(u.ID)] = true
+	}
+	switch u.ID {
+	case "systemd-remount-fs.service":
+		x.remountRoot()
+	case "systemd-udevd.service":
+		x.udevd = true
+	case "systemd-udev-trigger.service":
+		x.coldplug = true
+	case "systemd-machine-id-commit.service":
+		if x.transientID {
+			x.pid1.Quiet = true
+			if x.pid1.Umount("/etc/machine-id", kernel.MNT_DETACH) == nil {
+				x.transientID = false
+			}
+			x.pid1.Quiet = false
+		}
+	}
+}
+
+// remountRoot applies the root's options of /etc/fstab. systemd-remount-fs.service(8).
+func (x *sysd) remountRoot() {
+	u := x.mgr.Get("-.mount")
+	if u == nil || u.Fragment == "" || u.Mount == nil {
+		return
+	}
+	flags := kernel.MS_REMOUNT
+	if _, ro := u.Mount.Option("ro"); ro {
+		flags |= kernel.MS_RDONLY
+	}
+	x.pid1.Quiet = true
+	if err := x.pid1.Mount("", "/", "", flags, ""); err != nil {
+		x.doubt("whether the root file system can be remounted: %v", err)
+	}
+	x.pid1.Quiet = false
+}
+
+// startMount mounts a file system where bytes for it are in the image, or the kernel makes it.
+func (x *sysd) startMount(j *systemd.Job) {
+	u := j.Unit
+	x.m.Wait(costSystemdFork)
+	x.begin(j, "systemd.mounting", "Mounting %s...", u.Mount.File.Cite(u.Mount.Entry))
+	x.later(costSystemdProgram, func() {
+		if x.mgr.Job(u) != j {
+			return
+		}
+		if err := x.mountNow(u); err != nil {
+			st := x.step("systemd.mount-failed", j, "mount(8) exit status 32")
+			st.Cites = append(u.Mount.File.Cite(u.Mount.Entry), st.Cites...)
+			st.Args["what"], st.Args["where"], st.Args["error"] = u.Mount.What, u.Mount.Where, strerror(err)
+			x.failed(j, systemd.JobFailed, st, []string{"Mount process exited, code=exited, status=32/n/a", "Failed with result 'exit-code'."}, "Failed to mount %s.")
+			return
+		}
+		x.mountedUnits[u.Mount.Where] = true
+		x.active(j, "systemd.mounted", "Mounted %s.")
+	})
+}
+
+// mountNow makes the mount in the simulated kernel. Network file systems are taken to be there.
+func (x *sysd) mountNow(u *systemd.Unit) error {
+	mt := u.Mount
+	if mt.Network() {
+		x.doubt("whether %s can be reached over the network", mt.What)
+		return nil
+	}
+	x.pid1.Quiet = true
+	defer func() { x.pid1.Quiet = false }()
+	if _, err := x.pid1.Stat(mt.Where); err != nil {
+		if err := x.pid1.MkdirAll(mt.Where, 0o755); err != nil {
+			return err
+		}
+	}
+	what, fstype := mt.What, mt.FSType
+	if d, ok := x.deviceFor(mt.What); ok {
+		what = "/dev/" + d.Name
+		if fstype == "" || fstype == "auto" {
+			fstype = d.FSType
+		}
+		if d.FS == nil && d.FSType != "" {
+			x.doubt("what is on %s, which bootpath does not read (%s)", what, d.FSType)
+			return nil
+		}
+	}
+	flags := kernel.MountFlags(0)
+	for name, f := range map[string]kernel.MountFlags{"ro": kernel.MS_RDONLY, "nosuid": kernel.MS_NOSUID, "nodev": kernel.MS_NODEV, "noexec": kernel.MS_NOEXEC, "bind": kernel.MS_BIND} {
+		if _, ok := mt.Option(name); ok {
+			flags |= f
+		}
+	}
+	err := x.pid1.Mount(what, mt.Where, fstype, flags, "")
+	if err == kernel.ENODEV && !strings.HasPrefix(what, "/dev/") {
+		x.doubt("whether the kernel has the file system %s", fstype)
+		return nil
+	}
+	return err
+}
+
+// startSwap activates a swap area.
+func (x *sysd) startSwap(j *systemd.Job) {
+	x.m.Wait(costSystemdFork)
+	x.begin(j, "systemd.activating-swap", "Activating swap %s...", j.Unit.Mount.File.Cite(j.Unit.Mount.Entry))
+	x.later(costSystemdProgram, func() {
+		if x.mgr.Job(j.Unit) == j {
+			x.active(j, "systemd.swap", "Activated swap %s.")
+		}
+	})
+}
+
+// stopUnit ends a unit that conflicts with what is to start.
+func (x *sysd) stopUnit(j *systemd.Job) {
+	u := j.Unit
+	if u.State != systemd.Active && u.State != systemd.Activating {
+		x.finish(j, systemd.Done)
+		return
+	}
+	x.pid1.Quiet = true
+	if p := x.procs[u]; p != nil {
+		p.Exit(0)
+		delete(x.procs, u)
+	}
+	x.pid1.Quiet = false
+	u.State = systemd.Inactive
+	st := x.step("systemd.stopped", j, "systemd.unit(5) Conflicts=")
+	format := "Stopped %s."
+	switch u.Type {
+	case "target":
+		format = "Stopped target %s."
+	case "mount":
+		format = "Unmounted %s."
+	case "slice":
+		format = "Removed slice %s."
+	case "socket":
+		format = "Closed %s."
+	case "swap":
+		format = "Deactivated swap %s."
+	case "automount":
+		format = "Unset automount %s."
+	}
+	st.Console = x.say(u, wordOK, format, logInfo)
+	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
+	x.finish(j, systemd.Done)
+}
+
+// timeSpan is a time span of systemd.time(7); otherwise when it cannot be read. "infinity" and 0 are
+// negative: no limit.
+func timeSpan(s string, otherwise time.Duration) time.Duration {
+	s = strings.TrimSpace(s)
+	switch s {
+	case "":
+		return otherwise
+	case "infinity", "0":
+		return -1
+	}
+	units := []struct {
+		name string
+		d    time.Duration
+	}{{"minutes", time.Minute}, {"minute", time.Minute}, {"min", time.Minute}, {"seconds", time.Second}, {"second", time.Second}, {"sec", time.Second},
+		{"hours", time.Hour}, {"hour", time.Hour}, {"hr", time.Hour}, {"msec", time.Millisecond}, {"ms", time.Millisecond}, {"usec", time.Microsecond},
+		{"us", time.Microsecond}, {"days", 24 * time.Hour}, {"day", 24 * time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"h", time.Hour}, {"d", 24 * time.Hour}}
+	total := time.Duration(0)
+	for s != "" {
+		i := 0
+		for i < len(s) && (s[i] >= '0' && s[i] <= '9' || s[i] == '.') {
+			i++
+		}
+		var n float64
+		if _, err := fmt.Sscanf(s[:i], "%g", &n); err != nil || n > 1e9 {
+			return otherwise
+		}
+		s = strings.TrimLeft(s[i:], " ")
+		unit := time.Second
+		for _, u := range units {
+			if rest, ok := strings.CutPrefix(s, u.name); ok {
+				unit, s = u.d, strings.TrimLeft(rest, " ")
+				break
+			}
+		}
+		if s != "" && (s[0] < '0' || s[0] > '9') {
+			return otherwise
+		}
+		total += time.Duration(n * float64(unit))
+	}
+	return total
+}
