@@ -36,7 +36,7 @@ const (
 // sysd is systemd as PID 1 of the real root.
 type sysd struct {
 	*start
-	console
+	sysdConsole
 	k       *kernel.Kernel
 	pid1    *kernel.Task
 	fs      fsys.FS
@@ -51,21 +51,24 @@ type sysd struct {
 	features    string
 	versionText string
 
-	pending                      []pending
-	seq                          int
-	procs                        map[*systemd.Unit]*kernel.Task
-	steps                        map[*systemd.Unit]int // the unit's last step
-	started                      map[*systemd.Unit]bool
-	skippedUnits                 map[*systemd.Unit]bool
-	doubts                       []string        // what was assumed because it cannot be known
-	loaded                       map[string]bool // modules that modprobe@ units loaded
-	mountedUnits                 map[string]bool // places of mount units that are active
+	pending  []pending
+	seq      int
+	target   *systemd.Unit
+	fellBack bool          // to rescue.target, because the default target cannot be loaded
+	shell    *systemd.Unit // the emergency or rescue shell that took the console
+
+	procs   map[*systemd.Unit]*kernel.Task // main processes
+	steps   map[*systemd.Unit]int          // the unit's last step
+	started map[*systemd.Unit]bool
+
+	doubts []string // what was assumed because it cannot be known
+	unsure string   // why a failure may be none on the real machine; "" when nothing is in doubt
+
+	modules      map[string]bool // that modprobe@ units loaded
+	mountedUnits map[string]bool // places of mount units that are active
+
 	udevd, coldplug, devicesDone bool
 	waitingDevices               []*systemd.Job
-	target                       *systemd.Unit
-	rescue                       string // why the target is not the default one
-	fellBack                     bool
-	shell                        *systemd.Unit // the emergency or rescue shell that took the console
 }
 
 // pending is something that happens later.
@@ -79,7 +82,7 @@ type pending struct {
 func (s *start) systemd(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS) {
 	x := &sysd{start: s, k: k, pid1: pid1, fs: taskFS{pid1, root}, params: cmdline.Parse(k.Options().Cmdline),
 		procs: map[*systemd.Unit]*kernel.Task{}, steps: map[*systemd.Unit]int{}, started: map[*systemd.Unit]bool{},
-		skippedUnits: map[*systemd.Unit]bool{}, loaded: map[string]bool{}, mountedUnits: map[string]bool{},
+		modules: map[string]bool{}, mountedUnits: map[string]bool{},
 		efi: s.c.Firmware == "uefi",
 	}
 	x.host = systemd.Host{Kernel: k.Options().Version, Arch: unitArch(k.Options().Arch)}
@@ -124,7 +127,7 @@ func unitRow(u *systemd.Unit, state string) machine.Set {
 
 // setupConsole reads what decides how much is shown: the command line and system.conf.
 func (x *sysd) setupConsole() {
-	x.console = console{status: statusOn, format: "description", logLevel: logInfo, printk: x.params.LogLevel(), booted: x.kernelStart()}
+	x.sysdConsole = sysdConsole{status: statusOn, format: "description", logLevel: logInfo, printk: x.params.LogLevel(), booted: x.kernelStart()}
 	conf := x.systemConf()
 	if v := conf["StatusUnitFormat"]; v != "" {
 		x.format = v

@@ -334,7 +334,7 @@ func (s *sysd) exists(p string) answer {
 		if p != k.path {
 			continue
 		}
-		if s.loaded[k.module] {
+		if s.modules[k.module] {
 			return yes
 		}
 		if len(s.kconfig) == 0 {

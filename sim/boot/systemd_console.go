@@ -19,8 +19,8 @@ const (
 	statusOn
 )
 
-// console is where systemd's lines go.
-type console struct {
+// sysdConsole is where systemd's lines go.
+type sysdConsole struct {
 	status   showStatus
 	format   string // StatusUnitFormat=: name, description, combined
 	logLevel int    // systemd.log_level=, as in syslog
@@ -40,7 +40,7 @@ const (
 
 // log is a line that systemd logs. Before the journal runs it goes to the kernel's ring buffer, and
 // from there to the console when the kernel's console log level lets it through.
-func (c *console) log(now time.Duration, level int, format string, args ...any) string {
+func (c *sysdConsole) log(now time.Duration, level int, format string, args ...any) string {
 	if c.journald || level > c.logLevel || level >= c.printk {
 		return ""
 	}
@@ -60,7 +60,7 @@ const (
 )
 
 // line is a status line. important ones are failures: they show unless status is off altogether.
-func (c *console) line(word, text string, important bool) string {
+func (c *sysdConsole) line(word, text string, important bool) string {
 	if c.status != statusOn && (!important || c.status == statusNo) {
 		return ""
 	}
@@ -82,7 +82,7 @@ const (
 )
 
 // label is a unit's name in a status line, with its escape sequences.
-func (c *console) label(u *systemd.Unit) string {
+func (c *sysdConsole) label(u *systemd.Unit) string {
 	l := u.Label(c.format)
 	if c.format == "combined" {
 		if id, rest, ok := strings.Cut(l, " - "); ok && id == u.ID {
@@ -94,7 +94,7 @@ func (c *console) label(u *systemd.Unit) string {
 
 // fit shortens a line in its middle. Up to systemd 253 the escape sequences count as columns and may be
 // cut apart, as the recordings show.
-func (c *console) fit(s string) string {
+func (c *sysdConsole) fit(s string) string {
 	if c.version >= 254 {
 		return ellipsize(s, statusColumns, true)
 	}

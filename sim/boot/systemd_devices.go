@@ -65,6 +65,9 @@ func (x *sysd) announce() {
 		here, known := x.devicePresent(p)
 		if !known {
 			x.doubt("whether the machine has %s", p)
+			if !here && x.unsure == "" {
+				x.unsure = "whether the machine has " + p
+			}
 		}
 		if !here {
 			x.waitingDevices = append(x.waitingDevices, j)

@@ -20,20 +20,18 @@ func (x *sysd) end() {
 		return
 	}
 	x.emit(trace.Step{Kind: "systemd.startup-finished", Stage: trace.Userspace, Rule: "systemd(1)",
-		Args:    map[string]string{"target": x.target.ID, "state": string(x.target.State), "units": countStarted(x)},
+		Args:    map[string]string{"target": x.target.ID, "state": string(x.target.State), "units": strconv.Itoa(len(x.facts.Units)), "assumed": strings.Join(x.doubts, "; ")},
 		Console: x.log(x.m.Now(), logInfo, "Startup finished.")})
 	if x.shell != nil {
 		x.repairShell()
 		return
 	}
 	if x.target.State != systemd.Active {
-		x.stop(trace.Userspace, "Dependency failed for "+x.target.Label(x.format)+".")
+		x.conclude("Dependency failed for " + x.target.Label(x.format) + ".")
 		return
 	}
 	x.login()
 }
-
-func countStarted(x *sysd) string { return strconv.Itoa(len(x.facts.Units)) }
 
 // stuck: jobs are left and nothing will happen any more, as with a device that no timeout ends.
 func (x *sysd) stuck(left []*systemd.Job) {
@@ -47,6 +45,16 @@ func (x *sysd) stuck(left []*systemd.Job) {
 	text := "Job " + j.Unit.ID + "/" + string(j.Type) + " running"
 	x.emit(trace.Step{Kind: "systemd.stuck", Stage: trace.Userspace, Rule: "systemd.unit(5) JobTimeoutSec=", Args: map[string]string{"unit": j.Unit.ID, "jobs": strconv.Itoa(len(left))},
 		Cites: j.Why.Cites(), Console: x.line("*     ", text, true)})
+	x.conclude(text)
+}
+
+// conclude ends a start that did not come to its target, with the last words; unknown when what failed
+// rests on something that the image does not say.
+func (x *sysd) conclude(text string) {
+	if x.unsure != "" {
+		x.unknown(trace.Userspace, x.unsure)
+		return
+	}
 	x.stop(trace.Userspace, text)
 }
 
@@ -82,11 +90,12 @@ func (x *sysd) repairShell() {
 	st := trace.Step{Kind: "systemd.repair-shell", Stage: trace.Userspace, Rule: "sulogin(8)", Cause: x.steps[x.shell], Cites: cites,
 		Args: map[string]string{"mode": mode, "prompt": prompt}, Console: head + prompt}
 	x.emit(st)
-	o := trace.Outcome{Verdict: trace.Stops, Stage: trace.Userspace, Message: strings.SplitN(head, ".", 2)[0] + "."}
+	message, _, _ := strings.Cut(head, ".")
 	if x.target.ID == mode+".target" && !x.fellBack {
-		o.Verdict = trace.Works
+		x.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Userspace, Message: message + "."})
+		return
 	}
-	x.m.End(o)
+	x.conclude(message + ".")
 }
 
 // sulogin asks for root's password, or not when there is none; with a locked account nobody gets in.

@@ -154,7 +154,6 @@ func (x *sysd) markStarted(u *systemd.Unit) {
 // skip ends a job whose unit is not meant for this machine or moment. That is no failure.
 func (x *sysd) skip(j *systemd.Job, v verdict) {
 	u := j.Unit
-	x.skippedUnits[u] = true
 	st := x.step("systemd.skipped", j, "systemd.unit(5), CONDITIONS AND ASSERTS")
 	st.Args["condition"] = v.first.String()
 	st.Cites = append(v.cites, st.Cites...)
@@ -447,7 +446,7 @@ func (x *sysd) mainFailed(u *systemd.Unit, c systemd.Command, err error) {
 // serviceEffects are what services of systemd itself change that later conditions look at.
 func (x *sysd) serviceEffects(u *systemd.Unit) {
 	if module, ok := strings.CutPrefix(systemd.Template(u.ID), "modprobe@"); ok && module == ".service" {
-		x.loaded[systemd.Instance(u.ID)] = true
+		x.modules[systemd.Instance(u.ID)] = true
 	}
 	switch u.ID {
 	case "systemd-remount-fs.service":
