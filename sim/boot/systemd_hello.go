@@ -65,7 +65,11 @@ func (x *sysd) identify() {
 	}
 	out.WriteString(x.log(x.m.Now(), logInfo, "Detected virtualization qemu."))
 	out.WriteString(x.log(x.m.Now(), logInfo, "Detected architecture %s.", x.host.Arch))
-	x.emit(trace.Step{Kind: "systemd.start", Rule: "systemd(1)", Cites: cites, Console: out.String(),
+	kind := trace.Kind("systemd.start")
+	if version == "" {
+		kind = "systemd.start-no-version"
+	}
+	x.emit(trace.Step{Kind: kind, Rule: "systemd(1)", Cites: cites, Console: out.String(),
 		Args: map[string]string{"version": version, "exe": x.pid1.Exe, "features": x.features}})
 }
 

@@ -61,7 +61,7 @@ func (x *sysd) startUnit(j *systemd.Job) {
 	// be in active state" - systemd.unit(5)
 	for _, e := range u.Deps(systemd.BindsTo) {
 		if _, after := u.Has(systemd.After, e.To); after && e.To.State != systemd.Active {
-			x.finish(j, systemd.Dependency)
+			x.finishFor(j, systemd.Dependency, e)
 			return
 		}
 	}
@@ -186,7 +186,15 @@ func (x *sysd) assertFailed(j *systemd.Job, v verdict) {
 
 // finish ends a job and tells what else ends with it.
 func (x *sysd) finish(j *systemd.Job, r systemd.JobResult) {
+	x.finishFor(j, r, systemd.Edge{})
+}
+
+// finishFor is finish with the dependency that decided.
+func (x *sysd) finishFor(j *systemd.Job, r systemd.JobResult, because systemd.Edge) {
 	for i, e := range x.mgr.Finish(j, r) {
+		if i == 0 && because.To != nil {
+			e.Cause, e.Why = because.To, because.Why
+		}
 		if i > 0 || r == systemd.Dependency || r == systemd.Skipped {
 			x.dependencyFailed(e)
 		}
