@@ -14,6 +14,7 @@ const views = [
   ["medium-en", "en/lab/#v1&src=deb&step=18", { width: 900, height: 800 }],
   ["home-en", "en/", {}],
   ["home-zh", "zh/", { zh: true, width: 390, height: 844 }],
+  ["home-dark", "zh/", { zh: true, dark: true }],
   ["embed-zh", "embed.html#v1&src=alpine&lang=zh&step=15", { width: 640, height: 560 }],
 ];
 const server = await serve();

@@ -436,6 +436,7 @@ export class BootPath extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    this.#resize(this.getBoundingClientRect().width);
     this.#observer.observe(this);
     loadFonts(this.#base);
     if (this.controls === "lab") void loadSamples(this.#base).then((s) => (this.samples = s));
@@ -461,6 +462,7 @@ export class BootPath extends LitElement {
   }
 
   override updated(): void {
+    this.toggleAttribute("filled", this.inspection !== null || this.steps.length > 0);
     const wanted = this.src ?? (this.scenario ? `scenario:${this.scenario}` : null);
     if (wanted !== this.#opened) {
       this.#opened = wanted;
@@ -555,7 +557,7 @@ export class BootPath extends LitElement {
     const narrow = this.layout === "narrow";
     const cites = this.kernelCites ?? step?.cites ?? [];
     const list = html`<bp-steps .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .messages=${this.messages}></bp-steps>`;
-    const card = html`<bp-card .lang=${lang} .step=${step} .cause=${steps[step?.cause ?? -1]} .messages=${this.messages} .cite=${this.kernelCites ? -1 : this.cite}></bp-card>`;
+    const card = html`<bp-card .lang=${lang} .step=${step} .cause=${steps[step?.cause ?? -1]} .messages=${this.messages} .cite=${this.kernelCites ? -1 : this.cite} .brief=${narrow}></bp-card>`;
     const screen = html`<bp-console .lang=${lang} .steps=${steps} .at=${this.at} .titled=${wide}></bp-console>`;
     const panes: Tab[] = wide ? ["evidence", "state"] : ["console", "evidence", "state"];
     const tab = panes.includes(this.tab) ? this.tab : panes[0] ?? "evidence";
@@ -563,7 +565,8 @@ export class BootPath extends LitElement {
         aria-selected=${t === tab} tabindex=${t === tab ? 0 : -1} @click=${() => (this.tab = t)}>${this.#say(`${t}.title`)}${this.#count(t, cites.length, step)}</button>`)}
         ${narrow ? html`<button class="open-list" @click=${() => (this.list = true)}>${icon("list")}${this.#say("steps.open")}</button>` : nothing}</div>
       <div class="pane" id="pane" role="tabpanel" aria-labelledby="tab-${tab}">${
-        tab === "evidence" ? html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds}></bp-evidence>`
+        tab === "evidence" ? html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds}></bp-evidence>
+          ${this.kernelCites ? nothing : html`<bp-state .lang=${lang} .tables=${tape.tables} .step=${step} .only=${true}></bp-state>`}`
         : tab === "state" ? html`<bp-state .lang=${lang} .tables=${tape.tables} .step=${step}></bp-state>` : screen}</div></div>`;
     const transport = this.controls === "none" ? nothing : html`<bp-transport ?compact=${narrow} .lang=${lang} .at=${this.at} .count=${steps.length} .time=${step?.at ?? 0} .playing=${this.playing}
       .speed=${this.speed} .tools=${this.link !== "" || this.controls === "lab"} .linked=${this.linked}></bp-transport>`;
@@ -609,7 +612,7 @@ export class BootPath extends LitElement {
       bp-rail, bp-verdict, bp-image-bar, bp-transport { flex: none; }
       bp-opener, .blank { flex: 1; min-height: 0; }
       .main { flex: 1; min-height: 0; display: grid; }
-      .wide .main { grid-template-columns: minmax(230px, 0.62fr) minmax(360px, 1.1fr) minmax(400px, 1fr); }
+      .wide .main { grid-template-columns: minmax(230px, 0.52fr) minmax(360px, 1fr) minmax(400px, 1.06fr); }
       .medium .main { grid-template-columns: 240px minmax(0, 1fr); }
       .main > * { min-width: 0; min-height: 0; }
       .main > * + * { border-left: 1px solid var(--rule); }
@@ -619,6 +622,7 @@ export class BootPath extends LitElement {
       .side { display: flex; flex-direction: column; min-height: 0; }
       .pane { flex: 1; min-height: 0; overflow: auto; overscroll-behavior: contain; display: flex; flex-direction: column; }
       .pane > bp-console { flex: 1; }
+      .pane > bp-evidence, .pane > bp-state { flex: none; }
       .tabs { display: flex; gap: 4px; padding: 0 12px; border-bottom: 1px solid var(--rule); min-height: 34px; flex: none; }
       .tabs button { padding: 0 6px; min-height: 34px; color: var(--ink-2); border-bottom: 2px solid transparent; margin-bottom: -1px; }
       .tabs button[aria-selected="true"] { color: var(--ink); font-weight: 650; border-bottom-color: var(--ink); }

@@ -1,9 +1,10 @@
-// Where a moment lies on the rail: logarithmic in modelled time, so that a firmware's microseconds and
-// seconds of services both have room; a stage that would vanish is widened, and the axis with it.
+// Where a moment lies on the rail. Two scales: "steps" gives every step a place and shrinks pauses
+// logarithmically, so that microseconds of firmware and seconds of a boot menu both have room; "time" is
+// modelled time as it is.
 import type { Segment } from "./tape";
 import type { Step } from "./wire.gen";
 
-export type Scale = "log" | "even";
+export type Scale = "steps" | "time";
 
 export interface Band extends Segment {
   left: number; // fractions of the rail's width
@@ -15,52 +16,29 @@ export interface Tick {
   ns: number;
 }
 
-/** The part of a run's length below which time is shown linearly. */
-const linear = 1 / 2000;
+/** Pauses of this part of the run or less count hardly more than a step. */
+const shortPause = 1 / 1000;
+/** How much a doubling of a pause widens it, in steps. */
+const perDoubling = 0.9;
 
 export class Timeline {
-  readonly bands: Band[] = [];
-  readonly ticks: Tick[] = [];
+  readonly bands: Band[];
+  readonly ticks: Tick[];
   readonly #x: number[];
 
-  constructor(steps: readonly Step[], segs: readonly Segment[], scale: Scale, minimum: number, total?: number) {
-    const end = total ?? steps.at(-1)?.at ?? 0;
-    const even = scale === "even" || end === 0;
-    const unit = Math.max(end * linear, 1);
-    const raw = (i: number) =>
-      even ? i / Math.max(1, steps.length) : Math.log1p((steps[i]?.at ?? end) / unit) / Math.log1p(end / unit);
-    // Natural borders of the bands, then no band narrower than the minimum.
-    const last = even ? 1 : raw(steps.length - 1);
-    const border = segs.map((s) => raw(s.from)).concat(last);
-    const widths = segs.map((_, i) => (border[i + 1] ?? last) - (border[i] ?? 0));
-    const grown = widths.map((w) => Math.max(w, minimum));
-    const shrink = last / Math.max(grown.reduce((a, b) => a + b, 0), Number.EPSILON);
-    let x = 0;
-    segs.forEach((s, i) => {
-      const w = (grown[i] ?? 0) * shrink;
-      this.bands.push({ ...s, left: x, right: x + w });
-      x += w;
+  /** Ticks keep a gap from each other, and the last part of the axis is kept free of them; both are fractions. */
+  constructor(steps: readonly Step[], segs: readonly Segment[], scale: Scale, gap: number, kept: number) {
+    const end = steps.at(-1)?.at ?? 0;
+    const places = scale === "time" && end > 0 ? steps.map((s) => s.at) : unfold(steps, end);
+    const full = scale === "time" && end > 0 ? end * 1.01 : (places.at(-1) ?? 0) + 1;
+    this.#x = places.map((p) => p / full);
+    this.bands = segs.map((s, i) => {
+      const next = segs[i + 1];
+      return { ...s, left: this.x(s.from), right: next ? this.x(next.from) : 1 };
     });
-    const place = (r: number, i: number): number => {
-      const b = this.bands[i];
-      const w = widths[i] ?? 0;
-      if (!b) return 0;
-      return b.left + (w > 0 ? Math.min(1, Math.max(0, (r - (border[i] ?? 0)) / w)) : 0) * (b.right - b.left);
-    };
-    this.#x = steps.map((s) => {
-      const i = segs.findIndex((g) => s.seq <= g.to);
-      const b = this.bands[i];
-      const w = widths[i] ?? 0;
-      if (b && w === 0) return b.left + ((s.seq - b.from + 0.5) / (b.to - b.from + 1)) * (b.right - b.left);
-      return place(raw(s.seq), i);
-    });
-    if (even) return;
-    for (let ns = 1e3; ns <= end; ns *= 10) {
-      const r = Math.log1p(ns / unit) / Math.log1p(end / unit);
-      const i = border.findIndex((b, k) => r >= b && r <= (border[k + 1] ?? 1));
-      const at = place(r, Math.min(Math.max(i, 0), segs.length - 1));
-      if (at > 0.02 && at < 0.99) this.ticks.push({ at, ns });
-    }
+    const wanted = scale === "time" ? round(end).map((ns) => ({ at: ns / full, ns })) : this.bands.map((b) => ({ at: b.left, ns: steps[b.from]?.at ?? 0 }));
+    this.ticks = [];
+    for (const t of wanted) if (t.at - (this.ticks.at(-1)?.at ?? -1) >= gap && t.at <= 1 - kept) this.ticks.push(t);
   }
 
   /** The place of step n, a fraction of the rail's width. */
@@ -79,4 +57,21 @@ export class Timeline {
     }
     return lo > 0 && x - (this.#x[lo - 1] ?? 0) < (this.#x[lo] ?? 0) - x ? lo - 1 : lo;
   }
+}
+
+function unfold(steps: readonly Step[], end: number): number[] {
+  let x = 0.5;
+  return steps.map((s, i) => {
+    const before = steps[i - 1];
+    if (before) x += 1 + perDoubling * Math.log2(1 + (s.at - before.at) / Math.max(end * shortPause, 1));
+    return x - (i === 0 ? 0.5 : 0);
+  });
+}
+
+/** Round moments between 0 and end, about ten of them. */
+function round(end: number): number[] {
+  if (end <= 0) return [];
+  const power = 10 ** Math.floor(Math.log10(end / 8));
+  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => end / s <= 10) ?? end;
+  return Array.from({ length: Math.floor(end / step) + 1 }, (_, i) => i * step);
 }

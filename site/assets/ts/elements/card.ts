@@ -8,12 +8,13 @@ import { icon, Part, stageColour } from "./base";
 export class BpCard extends Part {
   static override properties = {
     ...Part.properties,
-    step: { attribute: false }, cause: { attribute: false }, messages: { attribute: false }, cite: { attribute: false },
+    step: { attribute: false }, cause: { attribute: false }, messages: { attribute: false }, cite: { attribute: false }, brief: { attribute: false },
   };
   declare step: Step | undefined;
   declare cause: Step | undefined;
   declare messages: Messages;
   declare cite: number;
+  declare brief: boolean; // evidence and state are named elsewhere
 
   constructor() {
     super();
@@ -21,6 +22,7 @@ export class BpCard extends Part {
     this.cause = undefined;
     this.messages = {};
     this.cite = 0;
+    this.brief = false;
   }
 
   static override styles = [
@@ -53,7 +55,7 @@ export class BpCard extends Part {
       <p class="over"><span class="stage">${this.say(`stage.${s.stage}`)}</span><span>${s.actor}</span><span class="mono">${this.say("card.at", { time: format.time(s.at) })}</span></p>
       <h2>${w.title}</h2>
       <p class="text ${w.missing ? "missing" : ""}">${w.text}</p>
-      <dl>${this.#why(s)}${s.rule ? html`<dt>${this.say("card.rule")}</dt><dd lang="en">${s.rule}</dd>` : nothing}${this.#cites(s)}${this.#changes(s.changes ?? [])}</dl>
+      <dl>${this.#why(s)}${s.rule ? html`<dt>${this.say("card.rule")}</dt><dd lang="en">${s.rule}</dd>` : nothing}${this.brief ? nothing : html`${this.#cites(s)}${this.#changes(s.changes ?? [])}`}</dl>
     </div>`;
   }
 

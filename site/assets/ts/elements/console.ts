@@ -12,6 +12,7 @@ export class BpConsole extends Part {
   declare copied: boolean;
   declare titled: boolean;
   #printing: readonly Step[] = []; // the steps that print
+  #observer = new ResizeObserver(() => this.#toEnd()); // the card above grows and shrinks
 
   constructor() {
     super();
@@ -29,8 +30,7 @@ export class BpConsole extends Part {
       .bar .icon { margin-left: auto; min-width: 28px; height: 24px; color: var(--ink-2); }
       .out { flex: 1; min-height: 0; overflow: auto; padding: 4px 0 12px; overscroll-behavior: contain; }
       pre { margin: 0; font: 400 0.8125rem/1.5 var(--mono); font-variant-ligatures: none; white-space: pre-wrap; overflow-wrap: anywhere; padding: 0 20px; tab-size: 8; color: var(--ink); }
-      .chunk { border-left: 3px solid transparent; margin-left: -12px; padding-left: 9px; display: block; }
-      .chunk.now { border-left-color: var(--c); }
+      .chunk.now { background: color-mix(in oklab, var(--c) 18%, transparent); }
       .page { display: block; border-top: 1px dashed var(--rule-2); margin: 8px 0; }
       .empty { padding: 4px 20px; color: var(--ink-2); }
       .bold { font-weight: 700; } .italic { font-style: italic; } .underline { text-decoration: underline; } .dim { color: var(--ink-2); } .reverse { background: var(--ink); color: var(--sunken); }
@@ -65,9 +65,8 @@ export class BpConsole extends Part {
   }
 
   #chunk(s: Step) {
-    const text = (s.console ?? "").replace(/\r?\n$/, "");
     return html`<span class="chunk ${s.seq === this.at ? "now" : ""}" style="--c:${stageColour(s.stage)}" @click=${() => this.#pick(s)}>${
-      pieces(text).map((p) => p.text.split("\f").map((t, i) => html`${i > 0 ? html`<span class="page"></span>` : nothing}${p.classes ? html`<span class=${p.classes}>${t}</span>` : t}`))}</span>`;
+      pieces(s.console ?? "").map((p) => p.text.split("\f").map((t, i) => html`${i > 0 ? html`<span class="page"></span>` : nothing}${p.classes ? html`<span class=${p.classes}>${t}</span>` : t}`))}</span>`;
   }
 
   /** A click goes to the step that printed the line, unless it ends a selection. */
@@ -77,9 +76,22 @@ export class BpConsole extends Part {
   }
 
   override updated(changed: Map<string, unknown>): void {
-    if (!changed.has("at") && !changed.has("steps")) return;
+    if (changed.has("at") || changed.has("steps")) this.#toEnd();
+  }
+
+  #toEnd(): void {
     const out = this.renderRoot.querySelector(".out");
     if (out) out.scrollTop = out.scrollHeight;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#observer.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#observer.disconnect();
   }
 
   async #copy(): Promise<void> {

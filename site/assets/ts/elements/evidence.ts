@@ -37,7 +37,7 @@ export class BpEvidence extends Part {
   declare chosen: View | null;
   declare columns: number;
   #asked = "";
-  #observer = new ResizeObserver(([e]) => (this.columns = (e?.contentRect.width ?? 0) < 470 ? 8 : 16));
+  #observer = new ResizeObserver(([e]) => (this.columns = (e?.contentRect.width ?? 0) < 545 ? 8 : 16));
 
   constructor() {
     super();
@@ -67,19 +67,20 @@ export class BpEvidence extends Part {
       .dump { font: 400 0.75rem/1.55 var(--mono); font-variant-ligatures: none; padding: 4px 16px; overflow-x: auto; background: var(--sunken); border-block: 1px solid var(--rule); }
       .row { display: flex; white-space: pre; width: max-content; }
       .off { color: var(--ink-2); padding-right: 1.2em; user-select: none; }
-      .b { padding: 0 0.28em; }
+      .b { padding: 0 0.25em; }
       .b:nth-child(8n + 2):not(:nth-child(2)) { margin-left: 0.6em; }
       .asc { padding-left: 1em; }
       .z { color: var(--rule-2); }
       .in { background: color-mix(in oklab, var(--c) 16%, transparent); }
-      .in.sel { background: var(--c); color: var(--on-stage); }
+      .in.sel { background: color-mix(in oklab, var(--c) 30%, transparent); }
+      .in.sel.few { background: var(--c); color: var(--on-stage); }
       .more { display: block; width: 100%; font-size: var(--t1); color: var(--ink-2); padding: 2px 0; min-height: 24px; font-family: var(--sans); }
       .more:hover { color: var(--ink); }
       .dump pre { margin: 0; font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
       table { width: 100%; border-collapse: collapse; font-size: var(--t1); }
       th { text-align: left; font-weight: 600; color: var(--ink-2); padding: 6px 8px 4px 0; }
       td { padding: 0 8px 0 0; border-top: 1px solid var(--rule); vertical-align: baseline; height: 24px; }
-      td:first-child, th:first-child { padding-left: 16px; }
+      td:first-child, th:first-child { padding-left: 16px; width: 1%; }
       td:last-child, th:last-child { padding-right: 16px; }
       td.v { font-family: var(--mono); overflow-wrap: anywhere; }
       tr.sel td { background: color-mix(in oklab, var(--c) 12%, var(--paper)); }
@@ -181,12 +182,12 @@ export class BpEvidence extends Part {
   #hex(bytes: Uint8Array, off: number, s: Span) {
     const digits = Math.max(8, (off + bytes.length).toString(16).length);
     const out: TemplateResult[] = [];
-    const marks = ["", "in", "in sel"];
+    const marks = ["", "in", s.len <= 64 ? "in sel few" : "in sel"];
     for (let r = 0; r < bytes.length; r += this.columns) {
       const row = [...bytes.subarray(r, r + this.columns)];
       const cells = row.map((b, i) => html`<span class="b ${marks[this.#mark(off + r + i, s)]} ${b === 0 ? "z" : ""}">${b.toString(16).padStart(2, "0")}</span>`);
       const chars = row.map((b, i) => html`<span class="${marks[this.#mark(off + r + i, s)]} ${b < 32 || b > 126 ? "z" : ""}">${b < 32 || b > 126 ? "·" : String.fromCharCode(b)}</span>`);
-      const pad = "    ".repeat(0) + (row.length < this.columns ? " ".repeat((this.columns - row.length) * 2) : "");
+      const pad = (row.length < this.columns ? " ".repeat((this.columns - row.length) * 2) : "");
       out.push(html`<div class="row"><span class="off">${(off + r).toString(16).padStart(digits, "0")}</span>${cells}${pad}<span class="asc" aria-hidden="true">${chars}</span></div>`);
     }
     return out;
@@ -197,7 +198,7 @@ export class BpEvidence extends Part {
     const a = Math.max(0, s.off - off);
     const z = Math.min(bytes.length, s.off + s.len - off);
     const clean = (b: Uint8Array) => d.decode(b).replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "·");
-    return html`<pre>${clean(bytes.subarray(0, a))}<span class="in sel">${clean(bytes.subarray(a, z))}</span>${clean(bytes.subarray(z))}</pre>`;
+    return html`<pre>${clean(bytes.subarray(0, a))}<span class="in sel ${s.len <= 64 ? "few" : ""}">${clean(bytes.subarray(a, z))}</span>${clean(bytes.subarray(z))}</pre>`;
   }
 
   #fields() {

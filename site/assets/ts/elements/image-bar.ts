@@ -33,8 +33,9 @@ export class BpImageBar extends Part {
       .name { font-weight: 650; display: inline-flex; align-items: center; gap: 5px; min-height: 26px; font-size: 1rem; overflow-wrap: anywhere; max-width: 100%; }
       .name svg { color: var(--ink-2); }
       .kind { font-weight: 600; }
-      .cite { display: inline-flex; vertical-align: -4px; min-width: 24px; height: 22px; }
+      .cite { display: inline-grid; margin-left: 2px; vertical-align: -4px; min-width: 24px; height: 22px; }
       .second { flex-basis: 100%; font-size: var(--t1); color: var(--ink-2); display: flex; flex-wrap: wrap; gap: 0 14px; font-variant-numeric: tabular-nums; }
+      @media (max-width: 560px) { .more { display: none; } }
       details { display: inline-block; position: relative; }
       summary { cursor: pointer; min-height: 20px; list-style: none; text-decoration: underline; text-decoration-color: var(--rule-2); text-underline-offset: 3px; }
       summary::-webkit-details-marker { display: none; }
@@ -59,7 +60,7 @@ export class BpImageBar extends Part {
         <span class="second">${i ? html`<span title=${`${format.exact(this.read, this.lang)} / ${format.exact(i.size, this.lang)}`}>${
           i.origin ? this.say("bar.slice", { kept: format.size(i.size), name: `${i.origin.name} (${format.size(i.origin.size)})` })
             : this.say("bar.read", { read: format.size(this.read), of: format.size(i.size), size: format.size(i.size) })} · ${this.say("bar.uploaded")}</span>
-          <span>${i.formats.join(" → ")}</span>${i.os?.pretty_name ? html`<span>${i.os.pretty_name}</span>` : nothing}${this.#notes(i)}` : nothing}</span>
+          <span class="more">${i.formats.join(" → ")}</span>${i.os?.pretty_name ? html`<span class="more">${i.os.pretty_name}</span>` : nothing}${this.#notes(i)}` : nothing}</span>
       </div>
       ${i ? html`<div class="how">${i.kind === "system" ? this.#firmware() : i.kind === "application" ? this.#container(i) : nothing}${
         i.kind === "other" ? nothing : html`<bp-what-if .lang=${this.lang} .kind=${i.kind} .settings=${this.settings} .facts=${this.facts}></bp-what-if>`}</div>` : nothing}`;

@@ -6,9 +6,9 @@ import { Timeline, type Scale } from "../timeline";
 import type { Outcome, Step } from "../wire.gen";
 import { icon, Part, stageColour } from "./base";
 
-const rowStep = 4; // px between stacked marks
-const rows = 5;
-const mark = 3; // px
+const rowStep = 5; // px between stacked marks
+const rows = 4;
+const mark = 4; // px
 
 /** The run as a whole: stages as bands, steps as marks, time below; dragging or arrows move in it. */
 export class BpRail extends Part {
@@ -34,7 +34,7 @@ export class BpRail extends Part {
     this.at = 0;
     this.outcome = null;
     this.label = "";
-    this.scale = "log";
+    this.scale = "steps";
     this.width = 0;
   }
 
@@ -42,10 +42,10 @@ export class BpRail extends Part {
     ...Part.styles,
     css`
       :host { display: block; padding: 8px 16px 0; user-select: none; -webkit-user-select: none; }
-      .track { position: relative; height: 62px; cursor: crosshair; touch-action: pan-y; }
+      .track { position: relative; height: 63px; cursor: crosshair; touch-action: pan-y; }
       .band { position: absolute; top: 0; height: 18px; border-radius: 2px; color: var(--on-stage); font-size: var(--t1); line-height: 18px;
-        font-weight: 600; padding: 0 5px; overflow: hidden; white-space: nowrap; text-overflow: clip; opacity: 0.42; }
-      .band.done, .band.now { opacity: 1; }
+        font-weight: 600; padding: 0 5px; overflow: hidden; white-space: nowrap; background: var(--c); }
+      .band.ahead { background: color-mix(in oklab, var(--c) 20%, var(--paper)); color: var(--ink); font-weight: 400; }
       svg.marks { position: absolute; left: 0; top: 22px; overflow: visible; }
       .axis { position: absolute; left: 0; right: 0; top: 45px; border-top: 1px solid var(--rule); height: 16px; font-size: 11px; color: var(--ink-2); }
       .tick { position: absolute; top: 0; padding-left: 3px; border-left: 1px solid var(--rule); line-height: 16px; white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -71,7 +71,7 @@ export class BpRail extends Part {
 
   override willUpdate(changed: Map<string, unknown>): void {
     if (["steps", "segs", "scale", "width"].some((k) => changed.has(k)) && this.steps.length > 0) {
-      this.#line = new Timeline(this.steps, this.segs, this.scale, 8 / Math.max(this.#inner(), 100));
+      this.#line = new Timeline(this.steps, this.segs, this.scale, 56 / Math.max(this.#inner(), 100), 180 / Math.max(this.#inner(), 100));
     }
   }
 
@@ -90,14 +90,14 @@ export class BpRail extends Part {
           const state = this.at > b.to ? "done" : this.at >= b.from ? "now" : "ahead";
           const name = this.say(`stage.${b.stage}`);
           return html`<div class="band ${state} moves" title=${name}
-            style="left:${pct(b.left)};width:calc(${pct(b.right - b.left)} - 1px);background:${stageColour(b.stage)}">${this.#fits(name, b.right - b.left) ? name : ""}</div>`;
+            style="left:${pct(b.left)};width:max(3px, ${pct(b.right - b.left)} - 1px);--c:${stageColour(b.stage)}">${this.#fits(name, b.right - b.left) ? name : ""}</div>`;
         })}
         ${guard([line, this.width], () => this.#marks(line))}
         <div class="axis" aria-hidden="true">${line.ticks.map((t) => html`<span class="tick" style="left:${pct(t.at)}">${format.time(t.ns)}</span>`)}</div>
         ${this.#flag(line)}
         <div class="cursor" style="left:${pct(line.x(this.at))}"></div>
-        <button class="scale" @pointerdown=${(e: Event) => e.stopPropagation()} @click=${() => (this.scale = this.scale === "log" ? "even" : "log")}>${
-          this.say(this.scale === "log" ? "rail.scale.log" : "rail.scale.even")}</button>
+        <button class="scale" @pointerdown=${(e: Event) => e.stopPropagation()} @click=${() => (this.scale = this.scale === "steps" ? "time" : "steps")}>${
+          this.say(`rail.scale.${this.scale}`)}</button>
       </div>`;
   }
 
@@ -106,7 +106,7 @@ export class BpRail extends Part {
     return wide + 8 <= fraction * this.#inner();
   }
 
-  /** Steps at one place are stacked, so that every step is seen. One path a stage keeps thousands cheap. */
+  /** Steps at one place are stacked, so that every step is seen. One path for a stage keeps thousands cheap. */
   #marks(line: Timeline) {
     const taken = new Map<number, number>();
     const paths = new Map<string, string>();
@@ -114,7 +114,7 @@ export class BpRail extends Part {
       const column = Math.round((line.x(s.seq) * this.#inner()) / (mark + 1));
       const row = Math.min(taken.get(column) ?? 0, rows - 1);
       taken.set(column, row + 1);
-      const x = column * (mark + 1) - mark / 2;
+      const x = column * (mark + 1) - 1;
       paths.set(s.stage, `${paths.get(s.stage) ?? ""}M${x} ${rows * rowStep - row * rowStep}h${mark}v-${mark}h-${mark}z`);
     }
     return html`<svg class="marks" aria-hidden="true" width="1" height="22">${[...paths].map(

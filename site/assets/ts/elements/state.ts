@@ -26,14 +26,16 @@ const natural = new Intl.Collator("en", { numeric: true });
 
 /** The state tables after the current step; what the step changed is marked and comes first. */
 export class BpState extends Part {
-  static override properties = { ...Part.properties, tables: { attribute: false }, step: { attribute: false }, stage: { attribute: false } };
+  static override properties = { ...Part.properties, tables: { attribute: false }, step: { attribute: false }, only: { attribute: false } };
   declare tables: Tables;
   declare step: Step | undefined;
+  declare only: boolean; // rows that the step changes, nothing else
 
   constructor() {
     super();
     this.tables = {};
     this.step = undefined;
+    this.only = false;
   }
 
   static override styles = [
@@ -66,10 +68,12 @@ export class BpState extends Part {
   override render() {
     const changes = this.step?.changes ?? [];
     const touched = new Set(changes.map((c) => c.table));
-    const shown = order.filter((t) => touched.has(t) || Object.keys(this.tables[t] ?? {}).length > 0);
+    const shown = order.filter((t) => touched.has(t) || !this.only && Object.keys(this.tables[t] ?? {}).length > 0);
+    if (this.only && shown.length === 0) return nothing;
     if (shown.length === 0) return html`<p class="note">${this.say("state.empty")}</p>`;
     shown.sort((a, b) => Number(touched.has(b)) - Number(touched.has(a)));
     return html`<div style="--c:${stageColour(this.step?.stage ?? "kernel")}">
+      ${this.only ? html`<p class="note">${this.say("state.changed")}</p>` : nothing}
       ${changes.length === 0 ? html`<p class="note">${this.say("state.nothing")}</p>` : nothing}
       ${shown.map((t) => this.#table(t, this.tables[t] ?? {}, changes.filter((c) => c.table === t)))}</div>`;
   }
@@ -79,12 +83,12 @@ export class BpState extends Part {
     const before = new Map<string, Row | undefined>();
     for (const c of changes) if (!before.has(c.id)) before.set(c.id, c.before);
     const gone = [...before].filter(([id, was]) => was && !rows[id]);
-    const ids = [...Object.keys(rows), ...gone.map(([id]) => id)].sort(natural.compare);
+    const ids = [...Object.keys(rows), ...gone.map(([id]) => id)].filter((id) => !this.only || before.has(id)).sort(natural.compare);
     const all = ids.map((id) => rows[id] ?? before.get(id) ?? {});
     const used = columns[t].filter((c) => all.some((r) => r[c]));
     const extra = [...new Set(all.flatMap(Object.keys))].filter((c) => !columns[t].includes(c) && c !== idName[t] && c !== "id").sort();
     const cols = [...used, ...extra];
-    return html`<section><h3>${this.say(`table.${t}`)}<span class="n">${Object.keys(rows).length}</span></h3><div class="scroll"><table>
+    return html`<section><h3>${this.say(`table.${t}`)}<span class="n">${this.only ? "" : Object.keys(rows).length}</span></h3><div class="scroll"><table>
       <thead><tr><th>${idName[t]}</th>${cols.map((c) => html`<th class=${c === "size" ? "num" : ""}>${c}</th>`)}</tr></thead>
       <tbody>${ids.map((id) => this.#row(id, cols, rows[id], before.has(id), before.get(id)))}</tbody></table></div></section>`;
   }

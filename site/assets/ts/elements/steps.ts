@@ -38,7 +38,6 @@ export class BpSteps extends Part {
       .stage svg { transition: transform 100ms; }
       .stage[aria-expanded="false"] svg { transform: rotate(-90deg); }
       .stage .n { margin-left: auto; color: var(--ink-2); font-weight: 400; font-variant-numeric: tabular-nums; }
-      li.step { content-visibility: auto; contain-intrinsic-height: auto 25px; }
       .go { display: grid; grid-template-columns: 44px 1fr; width: 100%; min-height: 25px; padding: 2px 12px 2px 0; line-height: 1.4; align-items: baseline; border-left: 3px solid transparent; }
       .go .n { text-align: right; padding-right: 10px; font-size: var(--t1); color: var(--ink-2); font-variant-numeric: tabular-nums; }
       .go:hover { background: var(--sunken); }
@@ -90,7 +89,7 @@ export class BpSteps extends Part {
     now.setAttribute("aria-current", "step");
     const button = now.querySelector("button");
     button?.setAttribute("tabindex", "0");
-    if (changed.has("at") || changed.has("steps")) this.#reveal(now);
+    if (["at", "steps", "messages"].some((k) => changed.has(k))) this.#reveal(now);
     // Arrow keys in the list take the focus along.
     if (this.shadowRoot?.activeElement?.classList.contains("go")) button?.focus({ preventScroll: true });
   }

@@ -9,7 +9,7 @@ export class BpTransport extends Part {
   static override properties = {
     ...Part.properties,
     at: { attribute: false }, count: { attribute: false }, time: { attribute: false }, playing: { attribute: false }, speed: { attribute: false },
-    compact: { attribute: false, type: Boolean }, tools: { attribute: false }, linked: { attribute: false },
+    compact: { type: Boolean, reflect: true }, tools: { attribute: false }, linked: { attribute: false },
   };
   declare at: number;
   declare count: number;
