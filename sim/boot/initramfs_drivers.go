@@ -40,8 +40,8 @@ func (in *shProcess) modprobe(words []string) ctl {
 			}
 			continue
 		}
-		if x.mods.builtin(moduleName(w)) == unknown && x.unsure == "" {
-			x.unsure = "whether this kernel has " + w + " built in: the image has no modules.builtin for " + x.version
+		if x.mods.builtin(moduleName(w)) == unknown && x.noDriver == "" {
+			x.noDriver = "whether this kernel has " + w + " built in: the image has no modules.builtin for " + x.version
 		}
 		in.status = 1
 		if !strings.Contains(flags, "q") && !strings.Contains(in.vars["MODPROBE_OPTIONS"], "q") {

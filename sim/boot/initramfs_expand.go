@@ -418,7 +418,11 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 	if fi, ok := in.x.virtual(name); ok {
 		return fi, nil
 	}
-	return in.x.pid1.Stat(name)
+	fi, err := in.x.pid1.Stat(name)
+	if err != nil && strings.HasPrefix(name, "/dev/") {
+		in.x.doubt("")
+	}
+	return fi, err
 }
 
 // readFile reads a file, made up by the kernel or not.

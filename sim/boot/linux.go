@@ -47,6 +47,7 @@ type linux struct {
 	mods     *modules
 	hw       []*hardware
 	initrd   fsys.FS           // what was unpacked, nil without an initramfs
+	noDriver string            // why a driver may be built in that the run did without; "" when nothing is in doubt
 	unsure   string            // why a device may exist that the run did not find; "" when nothing is in doubt
 	searched map[string]string // what blkid was asked, and its answer
 	udevd    bool              // runs

@@ -49,8 +49,8 @@ func (x *linux) probe(have func(module string) answer, by string) {
 	for _, h := range x.hw {
 		for h.bound < len(h.chain) {
 			a := have(h.chain[h.bound].module)
-			if a == unknown && x.unsure == "" {
-				x.unsure = fmt.Sprintf("whether this kernel has the driver %s built in: the image has neither modules.builtin nor a configuration for %s", h.chain[h.bound].module, x.version)
+			if a == unknown && x.noDriver == "" {
+				x.noDriver = fmt.Sprintf("whether this kernel has the driver %s built in: the image has neither modules.builtin nor a configuration for %s", h.chain[h.bound].module, x.version)
 			}
 			if a != yes {
 				break
@@ -187,9 +187,17 @@ func (x *linux) lookup(name, value string) (blockDevice, bool) {
 	return blockDevice{}, false
 }
 
-// doubt notes that a device may be there although the lookup did not find it.
+// doubt notes, when a search found nothing, that the device may be there all the same: a driver may be
+// built in of which the image does not say so, or a volume has names that cannot be read.
 func (x *linux) doubt(tag string) {
-	if x.unsure != "" || tag == "PARTUUID" || tag == "PARTLABEL" {
+	if x.unsure != "" {
+		return
+	}
+	if x.noDriver != "" && len(x.k.Devices()) == 0 {
+		x.unsure = x.noDriver
+		return
+	}
+	if tag == "PARTUUID" || tag == "PARTLABEL" {
 		return
 	}
 	for _, b := range x.blockDevices() {

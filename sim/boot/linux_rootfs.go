@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
 )
 
@@ -48,8 +49,11 @@ func (x *linux) nameToDev(root string) (blockDevice, bool) {
 		return x.lookup(tag, value)
 	case strings.HasPrefix(root, "/dev/"):
 		name := strings.ReplaceAll(strings.TrimPrefix(root, "/dev/"), "/", "!")
-		return x.device(name)
+		if b, ok := x.device(name); ok {
+			return b, true
+		}
 	}
+	x.doubt(tag)
 	return blockDevice{}, false
 }
 
@@ -138,16 +142,40 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 		flags = kernel.MS_RDONLY
 	}
 	x.m.Wait(costMount)
-	if err := x.pid1.Mount("/dev/"+dev.name, "/root", fstype, flags, ""); err != nil {
+	x.rootNode(dev.name)
+	if err := x.pid1.Mount("/dev/root", "/root", fstype, flags, ""); err != nil {
 		x.unknown(x.stage(), "why the kernel cannot mount /dev/"+dev.name+": "+err.Error())
 		return false
 	}
 	x.mounted(dev, fstype, x.params.ReadOnly())
 	x.facts.Root = "/dev/" + dev.name
 	x.pid1.Chdir("/root")
+	if x.mods.config["CONFIG_DEVTMPFS_MOUNT"] == "y" {
+		if x.pid1.Mount("devtmpfs", "dev", "devtmpfs", kernel.MS_SILENT, "") == nil {
+			x.emit("linux.devtmpfs", kernInfo, "devtmpfs: mounted", map[string]string{}, "drivers/base/devtmpfs.c, devtmpfs_mount", nil)
+		}
+	}
 	x.pid1.MoveMount(".", "/")
 	x.pid1.Chroot(".")
 	return true
+}
+
+// rootNode makes what the kernel's own initramfs holds (/dev and /root, usr/gen_init_cpio) and the node
+// /dev/root for the device.
+func (x *linux) rootNode(name string) {
+	x.quietly(func() {
+		t := x.pid1
+		t.Mkdir("/dev", 0o755)
+		t.Mkdir("/root", 0o700)
+		if t.Mount("devtmpfs", "/dev", "devtmpfs", 0, "") != nil {
+			return
+		}
+		fi, err := t.Stat("/dev/" + name)
+		t.Umount("/dev", 0)
+		if err == nil {
+			t.Mknod("/dev/root", fsys.S_IFBLK|0o600, fsys.StatOf(fi).Rdev)
+		}
+	})
 }
 
 // mounted prints what the file system's driver says when it is mounted; nothing for those that are silent.
