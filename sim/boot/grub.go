@@ -240,25 +240,37 @@ const shellHelp = "   Minimal BASH-like line editing is supported. For the first
 func (g *grub) execConfig(config string, nested bool) {
 	saved := g.menu
 	g.menu = &grubMenu{}
-	src, err := g.readConfig(config)
-	switch {
-	case err != nil && err.unknown != "":
-		g.giveUp(err.unknown)
-		return
-	case err != nil: // "Ignore any error."
-		g.emit("grub.no-config", "", map[string]string{"path": config, "error": err.msg}, "GRUB 2.06: grub_normal_execute ignores the error", err.cites)
-	default:
-		dir := config[:max(strings.LastIndexByte(config, '/'), 0)]
-		g.put("config_file", config, true)
-		g.put("config_directory", dir, true)
-		g.emit("grub.read-config", "", map[string]string{"path": config, "size": bytesText(int64(len(src.text)))}, "GRUB 2.06: read_config_file",
-			cite(src.file, 0, int64(len(src.text)), config, ""), g.varRow("config_file"), g.varRow("config_directory"))
-		g.run(script.Parse(src.text), src)
-	}
+	g.readScript(config)
 	if !g.m.Ended() && len(g.menu.entries) > 0 {
 		g.showMenu(nested, false)
 	}
 	g.menu = saved
+}
+
+// readScript is read_config_file: it runs a file's commands. A file that cannot be read is passed over
+// in silence ("Ignore any error."), by "source" and "configfile" too.
+func (g *grub) readScript(config string) int {
+	src, err := g.readConfig(config)
+	switch {
+	case err != nil && err.unknown != "":
+		g.giveUp(err.unknown)
+		return grubFailed
+	case err != nil:
+		g.emit("grub.no-config", "", map[string]string{"path": config, "error": err.msg}, "GRUB 2.06: grub_normal_execute ignores the error", err.cites)
+		return grubOK
+	}
+	if strings.HasPrefix(config, "/") {
+		config = "(" + g.Value("root") + ")" + config
+	}
+	file, dir := g.Value("config_file"), g.Value("config_directory")
+	g.put("config_file", config, true)
+	g.put("config_directory", config[:max(strings.LastIndexByte(config, '/'), 0)], true)
+	g.emit("grub.read-config", "", map[string]string{"path": config, "size": bytesText(int64(len(src.text)))}, "GRUB 2.06: read_config_file",
+		cite(src.file, 0, int64(len(src.text)), config, ""), g.varRow("config_file"), g.varRow("config_directory"))
+	g.run(script.Parse(src.text), src)
+	g.restore("config_file", file)
+	g.restore("config_directory", dir)
+	return grubOK
 }
 
 // readConfig opens a script.

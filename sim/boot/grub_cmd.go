@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"bootpath/sim/blob"
-	script "bootpath/sim/conf/grub"
 	"bootpath/sim/fsys"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
@@ -309,14 +308,7 @@ func (g *grub) cmdConfigfile(c *grubCall) int {
 		g.closeContext()
 		return grubOK
 	}
-	src, err := g.readConfig(c.args[0])
-	if err != nil {
-		return g.fail(c, err)
-	}
-	g.emit("grub.read-config", "", map[string]string{"path": c.args[0], "size": bytesText(int64(len(src.text)))}, "GRUB manual, source",
-		machine.Cites(c.src.cite(c.node.Span), cite(src.file, 0, int64(len(src.text)), src.path, "")))
-	g.run(script.Parse(src.text), src)
-	return grubOK
+	return g.readScript(c.args[0])
 }
 
 // envHeader starts an environment block: include/grub/lib/envblk.h.

@@ -11,10 +11,9 @@ import (
 
 // Results of commands: GRUB keeps the number of the error in $?; only zero or not decides anything.
 const (
-	grubOK      = 0
-	grubFalse   = 1 // GRUB_ERR_TEST_FAILURE: no error is printed
-	grubFailed  = 2
-	grubNoFound = 15
+	grubOK     = 0
+	grubFalse  = errTestFailure // no error is printed
+	grubFailed = errBadArgument
 )
 
 // run executes statements in order: grub_script_execute_cmdlist. It returns the last result.
@@ -223,7 +222,10 @@ func (g *grub) fail(c *grubCall, err *grubError) int {
 		return grubFailed
 	}
 	g.printError(err.msg, append(c.src.cite(c.node.Span), err.cites...))
-	return grubFailed
+	if err.code == 0 {
+		return grubFailed
+	}
+	return err.code
 }
 
 // failf is fail with the command's own words.

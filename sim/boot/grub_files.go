@@ -24,9 +24,25 @@ import (
 // cannot be told, what would have to be known.
 type grubError struct {
 	msg     string
+	code    int // grub_err_t, for $?
 	unknown string
 	cites   []blob.Cite
 }
+
+// The numbers of grub_err_t that bootpath needs, include/grub/err.h.
+const (
+	errTestFailure   = 1
+	errBadModule     = 2
+	errBadFileType   = 4
+	errFileNotFound  = 5
+	errBadFilename   = 7
+	errUnknownFS     = 8
+	errOutOfRange    = 11
+	errUnknownDevice = 12
+	errBadArgument   = 18
+	errBadOS         = 21
+	errSymlinkLoop   = 23
+)
 
 // grubDevice is a disk or partition as GRUB names it.
 type grubDevice struct {
@@ -66,7 +82,13 @@ func (g *grub) device(name string) (*grubDevice, *grubError) {
 		}
 	}
 	if drive != base {
-		return nil, &grubError{msg: fmt.Sprintf("disk `%s' not found", drive)}
+		// The BIOS driver believes in every hdN until it asks for its size.
+		if n, ok := strings.CutPrefix(drive, "hd"); ok && g.platform == "i386-pc" {
+			if _, err := strconv.Atoi(n); err == nil {
+				return nil, &grubError{msg: drive + " cannot get C/H/S values", code: errUnknownDevice}
+			}
+		}
+		return nil, g.noDevice(name, fmt.Sprintf("disk `%s' not found", drive))
 	}
 	if !partitioned {
 		return &g.devs[0], nil
@@ -78,7 +100,17 @@ func (g *grub) device(name string) (*grubDevice, *grubError) {
 			return d, nil
 		}
 	}
-	return nil, &grubError{msg: "no such partition"}
+	return nil, g.noDevice(name, "no such partition")
+}
+
+// noDevice is grub_device_open's second try: with the net module, an unknown disk may be a server.
+func (g *grub) noDevice(name, msg string) *grubError {
+	if g.mods["net"] {
+		if msg = "no server is specified"; strings.Contains(name, ",") {
+			msg = fmt.Sprintf("disk `%s' not found", name)
+		}
+	}
+	return &grubError{msg: msg, code: errUnknownDevice}
 }
 
 // fsModules name the module that reads a file system, by blkid's type.
@@ -101,7 +133,7 @@ func (g *grub) split(name string) (dev, file string, err *grubError) {
 	if strings.HasPrefix(name, "(") {
 		end := strings.IndexByte(name, ')')
 		if end < 0 {
-			return "", "", &grubError{msg: fmt.Sprintf("invalid file name `%s'", name)}
+			return "", "", &grubError{msg: fmt.Sprintf("invalid file name `%s'", name), code: errBadFilename}
 		}
 		return name[1:end], name[end+1:], nil
 	}
@@ -118,16 +150,16 @@ func (g *grub) volume(dev string) (*disk.Volume, *grubError) {
 		return nil, err
 	}
 	if d.vol == nil || d.vol.Type == "" {
-		return nil, &grubError{msg: "unknown filesystem"}
+		return nil, &grubError{msg: "unknown filesystem", code: errUnknownFS}
 	}
 	// In normal mode a missing file system module is loaded when the file system is met (fs.lst).
 	module := fsModule(d.vol.Type)
 	if !g.mods[module] {
 		if !g.normal {
-			return nil, &grubError{msg: "unknown filesystem"}
+			return nil, &grubError{msg: "unknown filesystem", code: errUnknownFS}
 		}
 		if _, err := g.loadModule(module); err != nil {
-			return nil, &grubError{msg: "unknown filesystem"}
+			return nil, &grubError{msg: "unknown filesystem", code: errUnknownFS}
 		}
 	}
 	if d.vol.FS == nil {
@@ -160,7 +192,7 @@ func (g *grub) openRaw(name string) (fsys.File, *grubError) {
 	}
 	fi, e := vol.FS.Stat(at)
 	if e == nil && !fi.Mode().IsRegular() {
-		return nil, &grubError{msg: "not a regular file"}
+		return nil, &grubError{msg: "not a regular file", code: errBadFileType}
 	}
 	f, e := fsys.OpenFile(vol.FS, at)
 	if e != nil {
@@ -183,7 +215,7 @@ func (g *grub) find(name string) (*disk.Volume, string, *grubError) {
 		if strings.ContainsAny(file, "+") && strings.Trim(file, "0123456789+,") == "" {
 			return nil, "", &grubError{unknown: "what the block list " + name + " names"}
 		}
-		return nil, "", &grubError{msg: fmt.Sprintf("invalid file name `%s'", file)}
+		return nil, "", &grubError{msg: fmt.Sprintf("invalid file name `%s'", file), code: errBadFilename}
 	}
 	at, e := lookup(vol, file)
 	if e != nil {
@@ -196,11 +228,11 @@ func (g *grub) find(name string) (*disk.Volume, string, *grubError) {
 func fileError(vol *disk.Volume, file string, e error) *grubError {
 	switch {
 	case errors.Is(e, fs.ErrNotExist):
-		return &grubError{msg: fmt.Sprintf("file `%s' not found", file), cites: dirCites(vol, file)}
+		return &grubError{msg: fmt.Sprintf("file `%s' not found", file), code: errFileNotFound, cites: dirCites(vol, file)}
 	case errors.Is(e, fsys.ErrLoop):
-		return &grubError{msg: "too deep nesting of symlinks"}
+		return &grubError{msg: "too deep nesting of symlinks", code: errSymlinkLoop}
 	case strings.Contains(e.Error(), "not a directory"):
-		return &grubError{msg: "not a directory"}
+		return &grubError{msg: "not a directory", code: errBadFileType}
 	}
 	return &grubError{unknown: fmt.Sprintf("whether %s exists: %v", file, e)}
 }
@@ -286,7 +318,7 @@ func (g *grub) loadModuleAt(name string, depth int) ([]blob.Cite, *grubError) {
 	}
 	mod, e := grubcore.ReadModule(f)
 	if e != nil {
-		return nil, &grubError{msg: "invalid arch-independent ELF magic", cites: cite(f, 0, min(f.Size(), 16), "module "+name, "")}
+		return nil, &grubError{msg: "invalid arch-independent ELF magic", code: errBadModule, cites: cite(f, 0, min(f.Size(), 16), "module "+name, "")}
 	}
 	for _, dep := range mod.Deps {
 		if _, err := g.loadModuleAt(dep, depth+1); err != nil {

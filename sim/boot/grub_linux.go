@@ -68,10 +68,10 @@ func (g *grub) cmdLinux(c *grubCall) int {
 	os := &grubOS{path: slash(name[strings.IndexByte(name, ')')+1:]), image: f, size: f.Size(), old: c.name == "linux16"}
 	var e error
 	if os.rec, e = decode.Read(f, 0, binary.LittleEndian, "setup_header", &os.header); e != nil {
-		return g.failf(c, "premature end of file %s", name)
+		return g.fail(c, &grubError{msg: "premature end of file " + name, code: errBadOS})
 	}
 	if msg, cites := os.check(g.platform); msg != "" {
-		return g.fail(c, &grubError{msg: msg, cites: cites})
+		return g.fail(c, &grubError{msg: msg, code: errBadOS, cites: cites})
 	}
 	os.place()
 	os.cmdline, os.memMax = loaderCmdline(c.args)
@@ -188,7 +188,7 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 	}
 	addr, ok := g.os.initrdAddr(total, uint64(g.c.MemoryMiB)<<20)
 	if !ok {
-		return g.failf(c, "the initrd is too big")
+		return g.fail(c, &grubError{msg: "the initrd is too big", code: errOutOfRange})
 	}
 	rows := []machine.Set{}
 	names := make([]string, len(files))

@@ -144,7 +144,9 @@ func (g *grub) showMenu(nested, autobooted bool) {
 		}
 		if auto {
 			g.m.Wait(time.Duration(min(timeout, 3600)) * time.Second)
-			g.unset("timeout")
+			if timeout > 0 { // one that was 0 from the start stays for the entry to see
+				g.unset("timeout")
+			}
 		} else {
 			g.emit("grub.press-enter", "", map[string]string{"title": e.title}, "GRUB 2.06: run_menu waits for a key; bootpath presses Enter", e.cites())
 		}
@@ -201,7 +203,7 @@ func (g *grub) drawMenu(number, timeout int, style string) {
 // executeWithFallback is grub_menu_execute_with_fallback.
 func (g *grub) executeWithFallback(e *grubEntry, autobooted, notify bool) {
 	booting := ""
-	if notify {
+	if notify && !e.submenu {
 		booting = "  Booting `" + e.title + "'\n\n"
 	}
 	g.emit("grub.boot-entry", booting, map[string]string{"title": e.title, "id": e.id}, "GRUB 2.06: grub_menu_execute_with_fallback", e.cites())
@@ -216,7 +218,7 @@ func (g *grub) executeWithFallback(e *grubEntry, autobooted, notify bool) {
 			break
 		}
 		e = g.menu.entries[n]
-		g.emit("grub.fall-back", "\n  Falling back to `"+e.title+"'\n\n", map[string]string{"title": e.title}, "GRUB 2.06: grub_menu_execute_with_fallback", e.cites(), g.varRow("fallback"))
+		g.emit("grub.fall-back", "\n   Falling back to `"+e.title+"'\n\n", map[string]string{"title": e.title}, "GRUB 2.06: grub_menu_execute_with_fallback", e.cites(), g.varRow("fallback"))
 		g.m.Wait(2500 * time.Millisecond)
 		g.executeEntry(e, true)
 	}
@@ -248,11 +250,11 @@ func (g *grub) executeEntry(e *grubEntry, auto bool) {
 			g.put("timeout", "0", false)
 		}
 	}
-	title := strings.ReplaceAll(e.title, ">", ">>")
+	id := strings.ReplaceAll(e.id, ">", ">>")
 	if chosen != "" {
-		title = chosen + ">" + title
+		id = chosen + ">" + id
 	}
-	g.put("chosen", title, true)
+	g.put("chosen", id, true)
 	if _, rest := cutEntry(def); rest != "" {
 		g.put("default", rest, false)
 	} else {

@@ -55,16 +55,20 @@ func (g *grub) cmdSearch(c *grubCall) int {
 		if !found {
 			continue
 		}
+		listed := d.name
+		if listed == "hd96" {
+			listed = "cd" // the BIOS driver lists the drive that a CD was booted from by this name
+		}
 		if name == "" {
-			g.emit("grub.echo", " "+d.name+"\n", map[string]string{"text": d.name}, "GRUB manual, search", c.src.cite(c.node.Span))
+			g.emit("grub.echo", " "+listed+"\n", map[string]string{"text": listed}, "GRUB manual, search", c.src.cite(c.node.Span))
 			return grubOK
 		}
-		g.put(name, d.name, false)
-		g.emit("grub.search", "", map[string]string{"by": by, "key": key, "name": name, "device": d.name}, "GRUB manual, search",
+		g.put(name, listed, false)
+		g.emit("grub.search", "", map[string]string{"by": by, "key": key, "name": name, "device": listed}, "GRUB manual, search",
 			machine.Cites(c.src.cite(c.node.Span), cites), g.varRow(name))
 		return grubOK
 	}
-	return g.failf(c, "no such device: %s", key)
+	return g.fail(c, &grubError{msg: "no such device: " + key, code: errFileNotFound})
 }
 
 func (g *grub) partitions() []*grubDevice {

@@ -200,14 +200,14 @@ func (s *start) loadEFI(name, device string, v *efiVolume, at string, f fsys.Fil
 	}
 	rows := []machine.Set{cpuRow("long", slash(at))}
 	s.bds("uefi.load-image", "BdsDxe: loading "+name+" "+device+"\n", map[string]string{"path": slash(at), "size": bytesText(f.Size()), "option": name},
-		"UEFI 2.10 §7.4.1 LoadImage", machine.Cites(fileCites(v.vol, at), checks))
+		"UEFI 2.10 §7.4.1 LoadImage", machine.Cites(volCites(v.vol, at), checks))
 	s.bds("uefi.start-image", "BdsDxe: starting "+name+" "+device+"\n", map[string]string{"path": slash(at), "option": name},
 		"UEFI 2.10 §7.4.2 StartImage", img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint), rows...)
 	s.runEFI(img, v.vol, v.grub, at)
 	return true
 }
 
-func fileCites(v *disk.Volume, at string) []blob.Cite {
+func volCites(v *disk.Volume, at string) []blob.Cite {
 	fi, err := v.FS.Stat(at)
 	if err != nil {
 		return nil
@@ -222,14 +222,14 @@ func (s *start) startEFI(vol *disk.Volume, dev, at string, f fsys.File) {
 		s.unknown(trace.Bootloader, "what the firmware answers to "+slash(at)+", which is no program for x86-64")
 		return
 	}
-	s.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "chainloader"}, "UEFI 2.10 §7.4.2 StartImage", fileCites(vol, at), cpuRow("long", slash(at)))
+	s.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "chainloader"}, "UEFI 2.10 §7.4.2 StartImage", volCites(vol, at), cpuRow("long", slash(at)))
 	s.runEFI(img, vol, dev, at)
 }
 
 // runEFI follows a boot program that bootpath knows.
 func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 	program, cites := img.Program()
-	s.bds("uefi.recognise", "", map[string]string{"path": slash(at), "program": program}, "the sections of the image", machine.Cites(cites, fileCites(vol, at)))
+	s.bds("uefi.recognise", "", map[string]string{"path": slash(at), "program": program}, "the sections of the image", machine.Cites(cites, volCites(vol, at)))
 	switch program {
 	case pe.GRUB:
 		sec := img.Section("mods")
@@ -294,7 +294,7 @@ func (s *start) shell(option int, vols []efiVolume) {
 			continue
 		}
 		if at, err := lookup(v.vol, "/startup.nsh"); err == nil {
-			s.bds("uefi.startup-script", "", map[string]string{"path": slash(at)}, "UEFI Shell 2.2, section 2", fileCites(v.vol, at))
+			s.bds("uefi.startup-script", "", map[string]string{"path": slash(at)}, "UEFI Shell 2.2, section 2", volCites(v.vol, at))
 			s.unknown(trace.Firmware, "what the script "+slash(at)+" does: bootpath does not follow the UEFI shell")
 			return
 		}

@@ -37,7 +37,7 @@ func Expand(words []Word, env Env) (args []string, glob bool) {
 				put(p.Text)
 			case QuotedVar:
 				values := lookup(env, p.Text)
-				if p.Text != "@" { // only "$@" gives one argument for each parameter
+				if p.Text != "@" || len(values) == 0 { // only "$@" gives one argument for each parameter
 					values = []string{strings.Join(values, " ")}
 				}
 				for i, v := range values {
