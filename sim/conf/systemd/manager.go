@@ -12,7 +12,7 @@ import (
 )
 
 // maxUnits bounds how many units one system may load.
-const maxUnits = 20_000
+const maxUnits = 10_000
 
 // Env is what the manager finds when it starts.
 type Env struct {
@@ -35,6 +35,7 @@ type Manager struct {
 	all    []*Unit          // in the order in which they were met
 	queue  []*Unit          // to be loaded
 	mounts []mountUse
+	full   bool
 
 	jobs map[*Unit]*Job
 	seq  int
@@ -72,7 +73,13 @@ func (m *Manager) Get(name string) *Unit {
 	if u := m.units[name]; u != nil {
 		return u
 	}
-	if !ValidName(name) || IsTemplate(name) || len(m.all) >= maxUnits {
+	if !ValidName(name) || IsTemplate(name) {
+		return nil
+	}
+	if len(m.all) >= maxUnits {
+		if len(m.all) == maxUnits && !m.full {
+			m.full, m.Notes = true, append(m.Notes, fmt.Sprintf("units beyond the first %d", maxUnits))
+		}
 		return nil
 	}
 	f := m.loader.find(name)
@@ -160,8 +167,9 @@ func (m *Manager) ownUnit(u *Unit) bool {
 // load works until nothing that was met is left to load, then adds the dependencies that need both
 // ends: mounts below which units live, and targets after what they want.
 func (m *Manager) load() {
-	for len(m.queue) > 0 {
-		var batch []*Unit
+	var batch []*Unit
+	var below []mountEdge
+	for len(m.queue) > 0 || len(m.mounts) > 0 {
 		for len(m.queue) > 0 {
 			u := m.queue[0]
 			m.queue = m.queue[1:]
@@ -170,30 +178,45 @@ func (m *Manager) load() {
 				m.settings(u)
 			}
 		}
-		m.linkMounts()
-		for _, u := range batch {
-			m.targetDeps(u)
+		for _, use := range m.mounts {
+			below = append(below, m.mountsAbove(use)...)
 		}
+		m.mounts = nil
+	}
+	// systemd.unit(5) RequiresMountsFor=: After= in any case, Requires= when the mount unit has a file.
+	for _, e := range below {
+		if e.mount.Load == Loaded {
+			e.u.add(After, e.mount, e.why)
+			if e.mount.Fragment != "" {
+				e.u.add(Requires, e.mount, e.why)
+			}
+		}
+	}
+	for _, u := range batch {
+		m.targetDeps(u)
 	}
 }
 
-// linkMounts orders each unit after the mounts of the paths it needs. systemd.unit(5)
-// RequiresMountsFor=: Requires= when the mount unit has a file, After= in any case.
-func (m *Manager) linkMounts() {
-	for _, use := range m.mounts {
-		for p := path.Clean(use.path); ; p = path.Dir(p) {
+// mountEdge is a unit that lives below a mount.
+type mountEdge struct {
+	mountUse
+	mount *Unit
+}
+
+// mountsAbove finds the mount units on the way to a path that exist.
+func (m *Manager) mountsAbove(use mountUse) []mountEdge {
+	var out []mountEdge
+	for p := use.path; ; p = path.Dir(p) {
+		if len(p) <= maxName {
 			name := NameForPath(p, "mount")
 			if m.units[name] != nil || m.loader.find(name).state == Loaded {
-				if mu := m.Get(name); mu != nil && mu != use.u && mu.Load == Loaded {
-					use.u.add(After, mu, use.why)
-					if mu.Fragment != "" {
-						use.u.add(Requires, mu, use.why)
-					}
+				if mu := m.Get(name); mu != nil && mu != use.u {
+					out = append(out, mountEdge{use, mu})
 				}
 			}
-			if p == "/" || p == "." {
-				break
-			}
+		}
+		if p == "/" || p == "." {
+			return out
 		}
 	}
 }

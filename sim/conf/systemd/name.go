@@ -10,6 +10,9 @@ import (
 // maxName is the longest unit name, in bytes: UNIT_NAME_MAX.
 const maxName = 255
 
+// maxPath is the longest path that the kernel takes: PATH_MAX.
+const maxPath = 4096
+
 // unitTypes are the suffixes of unit names in the order of systemd's own list, which is also the order in which
 // jobs that could run at the same time do run, last first.
 var unitTypes = [...]string{"service", "mount", "swap", "socket", "target", "device", "automount", "timer", "path", "slice", "scope"}

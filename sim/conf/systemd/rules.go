@@ -75,7 +75,7 @@ func (m *Manager) sliceDeps(u *Unit) {
 
 // needMounts records that a path must be mounted.
 func (m *Manager) needMounts(u *Unit, p string, why Reason) {
-	if path.IsAbs(p) {
+	if path.IsAbs(p) && len(p) < maxPath {
 		m.mounts = append(m.mounts, mountUse{u, path.Clean(p), why})
 	}
 }

@@ -108,3 +108,70 @@ func TestTheTransactionIsThatOfTheRealSystemd(t *testing.T) {
 	require.Len(t, txn.Jobs, len(want))
 	require.Empty(t, txn.Cycles)
 }
+
+// bootFacts is what was recorded about an image and its start.
+type bootFacts struct {
+	Files   map[string]string
+	Cmdline string `json:"cmdline_booted"`
+}
+
+func (f bootFacts) file(path string) string {
+	for name, text := range f.Files {
+		if strings.HasSuffix(name, ":"+path) {
+			return text
+		}
+	}
+	return ""
+}
+
+func readBoot(t *testing.T, name string, units any) bootFacts {
+	var f bootFacts
+	for file, v := range map[string]any{"facts.json": &f, "units.json": units} {
+		b, err := os.ReadFile(filepath.Join(truthDir(t), "system/boots", name, file))
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(b, v))
+	}
+	return f
+}
+
+// laterThanBoot: these names changed while the recorded system ran. A mounted file system depends on the
+// device that the kernel names, no longer on the link of fstab, and services had their credentials mounted.
+func laterThanBoot(id string) bool {
+	return strings.HasSuffix(id, ".device") || strings.HasPrefix(id, "blockdev@") || strings.HasPrefix(id, "run-credentials-")
+}
+
+func TestDependenciesAreThoseOfRecordedBoots(t *testing.T) {
+	for _, name := range []string{"deb-bios", "deb-uefi", "deb-sdboot"} {
+		t.Run(name, func(t *testing.T) {
+			var units []map[string]string
+			facts := readBoot(t, name, &units)
+			root := edited{labRoot(t), tree(map[string]string{"etc/fstab": facts.file("/etc/fstab")})}
+			m := NewManager(Env{Root: root, Cmdline: facts.Cmdline, Consoles: []string{"ttyS0"}, Active: []string{"-.mount"}, Version: 252})
+			m.Load("default.target")
+			compared := 0
+			for _, rec := range units {
+				u := m.units[rec["Id"]]
+				if u == nil || rec["LoadState"] != string(u.Load) || rec["LoadState"] != "loaded" || u.Type == "device" {
+					continue
+				}
+				compared++
+				for _, d := range []Dep{Requires, Requisite, Wants, BindsTo, PartOf, Conflicts, After} {
+					var got []string
+					for _, e := range u.Deps(d) {
+						got = append(got, e.To.ID)
+					}
+					var want []string
+					for w := range strings.FieldsSeq(rec[d.String()]) {
+						want = append(want, strings.ReplaceAll(strings.Trim(w, `"`), `\\`, `\`))
+					}
+					got, want = slices.DeleteFunc(got, laterThanBoot), slices.DeleteFunc(want, laterThanBoot)
+					slices.Sort(want)
+					if !slices.Equal(got, want) {
+						t.Errorf("%s %v: missing %v, extra %v", u.ID, d, minus(want, got), minus(got, want))
+					}
+				}
+			}
+			require.Greater(t, compared, 100)
+		})
+	}
+}
