@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // blockSize is the unit in which unpacked streams are kept.
@@ -21,8 +22,12 @@ type Open func() (io.Reader, error)
 // from the start. limit bounds the length that is believed, in bytes; a longer stream ends in an
 // error there. from tells the spans that the whole stream came from.
 //
-// A store opened from a slice uses what the slice kept and never calls open.
+// Deriving the same name from the same spans again gives the blob that is there: two parts of a run that
+// unpack one file share it. A store opened from a slice uses what the slice kept and never calls open.
 func (s *Store) Derive(name string, open Open, limit int64, from []Span) *Blob {
+	if b := s.blobs[name]; b != nil && b.from != nil && len(from) > 0 && slices.Equal(b.from(0, 0), from) {
+		return b
+	}
 	if kept := s.Kept(name); kept != nil {
 		return s.Add(name, kept, kept.size, func(off, n int64) []Span { return from })
 	}
