@@ -100,7 +100,7 @@ type compression struct {
 
 func compressions() []compression {
 	zs := archives.Zstd{DecoderOptions: []zstd.DOption{
-		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow),
+		zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow),
 	}}
 	return []compression{
 		{"gzip", []string{".tgz=.tar", ".gz"}, archives.Gz{}, "\x1f\x8b\x08"}, // RFC 1952: deflate is the only method

@@ -119,7 +119,7 @@ func unpack(c Compression, r io.Reader) (io.Reader, error) {
 		return gzip.NewReader(r)
 	case Zstd:
 		// One goroutine less; windows up to what the zstd command accepts without --long.
-		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(128<<20))
+		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 	case Bzip2:
 		return bzip2.NewReader(r), nil
 	case XZ:

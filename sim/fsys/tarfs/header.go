@@ -150,6 +150,7 @@ func number(b []byte) (int64, bool) {
 type record struct {
 	key, value string
 	off        int64 // of the value, in the archive
+	gnu        bool  // a long name, which counts before pax
 }
 
 // paxRecords parses "%d %s=%s\n" records (POSIX.1-2017, pax, "pax Extended Header") that lie at off.
@@ -169,8 +170,13 @@ func paxRecords(r io.ReaderAt, data []byte, off int64) ([]record, error) {
 		if !ok || key == "" || body[len(body)-1] != '\n' {
 			return nil, bad(at, fmt.Sprintf("%q", clip(string(body))))
 		}
+		// NUL ends a name for some readers and not for others, so Go's archive/tar refuses it.
+		names := key == "path" || key == "linkpath" || key == "uname" || key == "gname"
+		if strings.Contains(key, "\x00") || (names && strings.Contains(value, "\x00")) {
+			return nil, bad(at, "a NUL in "+strconv.Quote(clip(key)))
+		}
 		start := at + len(digits) + 1 + len(key) + 1
-		out = append(out, record{key, value, off + int64(start)})
+		out = append(out, record{key: key, value: value, off: off + int64(start)})
 		at += n
 	}
 	return out, nil

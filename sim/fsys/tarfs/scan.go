@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,7 @@ type Entry struct {
 
 	sparse []blob.Extent // nil for a file stored in one piece
 	over   []record      // pax records and GNU long names that replace header fields
+	prefix bool          // the name starts in the header's Prefix field
 }
 
 // Contiguous tells whether the content lies in one piece at DataOff.
@@ -69,6 +71,7 @@ func (e *Entry) Cites(r io.ReaderAt) []blob.Cite {
 		pax      string
 		value    string
 	}{
+		{"Prefix", 345, 155, "", strconv.Quote(e.Name)},
 		{"Name", 0, 100, "path", strconv.Quote(e.Name)},
 		{"Typeflag", 156, 1, "", strconv.QuoteRune(rune(e.Type))},
 		{"Mode", 100, 8, "", fmt.Sprintf("%04o", e.Mode)},
@@ -84,7 +87,8 @@ func (e *Entry) Cites(r io.ReaderAt) []blob.Cite {
 	var out []blob.Cite
 	for _, f := range fields {
 		dev := e.Type == TypeChar || e.Type == TypeBlock
-		if (f.name == "Linkname" && e.Linkname == "") || (strings.HasPrefix(f.name, "Dev") && !dev) {
+		switch {
+		case f.name == "Prefix" && !e.prefix, f.name == "Linkname" && e.Linkname == "", strings.HasPrefix(f.name, "Dev") && !dev:
 			continue
 		}
 		off, n := e.HeaderOff+f.off, f.len
@@ -207,9 +211,6 @@ func (s *scanner) next() (*Entry, error) {
 	for {
 		h, err := s.header()
 		if err != nil {
-			if err == io.EOF && len(over) > 0 {
-				return nil, decode.Errorf(s.r, s.off, 1, "tar", "the entry that an extended header announced", "the end")
-			}
 			return nil, err
 		}
 		switch h.Typeflag[0] {
@@ -218,13 +219,24 @@ func (s *scanner) next() (*Entry, error) {
 			if err != nil {
 				return nil, err
 			}
-			if over = append(over, more...); len(over) > maxRegions {
+			over = supersede(over, more, h.Typeflag[0])
+			if len(over) > maxRegions {
 				return nil, decode.Errorf(s.r, s.off, 1, "tar", "the entry that extended headers announced", "yet more of them")
 			}
 		default:
 			return s.entry(h, over)
 		}
 	}
+}
+
+// supersede adds the records of one more header before the same entry. A second pax header replaces the
+// first whole; long names of GNU tar stay last, so that they count.
+func supersede(over, more []record, typ byte) []record {
+	if typ == typePax {
+		over = slices.DeleteFunc(over, func(r record) bool { return !r.gnu })
+		return append(more, over...)
+	}
+	return append(over, more...)
 }
 
 // special reads a header whose data describes the next entry.
@@ -244,9 +256,9 @@ func (s *scanner) special(h *Header) ([]record, error) {
 	}
 	switch h.Typeflag[0] {
 	case typeLongName:
-		return []record{{"path", text(data), off}}, nil
+		return []record{{"path", text(data), off, true}}, nil
 	case typeLongLink:
-		return []record{{"linkpath", text(data), off}}, nil
+		return []record{{"linkpath", text(data), off, true}}, nil
 	}
 	return paxRecords(s.r, data, off)
 }
@@ -262,7 +274,8 @@ func pad(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
 
 // entry makes the entry of the header at off and moves behind its data.
 func (s *scanner) entry(h *Header, over []record) (*Entry, error) {
-	e := &Entry{Name: name(h), Linkname: text(h.Linkname[:]), Type: h.Typeflag[0], HeaderOff: s.off, DataOff: s.off + blockSize}
+	e := &Entry{Linkname: text(h.Linkname[:]), Type: h.Typeflag[0], HeaderOff: s.off, DataOff: s.off + blockSize}
+	e.Name, e.prefix = name(h)
 	s.name = strconv.Quote(clip(e.Name))
 	numbers := []struct {
 		field []byte
@@ -317,18 +330,25 @@ func (s *scanner) entry(h *Header, over []record) (*Entry, error) {
 }
 
 // name joins the prefix and name fields; only POSIX headers have a prefix.
-func name(h *Header) string {
+func name(h *Header) (name string, prefixed bool) {
 	prefix := h.Prefix[:]
 	switch {
+	case string(h.Magic[:]) == "ustar " && prefix[0] != 0 && !isNumber(prefix[:12]):
+		// Go before 1.8 wrote GNU headers with a prefix; here GNU tar keeps a time.
 	case string(h.Magic[:]) != "ustar\x00":
 		prefix = nil
 	case string(h.Pad[8:]) == "tar\x00": // star keeps times behind a shorter prefix
 		prefix = prefix[:131]
 	}
 	if p := text(prefix); p != "" {
-		return p + "/" + text(h.Name[:])
+		return p + "/" + text(h.Name[:]), true
 	}
-	return text(h.Name[:])
+	return text(h.Name[:]), false
+}
+
+func isNumber(b []byte) bool {
+	_, ok := number(b)
+	return ok
 }
 
 // sparsity is what pax records say of a sparse file; GNU tar manual, "Storing Sparse Files".
@@ -354,7 +374,7 @@ func (e *Entry) override(r io.ReaderAt, over []record) (sparsity, error) {
 		numeric := err == nil && n >= 0
 		switch o.key {
 		case "path", "GNU.sparse.name":
-			e.Name = o.value
+			e.Name, e.prefix = o.value, false
 			over[i].key = "path"
 		case "linkpath":
 			e.Linkname = o.value

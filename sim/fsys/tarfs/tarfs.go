@@ -121,7 +121,7 @@ func (f *FS) Add(e *Entry) error {
 	switch e.Type {
 	case TypeReg, TypeLink, TypeSymlink, TypeChar, TypeBlock, TypeDir, TypeFifo:
 	default:
-		f.note("%q: type %q is not unpacked", clip(e.Name), e.Type)
+		f.note("%q: an unpacker stops here: unhandled tar header type %d", clip(e.Name), e.Type)
 		return nil
 	}
 	if name == "." {
