@@ -812,7 +812,7 @@ func (x *linux) initramfs(rdinit string) {
 func (in *shProcess) initExits() {
 	x := in.x
 	x.pid1.Actor = "linux"
-	msg := fmt.Sprintf("Attempted to kill init! exitcode=%#08x", (in.status&0xff)<<8)
+	msg := fmt.Sprintf("Attempted to kill init! exitcode=0x%08x", (in.status&0xff)<<8)
 	if x.unsure != "" && in.status != 0 {
 		x.unknown(trace.Initramfs, x.unsure)
 		return

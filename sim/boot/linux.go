@@ -78,7 +78,13 @@ func (s *start) linux(l loaded) {
 	x.initArgs = x.params.InitArgs(kernelTakes)
 
 	x.enter(img)
-	x.unpackInitramfs()
+	if x.version == "" {
+		x.unknown(trace.Kernel, "which version of Linux "+l.path+" is: its header does not say")
+		return
+	}
+	if !x.unpackInitramfs() {
+		return
+	}
 	x.mods = x.findModules()
 	x.hw = x.attach()
 	x.probe(x.mods.builtin, "linux")
@@ -108,14 +114,16 @@ func (x *linux) printk(level int, text string) string {
 
 // enter is the kernel's way to its own C code: it unpacks itself and says who it is.
 func (x *linux) enter(img *bzimage.Image) {
-	// "the kernel ... will run at this address" - boot.rst, pref_address. With KASLR the decompressor
-	// picks another, at random, so the address is only known without.
-	args := map[string]string{"path": x.l.path, "size": bytesText(x.l.size), "version": x.version}
-	cpu := machine.Set{Table: trace.CPU, ID: "cpu0", Row: trace.Row{"mode": "long", "what": "Linux " + x.version}}
-	m := x.emit("linux.decompress", 0, "", args, "Documentation/arch/x86/boot.rst, 64-bit boot protocol", img.Cites(), cpu)
-	if x.l.cause > 0 && m >= 0 {
-		_ = m // the loader's jump is the step before
+	args := map[string]string{"path": slash(x.l.path), "size": bytesText(x.l.size), "version": x.version, "address": "random"}
+	rows := []machine.Set{{Table: trace.CPU, ID: "cpu0", Row: trace.Row{"mode": "long", "what": "Linux " + x.version}}}
+	// "pref_address: This field, if nonzero, represents a preferred load address for the kernel." With KASLR
+	// the decompressor picks another at random (CONFIG_RANDOMIZE_BASE), unless the command line forbids it.
+	h := img.Header
+	if h.Pref_address != 0 && (x.params.Has("nokaslr") || x.noKASLR()) {
+		args["address"] = hex(h.Pref_address)
+		rows = append(rows, memoryRow(h.Pref_address, uint64(h.Init_size), "kernel", x.l.path))
 	}
+	x.emit("linux.decompress", 0, "", args, "Documentation/arch/x86/boot.rst, 64-bit boot protocol", img.Cites(), rows...)
 
 	banner, cites, err := img.Banner(x.store(), x.l.path)
 	text := ""
@@ -126,11 +134,17 @@ func (x *linux) enter(img *bzimage.Image) {
 	x.emit("linux.command-line", kernInfo, "Command line: "+x.l.cmdline, map[string]string{"cmdline": x.l.cmdline, "by": x.l.by},
 		"arch/x86/kernel/setup.c, setup_arch", nil)
 	if start, end, ok := x.ramdisk(); ok {
-		x.emit("linux.find-ramdisk", kernInfo, fmt.Sprintf("RAMDISK: [mem %#08x-%#08x]", start, end-1),
+		x.emit("linux.find-ramdisk", kernInfo, fmt.Sprintf("RAMDISK: [mem 0x%08x-0x%08x]", start, end-1),
 			map[string]string{"start": hex(start), "end": hex(end - 1), "size": bytesText(int64(end - start))},
 			"arch/x86/kernel/setup.c, early_reserve_initrd", nil)
 	}
 	x.m.Wait(costKernelEarly)
+}
+
+// noKASLR tells whether the kernel's configuration says that it was built without.
+func (x *linux) noKASLR() bool {
+	config := x.kconfig()
+	return len(config) > 0 && config["CONFIG_RANDOMIZE_BASE"] != "y"
 }
 
 func (x *linux) store() *blob.Store {
@@ -154,11 +168,11 @@ func (x *linux) ramdisk() (start, end uint64, ok bool) {
 	return start, (end + pageSize - 1) &^ (pageSize - 1), ok
 }
 
-// unpackInitramfs is do_populate_rootfs of init/initramfs.c.
-func (x *linux) unpackInitramfs() {
+// unpackInitramfs is do_populate_rootfs of init/initramfs.c. It returns false when the run cannot go on.
+func (x *linux) unpackInitramfs() bool {
 	start, end, ok := x.ramdisk()
-	if !ok {
-		return
+	if !ok || x.params.Has("noinitrd") {
+		return true
 	}
 	r, size := x.joined()
 	// The wording depends on the kernel's configuration, and on its version.
@@ -176,8 +190,8 @@ func (x *linux) unpackInitramfs() {
 		x.emit("linux.unpack-archive", 0, "", map[string]string{"offset": hex(uint64(seg.Off)), "compression": compression(seg), "entries": fmt.Sprint(seg.Entries)},
 			"Documentation/driver-api/early-userspace/buffer-format.rst", seg.Cites)
 	}
-	if err != nil {
-		x.unpackFailed(err, ram)
+	if err != nil && !x.unpackFailed(err, ram) {
+		return false
 	}
 	if root != nil && len(segments) > 0 {
 		x.initrd = root
@@ -185,6 +199,7 @@ func (x *linux) unpackInitramfs() {
 	}
 	x.emit("linux.free-initrd", kernInfo, fmt.Sprintf("Freeing initrd memory: %dK", (end-start)>>10),
 		map[string]string{"size": bytesText(int64(end - start))}, "arch/x86/mm/init.c, free_initrd_mem", nil, x.freed()...)
+	return true
 }
 
 // ramDisk tells whether the RAM disk driver is built in, and whether it exists at all (IS_ENABLED).
@@ -202,19 +217,20 @@ func (x *linux) ramDisk() (builtin, enabled answer) {
 }
 
 // unpackFailed prints what the kernel says when the archive is not one. What was unpacked before the
-// fault stays.
-func (x *linux) unpackFailed(err error, ram answer) {
-	msg := err.Error()
+// fault stays. It returns false when it is we who cannot unpack it.
+func (x *linux) unpackFailed(err error, ram answer) bool {
 	var bad *cpio.Error
-	var cites []blob.Cite
-	if errors.As(err, &bad) {
-		msg, cites = bad.Msg, bad.Cites
+	if !errors.As(err, &bad) {
+		x.unknown(trace.Kernel, "what is in "+slash(x.l.initrds[0].path)+": "+err.Error())
+		return false
 	}
+	msg, cites := bad.Msg, bad.Cites
 	level, text := kernEmerg, "Initramfs unpacking failed: "+msg
 	if ram == yes { // the image may be that of a RAM disk, the older kind of initrd
 		level, text = kernInfo, "rootfs image is not initramfs ("+msg+"); looks like an initrd"
 	}
 	x.emit("linux.unpack-failed", level, text, map[string]string{"error": msg}, "init/initramfs.c, do_populate_rootfs", cites)
+	return true
 }
 
 // freed are the memory rows of the initramfs images, removed.
@@ -385,7 +401,7 @@ func cite(r io.ReaderAt, off, n int64, name, value string) []blob.Cite {
 }
 
 // hex is an address as rows of the memory table are named.
-func hex(n uint64) string { return fmt.Sprintf("%#08x", n) }
+func hex(n uint64) string { return fmt.Sprintf("0x%08x", n) }
 
 // bytesText is a size for people.
 func bytesText(n int64) string {
