@@ -196,6 +196,7 @@ func TestRecordedBootsUpToTheKernel(t *testing.T) {
 				}
 				return b.Size(), true
 			}))
+			requireSentences(t, tr)
 			if c.verdict != "" {
 				require.Equal(t, c.verdict, tr.Outcome.Verdict, "missing: %s", tr.Outcome.Missing)
 				require.Equal(t, c.stage, tr.Outcome.Stage)
@@ -212,6 +213,32 @@ func TestRecordedBootsUpToTheKernel(t *testing.T) {
 		})
 	}
 }
+
+// requireSentences demands for every step of this file's actors a sentence in both languages whose
+// placeholders the step fills.
+func requireSentences(t *testing.T, tr *trace.Trace) {
+	t.Helper()
+	for _, lang := range []string{"en", "zh"} {
+		for _, area := range []string{"bios", "uefi", "grub"} {
+			data, err := os.ReadFile(filepath.Join("..", "..", "content", "messages", area+"."+lang+".json"))
+			require.NoError(t, err)
+			var messages map[string]struct{ Title, Text string }
+			require.NoError(t, json.Unmarshal(data, &messages))
+			for _, s := range tr.Steps {
+				if !strings.HasPrefix(string(s.Kind), area+".") {
+					continue
+				}
+				m, ok := messages[string(s.Kind)]
+				require.True(t, ok, "%s: no %s sentence", s.Kind, lang)
+				for _, p := range placeholder.FindAllStringSubmatch(m.Title+m.Text, -1) {
+					require.Contains(t, s.Args, p[1], "%s %s", s.Kind, lang)
+				}
+			}
+		}
+	}
+}
+
+var placeholder = regexp.MustCompile(`\{(\w+)\}`)
 
 // hasSerial says which lines of the screen come again on the serial port, where the recording is complete.
 func hasSerial(text string) bool {

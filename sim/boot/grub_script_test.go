@@ -109,6 +109,7 @@ func TestScriptsDoWhatGRUBDoes(t *testing.T) {
 			want, got := lines(read(c.out)), lines(strings.ReplaceAll(console(tr), "version 2.06", "version 2.06-13+deb12u2"))
 			require.Equal(t, strings.Join(want, "\n"), strings.Join(got, "\n"))
 			require.Equal(t, trace.Stops, tr.Outcome.Verdict)
+			requireSentences(t, tr)
 		})
 	}
 }

@@ -229,6 +229,11 @@ func (s *start) startEFI(vol *disk.Volume, dev, at string, f fsys.File) {
 // runEFI follows a boot program that bootpath knows.
 func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 	program, cites := img.Program()
+	if program == "" {
+		s.bds("uefi.unknown-program", "", map[string]string{"path": slash(at)}, "the sections of the image", volCites(vol, at))
+		s.unknown(trace.Bootloader, "what "+slash(at)+" does: it is not a boot program that bootpath knows")
+		return
+	}
 	s.bds("uefi.recognise", "", map[string]string{"path": slash(at), "program": program}, "the sections of the image", machine.Cites(cites, volCites(vol, at)))
 	switch program {
 	case pe.GRUB:
@@ -245,8 +250,6 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 		g.main("(" + dev + ")" + slash(dir))
 	case pe.Shim:
 		s.shim(vol, dev, at)
-	case "":
-		s.unknown(trace.Bootloader, "what "+slash(at)+" does: it is not a boot program that bootpath knows")
 	default:
 		s.unknown(trace.Bootloader, "what "+slash(at)+" ("+program+") does: bootpath does not follow it")
 	}
