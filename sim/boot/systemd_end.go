@@ -20,7 +20,7 @@ func (x *sysd) end() {
 		return
 	}
 	x.emit(trace.Step{Kind: "systemd.startup-finished", Stage: trace.Userspace, Rule: "systemd(1)",
-		Args:    map[string]string{"target": x.target.ID, "state": string(x.target.State), "units": strconv.Itoa(len(x.facts.Units)), "assumed": strings.Join(x.doubts, "; ")}})
+		Args: map[string]string{"target": x.target.ID, "state": string(x.target.State), "units": strconv.Itoa(len(x.facts.Units)), "assumed": strings.Join(x.doubts, "; ")}})
 	if x.shell != nil {
 		x.repairShell()
 		return

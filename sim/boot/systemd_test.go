@@ -261,12 +261,27 @@ func TestSystemdStartsTheRecordedUnits(t *testing.T) {
 	}
 }
 
-func TestSystemdPrintsTheRecordedLines(t *testing.T) {
-	tr, _ := startSystemd(t, labDebian(t, nil), debCmdline, debVersion)
-	got, want := systemdLines(consoleOf(tr)), recordedLines(t, "deb-bios")
-	t.Log(strings.Join(diffLines(got, want), "\n"))
+// asRecorded compares what a run printed with a serial log: a line that only one of them has must be of
+// a kind that is listed here. Whether a line of systemd's log still goes to the console depends on how
+// soon the journal runs, and programs are not run here.
+func asRecorded(t *testing.T, tr *trace.Trace, name string, accepted ...string) {
+	got, want := systemdLines(consoleOf(tr)), recordedLines(t, name)
+	accepted = append(accepted, `^systemd\[1\]: (Finished|Starting|Mounted|Started|modprobe@.* Consumed|.* was skipped because)`, `login: `, `ACPI: PM`,
+		`^(M?\[K)?\[[ *]{6}\] (\(\d of \d\) )?Job `, `^Debian GNU`)
+	ok := regexp.MustCompile(strings.Join(accepted, "|"))
+	for _, line := range diffLines(got, want) {
+		if !ok.MatchString(line[2:]) {
+			t.Errorf("%s", line)
+		}
+	}
 }
 
+func TestSystemdPrintsTheRecordedLines(t *testing.T) {
+	tr, _ := startSystemd(t, labDebian(t, nil), debCmdline, debVersion)
+	asRecorded(t, tr, "deb-bios")
+}
+
+// diffLines lists what only got has (+), then what only want has (-).
 func diffLines(got, want []string) []string {
 	var out []string
 	for _, g := range got {
@@ -289,14 +304,24 @@ func TestAnOrderingCycleIsBrokenAsRecorded(t *testing.T) {
 			".service\n[Service]\nType=oneshot\nExecStart=/bin/true\n"
 	}
 	tr, _ := startSystemd(t, labDebian(t, files), debCmdline, debVersion)
-	got, want := systemdLines(consoleOf(tr)), recordedLines(t, "brk-cycle")
-	t.Log(strings.Join(diffLines(got, want), "\n"))
 	require.Equal(t, trace.Works, tr.Outcome.Verdict)
+	// The kernel wrote into some of the recorded lines.
+	asRecorded(t, tr, "brk-cycle", `Coldplug All udev Devices`, `Network Time Synchronization`, `Record Runlevel Change`)
+	console := consoleOf(tr)
+	for _, line := range recordedLines(t, "brk-cycle") {
+		if strings.Contains(line, "cyc-") {
+			require.Contains(t, console, line)
+		}
+	}
 }
 
 func TestADeviceThatNeverComesEndsInEmergencyModeAsRecorded(t *testing.T) {
 	tr, _ := startSystemd(t, labDebian(t, map[string]string{"etc/fstab": debFstab + "UUID=deadbeef-1111-4000-8000-000000000000 /data ext4 defaults 0 2\n"}), debCmdline, debVersion)
-	got, want := systemdLines(consoleOf(tr)), recordedLines(t, "brk-fstab")
-	t.Log(strings.Join(diffLines(got, want), "\n"))
 	require.Equal(t, trace.Stops, tr.Outcome.Verdict)
+	asRecorded(t, tr, "brk-fstab",
+		`Started systemd-udevd|Found device dev-ttyS0|Timed out waiting for device`, // recorded behind the codes of an animation
+		`Starting emergency.service`, // lost in the recording: taking the terminal drops what it has not sent
+		// The recording ends at the prompt; these come while it waits.
+		`networking.service|network.target|systemd-tmpfiles-…|systemd-timesync|systemd-update-ut|time-set.target`)
+	require.True(t, strings.HasSuffix(consoleOf(tr), "Press Enter for maintenance\n(or press Control-D to continue): "))
 }
