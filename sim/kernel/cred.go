@@ -223,7 +223,7 @@ func (t *Task) Setgroups(gids []uint32) error {
 	case !t.capable(CAP_SETGID, t.ns[UserNS]):
 		return t.fail(c, "setgroups(2)", EPERM)
 	}
-	t.Cred.Groups = slices.Clone(gids)
+	t.Cred.Groups = slices.Sorted(slices.Values(gids)) // groups_sort
 	t.done(c, "setgroups(2)")
 	return nil
 }

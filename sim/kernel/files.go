@@ -191,3 +191,27 @@ func (t *Task) removeNode(name, path string, check func(*inode, loc) error) erro
 	t.done(c, name+"(2)")
 	return nil
 }
+
+// Executable is what eaccess(3) with X_OK and a look at the type tell: a regular file that t may execute.
+// What is no regular file is EPERM, as crun reports it.
+func (t *Task) Executable(name string) error {
+	at, in, err := t.lookup(name, true)
+	switch {
+	case err != nil:
+		return err
+	case !t.permitted(in, mayExec) || in.isReg() && at.mnt.flags.has(MS_NOEXEC):
+		return EACCES
+	case !in.isReg():
+		return EPERM
+	}
+	return nil
+}
+
+// FlagsAt are the flags of the mount that name lies on, as statfs(2) tells them.
+func (t *Task) FlagsAt(name string) MountFlags {
+	at, _, err := t.lookup(name, true)
+	if err != nil {
+		return 0
+	}
+	return at.mnt.flags &^ MS_RELATIME
+}

@@ -475,7 +475,8 @@ func (t *Task) mountSuper(sb *super, at loc, in *inode, f MountFlags, data strin
 	return nil
 }
 
-// MountFS mounts a tree that no device stands behind: an overlay of layers, an image's root.
+// MountFS mounts a tree that no device stands behind: an overlay of layers, an image's root; an empty one
+// when f is nil.
 // options are as in /proc/mounts: "ro,nosuid,…".
 func (t *Task) MountFS(f fsys.FS, dst, source, fstype, options string) error {
 	flags, data := ParseOptions(options)

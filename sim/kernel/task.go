@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"path"
 	"slices"
 	"strconv"
 
@@ -69,6 +70,17 @@ func (t *Task) Kernel() *Kernel { return t.k }
 
 // Tasks lists the living tasks in the order in which they were made.
 func (k *Kernel) Tasks() []*Task { return slices.Clone(k.tasks) }
+
+// Become makes t run a program that bootpath does not look at: one of the host's. It emits nothing.
+func (t *Task) Become(exe string, argv []string) {
+	t.Comm, t.Exe, t.Argv = path.Base(exe), exe, argv
+	if len(argv) > 0 {
+		t.Comm = path.Base(argv[0])
+	}
+	if at, in, err := t.lookup(exe, true); err == nil {
+		t.exe = &image{at: at, in: in}
+	}
+}
 
 // row is t's row of the processes table.
 func (t *Task) row() trace.Row {

@@ -1,0 +1,265 @@
+// Package container plays the container path: an engine resolves an image and writes a runtime config, a
+// low-level runtime makes namespaces, mounts and credentials, and the program is started by execve. The
+// kernel below is [bootpath/sim/kernel], the host's.
+//
+// The programs modelled are docker 20.10 over runc 1.1, podman 4.3 over crun 1.8 or runc 1.1, and the two
+// runtimes alone with the config that their "spec" command writes: the versions of Debian 12.
+package container
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
+	"bootpath/sim/machine"
+	"bootpath/sim/oci"
+	"bootpath/sim/trace"
+)
+
+// Config is what to run and how. Empty values mean the defaults of docker run.
+type Config struct {
+	Archive *oci.Archive // the images to choose from; nil for a bare root file system
+	RootFS  fsys.FS      // taken instead of the image's merged layers, when not nil
+	Image   *v1.Config   // taken instead of the image's config, when not nil
+	Name    string       // of the input, for an image without a reference
+
+	Engine      string // docker | podman | podman-runc | podman-crun | runc | crun
+	Platform    string
+	Ref         string
+	Entrypoint  *string
+	Command     []string
+	User        string
+	Workdir     string
+	Env         []string
+	CapAdd      []string
+	CapDrop     []string
+	SecurityOpt []string
+	ReadOnly    bool
+	Hostname    string
+	Privileged  bool
+	TTY         bool
+	HostKernel  string
+	HostArch    string
+	Cgroup      string // v1 | v2
+}
+
+// Facts are what a reader asks for first.
+type Facts struct {
+	Argv   []string
+	Env    []string
+	User   string // uid:gid
+	Cwd    string
+	Image  string // the reference and platform chosen
+	Kernel string
+}
+
+// run is one start on its way.
+type run struct {
+	m     *machine.Machine
+	c     Config
+	k     *kernel.Kernel
+	host  *kernel.Task // the engine's process: docker's daemon, podman, or the shell that calls a runtime
+	image *oci.Image
+	conf  v1.Config
+	root  fsys.FS
+	id    string // of the container
+	dir   string // where its root file system lies on the host
+	spec  spec
+	facts Facts
+
+	found      string // crun: the program's path
+	chdirLater bool   // crun: root could not enter the directory, the user may
+}
+
+// failure is why a start stops: what the innermost program says, before those around it wrap it.
+type failure struct {
+	text  string
+	cites []blob.Cite
+	early bool // the runtime refused the config: it has not started a process
+	init  bool // the container's init failed before it said that it is ready
+}
+
+func (f *failure) Error() string { return f.text }
+
+// Run starts the container on an empty machine and leaves outcome and steps in its trace.
+func Run(m *machine.Machine, c Config) Facts {
+	r := &run{m: m, c: c}
+	if r.c.Engine == "" {
+		r.c.Engine = "docker"
+	}
+	if r.c.HostArch == "" {
+		r.c.HostArch = "amd64"
+	}
+	if r.c.HostKernel == "" {
+		r.c.HostKernel = "6.1.0"
+	}
+	r.start()
+	return r.facts
+}
+
+// start is the story: choose, configure, create, execute.
+func (r *run) start() {
+	r.makeHost()
+	if !r.resolve() || !r.configure() {
+		return
+	}
+	r.mountRoot()
+	if r.m.Ended() {
+		return
+	}
+	init := r.launch()
+	if init == nil {
+		return
+	}
+	r.execute(init)
+}
+
+// engine tells which front end is played: docker, podman, or "" for a runtime alone.
+func (r *run) engine() string {
+	if r.c.Engine == "docker" {
+		return "docker"
+	}
+	if strings.HasPrefix(r.c.Engine, "podman") {
+		return "podman"
+	}
+	return ""
+}
+
+// runtime tells which low-level runtime is played. Debian's podman prefers crun.
+func (r *run) runtime() string {
+	switch r.c.Engine {
+	case "docker", "runc", "podman-runc":
+		return "runc"
+	}
+	return "crun"
+}
+
+func (r *run) cgroupV1() bool { return r.c.Cgroup == "v1" }
+
+// emit appends a step that is no system call.
+func (r *run) emit(st trace.Step, rows ...machine.Set) int { return r.k.Emit(st, rows...) }
+
+// mountRoot puts the image's tree where the engine keeps it: docker and podman mount an overlay of the
+// layers, a bare bundle is a directory.
+func (r *run) mountRoot() {
+	t := r.host
+	_, root, name := r.names()
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s/diff,workdir=%s/work", r.lowerDirs(), path.Dir(r.dir), path.Dir(r.dir))
+	t.Quiet = true
+	t.MkdirAll(r.dir, 0o700)
+	t.Quiet = false
+	t.Actor, t.Stage = name, trace.Create
+	var err error
+	if r.engine() == "" {
+		t.Quiet = true
+		err = t.MountFS(r.root, r.dir, r.dir, "ext4", "")
+		t.Quiet = false
+		r.emit(trace.Step{Actor: r.runtime(), Stage: trace.Create, Kind: "engine.bundle", Rule: "runtime-spec bundle.md",
+			Args: map[string]string{"bundle": path.Dir(r.dir), "root": r.dir}})
+	} else {
+		err = t.MountFS(r.root, r.dir, "overlay", "overlay", options)
+		r.workdir(t)
+	}
+	if err != nil {
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the root file system: " + err.Error()})
+	}
+	_ = root
+}
+
+// workdir is made by the engine when the image has none: docker's SetupWorkingDirectory.
+func (r *run) workdir(t *kernel.Task) {
+	if r.spec.Cwd == "" || !path.IsAbs(r.spec.Cwd) || r.engine() != "docker" {
+		return
+	}
+	at := scoped(t, r.dir, r.spec.Cwd)
+	if _, err := t.Stat(at); errors.Is(err, kernel.ENOENT) {
+		t.MkdirAll(at, 0o755)
+	}
+}
+
+// names gives the directory where the engine keeps containers, where a container's root is mounted, and
+// the actor's name.
+func (r *run) names() (store, root, actor string) {
+	switch r.engine() {
+	case "docker":
+		return "/var/lib/docker", "/var/lib/docker/overlay2/" + r.layerID() + "/merged", "dockerd"
+	case "podman":
+		return "/var/lib/containers/storage", "/var/lib/containers/storage/overlay/" + r.layerID() + "/merged", "podman"
+	}
+	return "/run/bundle", "/run/bundle/rootfs", r.runtime()
+}
+
+func (r *run) layerID() string {
+	sum := sha256.Sum256([]byte("layer of " + r.id))
+	return hex.EncodeToString(sum[:])
+}
+
+// lowerDirs names the layers as overlay wants them, the top first.
+func (r *run) lowerDirs() string {
+	var out []string
+	if r.image != nil {
+		for _, l := range slices.Backward(r.image.Layers) {
+			out = append(out, shortDigest(l.DiffID))
+		}
+	}
+	return strings.Join(out, ":")
+}
+
+func shortDigest(d string) string {
+	_, hexa, _ := strings.Cut(d, ":")
+	return hexa[:min(len(hexa), 12)]
+}
+
+// containerID stands for the random ID that an engine draws: it depends on the image and the command, so
+// that the same inputs give the same trace.
+func (r *run) containerID() string {
+	digest := r.c.Name
+	if r.image != nil {
+		digest = r.image.ConfigDigest
+	}
+	sum := sha256.Sum256([]byte(digest + "\x00" + strings.Join(r.c.Command, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+// scoped resolves name below root as if root were "/": links inside cannot lead out. It is what runc's
+// securejoin and crun's openat2(RESOLVE_IN_ROOT) do. Missing components stay as they are.
+func scoped(t *kernel.Task, root, name string) string {
+	rest := strings.Split(name, "/")
+	at, links := root, 0
+	for len(rest) > 0 {
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			if at != root {
+				at = path.Dir(at)
+			}
+			continue
+		}
+		next := path.Join(at, part)
+		target, err := t.ReadLink(next)
+		if err != nil {
+			at = next
+			continue
+		}
+		if links++; links > 255 {
+			return next
+		}
+		if path.IsAbs(target) {
+			at = root
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return at
+}

@@ -1,0 +1,224 @@
+package container
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
+)
+
+// crun creates the container and returns its init. It is a C program without threads, so one clone makes
+// all namespaces; the order differs from runc's in places where the kernel allows both. src/libcrun/
+// container.c, linux.c.
+func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
+	main.Actor, main.Stage = "crun", trace.Create
+	main.MkdirAll("/run/crun/"+r.id, 0o700)
+	r.emit(trace.Step{Actor: main.Actor, Stage: trace.Create, Kind: "runc.join-keyring", Rule: "keyctl(2) KEYCTL_JOIN_SESSION_KEYRING",
+		Args: map[string]string{"keyring": r.id[:12]}})
+	if err := r.crunLimits(main); err != nil {
+		return nil, err
+	}
+	if !r.cgroupV1() {
+		main.MakeCgroup("", r.spec.CgroupPath)
+	}
+	// A group that exists already can be entered by clone3(2) with CLONE_INTO_CGROUP.
+	init, err := main.Clone(r.spec.Namespaces &^ kernel.CLONE_NEWCGROUP)
+	if err != nil {
+		return nil, err
+	}
+	init.Comm, init.Actor = "crun:[2:INIT]", "crun:[init]"
+	init.Setgroups(nil)
+	if r.cgroupV1() {
+		r.makeCgroup(main, init)
+	} else {
+		main.JoinCgroup("", r.spec.CgroupPath, init)
+	}
+	r.deviceRules(main)
+	init.Stage = trace.Mounts
+	if err := r.crunMounts(init); err != nil {
+		return nil, err
+	}
+	if r.spec.Namespaces.Has(kernel.CLONE_NEWCGROUP) {
+		init.Unshare(kernel.CLONE_NEWCGROUP)
+	}
+	return init, r.crunReady(init)
+}
+
+func (r *run) crunLimits(main *kernel.Task) error {
+	for _, l := range []struct {
+		name  string
+		limit kernel.Limit
+	}{{"NOFILE", r.spec.NoFile}, {"NPROC", r.spec.NoProc}} {
+		if l.limit == (kernel.Limit{}) {
+			continue
+		}
+		if err := main.Setrlimit(main, l.name, l.limit); err != nil {
+			return crunError("setrlimit `RLIMIT_"+l.name+"`", err)
+		}
+	}
+	return nil
+}
+
+// crunError is crun's "what: strerror".
+func crunError(what string, err error) *failure {
+	text := err.Error()
+	if e, ok := err.(kernel.Errno); ok {
+		text = e.Strerror()
+	}
+	return &failure{text: what + ": " + text}
+}
+
+// crunMounts is libcrun_set_mounts and what follows up to the new root.
+func (r *run) crunMounts(t *kernel.Task) error {
+	if err := t.Mount("", "/", "", kernel.MS_REC|kernel.MS_PRIVATE, ""); err != nil {
+		return crunError("make `/` private", err)
+	}
+	if err := t.Mount(r.dir, r.dir, "", kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
+		return crunError("mount rootfs", err)
+	}
+	t.Mount("", r.dir, "", kernel.MS_REC|kernel.MS_PRIVATE, "")
+	var readOnly []specMount
+	for _, m := range r.spec.Mounts {
+		// Read-only comes last: things are made inside before.
+		writable := m
+		writable.options = dropOption(m.options, "ro")
+		if writable.options != m.options {
+			readOnly = append(readOnly, m)
+		}
+		if err := r.mountEntry(t, writable); err != nil {
+			return crunError("mount `"+m.source+"` to `"+m.dest+"`", err)
+		}
+	}
+	r.crunDevices(t)
+	// The working directory is made when it is missing, before the root is read-only.
+	cwd := scoped(t, r.dir, r.spec.Cwd)
+	if _, err := t.Stat(cwd); err != nil {
+		t.MkdirAll(cwd, 0o755)
+	}
+	for _, p := range r.spec.Masked {
+		r.crunMask(t, p)
+	}
+	for _, p := range r.spec.Guarded {
+		at := scoped(t, r.dir, p)
+		if _, err := t.Stat(at); err != nil {
+			continue
+		}
+		t.Mount(at, at, "", kernel.MS_BIND|kernel.MS_REC, "")
+		t.Mount("", at, "", kernel.MS_REC|kernel.MS_PRIVATE, "")
+		t.Mount("", at, "", kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
+	}
+	for _, m := range readOnly {
+		at := scoped(t, r.dir, m.dest)
+		t.Mount("", at, "", t.FlagsAt(at)|kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
+	}
+	if r.spec.ReadOnly {
+		t.Mount("", r.dir, "", kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
+	}
+	return r.crunPivot(t)
+}
+
+func (r *run) crunMask(t *kernel.Task, p string) {
+	at := scoped(t, r.dir, p)
+	fi, err := t.Stat(at)
+	switch {
+	case err != nil:
+	case fi.IsDir():
+		t.Mount("tmpfs", at, "tmpfs", kernel.MS_RDONLY, "size=0k")
+	default:
+		t.Mount("/dev/null", at, "", kernel.MS_BIND, "")
+	}
+}
+
+func (r *run) crunDevices(t *kernel.Task) {
+	dev := scoped(t, r.dir, "/dev")
+	for _, name := range []string{"null", "zero", "full", "tty", "random", "urandom"} {
+		for _, d := range kernel.CharDevices() {
+			if d.Name == name {
+				t.Mknod(path.Join(dev, name), fsys.S_IFCHR|d.Mode, d.Major<<8|d.Minor)
+			}
+		}
+	}
+	r.devLinks(t, dev, [][2]string{{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}, {"/proc/kcore", "core"}, {"pts/ptmx", "ptmx"}})
+}
+
+// crunPivot is do_pivot: as runc's, but what is left of the old root is private.
+func (r *run) crunPivot(t *kernel.Task) error {
+	old, err := t.OpenDir("/")
+	if err != nil {
+		return crunError("open `/`", err)
+	}
+	here, err := t.OpenDir(r.dir)
+	if err != nil {
+		return crunError("open `"+r.dir+"`", err)
+	}
+	t.Fchdir(here)
+	if err := t.PivotRoot(".", "."); err != nil {
+		return crunError("pivot_root", err)
+	}
+	t.Fchdir(old)
+	t.Mount("", ".", "", kernel.MS_REC|kernel.MS_PRIVATE, "")
+	if err := t.Umount(".", kernel.MNT_DETACH); err != nil {
+		return crunError("umount oldroot", err)
+	}
+	t.Chdir("/")
+	return nil
+}
+
+// crunReady goes on to the point where crun waits for the start: environment, directory, the program, the
+// session, the host name. The program is looked for as root.
+func (r *run) crunReady(t *kernel.Task) error {
+	t.Stage = trace.Exec
+	s := &r.spec
+	if _, has := getenv(s.Env, "HOME"); !has {
+		s.Env = append(s.Env, "HOME="+homeOf(r.root, s.UID))
+	}
+	r.facts.Env = s.Env
+	r.chdirLater = t.Chdir(s.Cwd) != nil
+	name, f := r.crunFind(t)
+	if f != nil {
+		return f
+	}
+	r.found = name
+	if err := t.Setsid(); err != nil {
+		return crunError("setsid", err)
+	}
+	if err := t.SetHostname(s.Hostname); err != nil {
+		return crunError("sethostname", err)
+	}
+	r.sysctls(t)
+	return nil
+}
+
+// dropPrivileges is what crun does between start and execve.
+func (r *run) dropPrivileges(t *kernel.Task) {
+	s := &r.spec
+	if s.Seccomp != nil && !s.NoNewPrivs {
+		t.Seccomp(s.Seccomp)
+	}
+	t.DropBounding(t.Cred.Bounding &^ s.Caps)
+	t.KeepCaps(true)
+	t.Setgroups(s.Groups)
+	t.Setgid(s.GID)
+	t.Setuid(s.UID)
+	t.Capset(s.Caps, s.Caps, 0)
+	t.SetAmbient(0)
+	if s.NoNewPrivs {
+		t.SetNoNewPrivs()
+	}
+	if s.Seccomp != nil && s.NoNewPrivs {
+		t.Seccomp(s.Seccomp)
+	}
+	if r.chdirLater {
+		if err := t.Chdir(s.Cwd); err != nil {
+			r.refuse(crunError("chdir", err), trace.Create)
+		}
+	}
+}
+
+func dropOption(options, name string) string {
+	list := slices.DeleteFunc(strings.Split(options, ","), func(o string) bool { return o == name })
+	return strings.Join(list, ",")
+}

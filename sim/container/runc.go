@@ -1,0 +1,440 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
+)
+
+// runc creates the container and returns its init, which has all that the config asks for and waits for
+// execve. The order is runc's: main process and three stages of "runc init". libcontainer/
+// container_linux.go, nsexec.c, standard_init_linux.go.
+func (r *run) runc(main *kernel.Task) (*kernel.Task, error) {
+	main.Actor, main.Stage = "runc", trace.Create
+	if err := r.checkSpec(); err != nil {
+		return nil, err
+	}
+	state := "/run/runc/" + r.id
+	main.MkdirAll(state, 0o711)
+	main.Mknod(state+"/exec.fifo", fsys.S_IFIFO|0o622, 0)
+	init, err := r.stages(main, state)
+	if err != nil {
+		return nil, err
+	}
+	init.Stage = trace.Mounts
+	if err := r.prepareRootfs(main, init); err != nil {
+		return nil, initError(err)
+	}
+	if err := r.finishInit(main, init); err != nil {
+		return nil, initError(err)
+	}
+	init.Stage = trace.Exec
+	return init, r.finalizeNamespace(main, init)
+}
+
+// initError marks what init reports before it says that it is ready.
+func initError(err error) error {
+	var f *failure
+	if errors.As(err, &f) {
+		f.init = true
+		return f
+	}
+	return &failure{text: err.Error(), init: true}
+}
+
+// checkSpec is what runc refuses before it makes a process. libcontainer/specconv, utils_linux.go
+// validateProcessSpec.
+func (r *run) checkSpec() error {
+	early := func(text string, keys ...string) error {
+		return &failure{text: text, early: true, cites: r.cite(keys...)}
+	}
+	s := &r.spec
+	switch {
+	case s.Cwd == "":
+		return early("Cwd property must not be empty", "config.WorkingDir")
+	case !path.IsAbs(s.Cwd):
+		return early("Cwd must be an absolute path", "config.WorkingDir")
+	case len(s.Args) == 0:
+		return early("args must not be empty", "config.Entrypoint", "config.Cmd")
+	}
+	return nil
+}
+
+// stages are the processes of nsexec.c. A process cannot move itself into a new PID namespace, only its
+// children, and a Go program has threads, with which user and mount namespaces cannot be entered: so C
+// code clones twice before the Go runtime starts.
+func (r *run) stages(main *kernel.Task, state string) (*kernel.Task, error) {
+	parent, err := main.Clone(kernel.CLONE_VM | kernel.CLONE_VFORK)
+	if err != nil {
+		return nil, initError(err)
+	}
+	parent.Become("/usr/bin/runc", []string{"runc", "init"})
+	parent.Comm, parent.Actor = "runc:[0:PARENT]", "runc:[0:PARENT]"
+	parent.Chdir(r.dir)
+	r.emit(trace.Step{Actor: parent.Actor, Stage: trace.Create, Kind: "runc.start-init", Rule: "runc libcontainer/nsenter/README.md", Args: map[string]string{"argv": "runc init"}})
+
+	r.makeCgroup(main, parent)
+
+	// A container must not reach runc's binary through /proc/PID/exe and change it (CVE-2019-5736): init
+	// runs from a sealed copy.
+	seal := state + "/runc." + r.id[:6]
+	parent.Quiet = true
+	parent.WriteFile(seal, nil, 0o600)
+	parent.Quiet = false
+	parent.Mount("/proc/self/exe", seal, "", kernel.MS_BIND, "")
+	parent.Mount("", seal, "", kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
+	parent.Umount(seal, kernel.MNT_DETACH)
+
+	child, err := parent.Clone(kernel.CLONE_PARENT)
+	if err != nil {
+		return nil, initError(err)
+	}
+	child.Comm, child.Actor = "runc:[1:CHILD]", "runc:[1:CHILD]"
+	if err := child.Unshare(r.spec.Namespaces &^ kernel.CLONE_NEWCGROUP); err != nil {
+		return nil, initError(err)
+	}
+	init, err := child.Clone(kernel.CLONE_PARENT)
+	if err != nil {
+		return nil, initError(err)
+	}
+	init.Comm, init.Actor = "runc:[2:INIT]", "runc:[2:INIT]"
+	child.Exit(0)
+	init.Setsid()
+	init.Setuid(0)
+	init.Setgid(0)
+	// The cgroup namespace comes last: its root is where the process is now, inside the new group.
+	if r.spec.Namespaces.Has(kernel.CLONE_NEWCGROUP) {
+		init.Unshare(kernel.CLONE_NEWCGROUP)
+	}
+	parent.Exit(0)
+	return init, nil
+}
+
+// makeCgroup puts init into its control group while it waits.
+func (r *run) makeCgroup(main, init *kernel.Task) {
+	list := []string{""}
+	if r.cgroupV1() {
+		list = hierarchies()
+	}
+	for _, h := range list {
+		main.MakeCgroup(h, r.spec.CgroupPath)
+		main.JoinCgroup(h, r.spec.CgroupPath, init)
+	}
+}
+
+// prepareRootfs builds the tree that will be the container's "/". rootfs_linux.go.
+func (r *run) prepareRootfs(main, t *kernel.Task) error {
+	r.emit(trace.Step{Actor: t.Actor, Stage: t.Stage, Kind: "runc.join-keyring", Rule: "keyctl(2) KEYCTL_JOIN_SESSION_KEYRING",
+		Args: map[string]string{"keyring": "_ses." + r.id[:12]}})
+	// Mounts made here must not appear on the host; unmounts there should appear here.
+	if err := t.Mount("", "/", "", kernel.MS_REC|kernel.MS_SLAVE, ""); err != nil {
+		return err
+	}
+	// pivot_root wants a mount point that is not the current root's.
+	if err := t.Mount(r.dir, r.dir, "", kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
+		return err
+	}
+	for _, m := range r.spec.Mounts {
+		if err := r.mountEntry(t, m); err != nil {
+			return &failure{text: fmt.Sprintf("error mounting %q to rootfs at %q: %v", m.source, m.dest, err), init: true}
+		}
+	}
+	r.devices(t)
+	r.deviceRules(main)
+	return r.pivot(t)
+}
+
+// mountEntry makes one mount of the config. The place is found inside the root: the image's links cannot
+// lead the mount out of it.
+func (r *run) mountEntry(t *kernel.Task, m specMount) error {
+	prop, options := propagation(m.options)
+	flags, data := kernel.ParseOptions(options)
+	dest := scoped(t, r.dir, m.dest)
+	if m.fstype == "bind" {
+		return r.bindEntry(t, m, dest, flags, prop)
+	}
+	if err := t.MkdirAll(dest, 0o755); err != nil {
+		return err
+	}
+	fstype := m.fstype
+	if fstype == "cgroup" {
+		if r.cgroupV1() {
+			return r.mountCgroupV1(t, m, dest, flags)
+		}
+		fstype = "cgroup2"
+	}
+	if err := t.Mount(m.source, dest, fstype, flags, data); err != nil {
+		return err
+	}
+	if prop != 0 {
+		return t.Mount("", dest, "", prop, "")
+	}
+	return nil
+}
+
+// bindEntry mounts a file or directory of the host, which the engine has made before.
+func (r *run) bindEntry(t *kernel.Task, m specMount, dest string, flags, prop kernel.MountFlags) error {
+	r.hostFile(m.source)
+	if strings.HasSuffix(m.source, "/shm") {
+		if err := t.MkdirAll(dest, 0o755); err != nil {
+			return err
+		}
+	} else if _, err := t.Stat(dest); err != nil {
+		t.MkdirAll(dirOf(dest), 0o755)
+		if err := t.WriteFile(dest, nil, 0o755); err != nil {
+			return err
+		}
+	}
+	rec := flags & kernel.MS_REC
+	if err := t.Mount(m.source, dest, "", kernel.MS_BIND|rec, ""); err != nil {
+		return err
+	}
+	if prop != 0 {
+		if err := t.Mount("", dest, "", prop, ""); err != nil {
+			return err
+		}
+	}
+	// Flags of a bind mount take effect only when it is mounted again. mount(2), "Creating a bind mount"
+	if rest := flags &^ (kernel.MS_BIND | kernel.MS_REC); rest != 0 {
+		return t.Mount(m.source, dest, "", rest|kernel.MS_BIND|kernel.MS_REMOUNT, "")
+	}
+	return nil
+}
+
+// hostFile makes sure that the engine's file is there: hosts, hostname, resolv.conf, the shm directory.
+func (r *run) hostFile(name string) {
+	t := r.host
+	if _, err := t.Stat(name); err == nil {
+		return
+	}
+	t.Quiet = true
+	defer func() { t.Quiet = false }()
+	t.MkdirAll(dirOf(name), 0o700)
+	switch path.Base(name) {
+	case "shm":
+		t.Mkdir(name, 0o700)
+		t.Mount("shm", name, "tmpfs", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, "mode=1777,size=65536000")
+	case "hostname":
+		t.WriteFile(name, []byte(r.spec.Hostname+"\n"), 0o644)
+	default:
+		t.WriteFile(name, nil, 0o644)
+	}
+}
+
+// mountCgroupV1 shows the container its own group of each hierarchy.
+func (r *run) mountCgroupV1(t *kernel.Task, m specMount, dest string, flags kernel.MountFlags) error {
+	if err := t.Mount("tmpfs", dest, "tmpfs", flags&^kernel.MS_RDONLY, "mode=755"); err != nil {
+		return err
+	}
+	for _, h := range hierarchies() {
+		at := path.Join(dest, h)
+		t.MkdirAll(at, 0o755)
+		if err := t.Mount("/sys/fs/cgroup/"+h, at, "", flags|kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
+			return err
+		}
+		t.Mount("", at, "", kernel.MS_REC|kernel.MS_PRIVATE, "")
+		t.Mount("/sys/fs/cgroup/"+h, at, "", flags|kernel.MS_BIND|kernel.MS_REMOUNT, "")
+	}
+	return t.Mount("", dest, "", flags|kernel.MS_REMOUNT|kernel.MS_BIND|kernel.MS_RDONLY, "")
+}
+
+// devices makes the nodes and links of /dev. runtime-spec config-linux.md, "Default Devices", "Dev symbolic
+// links".
+func (r *run) devices(t *kernel.Task) {
+	dev := scoped(t, r.dir, "/dev")
+	for _, d := range kernel.CharDevices() {
+		t.Mknod(path.Join(dev, d.Name), fsys.S_IFCHR|d.Mode, d.Major<<8|d.Minor)
+	}
+	r.devLinks(t, dev, [][2]string{{"pts/ptmx", "ptmx"}, {"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}})
+}
+
+func (r *run) devLinks(t *kernel.Task, dev string, links [][2]string) {
+	for _, l := range links {
+		if _, err := t.Lstat(path.Join(dev, l[1])); err != nil {
+			t.Symlink(l[0], path.Join(dev, l[1]))
+		}
+	}
+}
+
+// deviceRules limit which devices can be opened: files of the devices controller in version 1, a BPF
+// program in version 2.
+func (r *run) deviceRules(main *kernel.Task) {
+	how := "BPF_PROG_ATTACH BPF_CGROUP_DEVICE"
+	if r.cgroupV1() {
+		how = "devices.deny, devices.allow"
+	}
+	r.emit(trace.Step{Actor: main.Actor, Stage: trace.Mounts, Kind: "runc.limit-devices", Rule: "runtime-spec config-linux.md, Allowed Device list",
+		Args: map[string]string{"how": how, "cgroup": r.spec.CgroupPath}})
+	if r.spec.PidsLimit > 0 {
+		h := ""
+		if r.cgroupV1() {
+			h = "pids"
+		}
+		main.SetCgroup(h, r.spec.CgroupPath, "pids.max", fmt.Sprint(r.spec.PidsLimit))
+	}
+}
+
+// pivot makes the tree the root. "pivot_root(".", ".") … In order to mount the old root onto the new one,
+// so that no directory is needed for it" - pivot_root(2), NOTES.
+func (r *run) pivot(t *kernel.Task) error {
+	old, err := t.OpenDir("/")
+	if err != nil {
+		return err
+	}
+	if err := t.Chdir(r.dir); err != nil {
+		return err
+	}
+	here, err := t.OpenDir(".")
+	if err != nil {
+		return err
+	}
+	t.Fchdir(here)
+	if err := t.PivotRoot(".", "."); err != nil {
+		return &failure{text: "pivot_root .: " + err.Error(), init: true}
+	}
+	// The old root now lies over the new one; what happens to it must not travel to the host.
+	t.Fchdir(old)
+	if err := t.Mount("", ".", "", kernel.MS_REC|kernel.MS_SLAVE, ""); err != nil {
+		return err
+	}
+	if err := t.Umount(".", kernel.MNT_DETACH); err != nil {
+		return err
+	}
+	return t.Chdir("/")
+}
+
+// finishInit is the part of Init behind prepareRootfs, up to the message that init is ready.
+func (r *run) finishInit(main, t *kernel.Task) error {
+	s := &r.spec
+	// runc makes the working directory before it makes the root read-only.
+	if _, err := t.Stat(s.Cwd); err != nil {
+		if err := t.MkdirAll(s.Cwd, 0o755); err != nil {
+			return &failure{text: fmt.Sprintf("mkdir %s: %v", s.Cwd, err)}
+		}
+	}
+	if s.ReadOnly {
+		if err := t.Mount("", "/", "", kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, ""); err != nil {
+			return err
+		}
+	}
+	if s.Hostname != "" {
+		if err := t.SetHostname(s.Hostname); err != nil {
+			return err
+		}
+	}
+	r.sysctls(t)
+	for _, p := range s.Guarded {
+		r.guard(t, p)
+	}
+	for _, p := range s.Masked {
+		r.mask(t, p)
+	}
+	if s.NoNewPrivs {
+		t.SetNoNewPrivs()
+	}
+	return r.limits(main, t)
+}
+
+func (r *run) sysctls(t *kernel.Task) {
+	for _, v := range r.spec.Sysctl {
+		key, value, _ := strings.Cut(v, "=")
+		r.emit(trace.Step{Actor: t.Actor, Stage: t.Stage, Kind: "runc.write-sysctl", Rule: "runtime-spec config-linux.md, Sysctl",
+			Args: map[string]string{"key": key, "value": value, "path": "/proc/sys/" + strings.ReplaceAll(key, ".", "/")}})
+	}
+}
+
+// guard makes a path read-only by a mount of it on itself; one that is not there is left out.
+func (r *run) guard(t *kernel.Task, p string) {
+	if t.Mount(p, p, "", kernel.MS_BIND|kernel.MS_REC, "") != nil {
+		return
+	}
+	t.Mount(p, p, "", t.FlagsAt(p)|kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
+}
+
+// mask hides a path: a file behind /dev/null, a directory behind an empty file system.
+func (r *run) mask(t *kernel.Task, p string) {
+	if err := t.Mount("/dev/null", p, "", kernel.MS_BIND, ""); errors.Is(err, kernel.ENOTDIR) {
+		t.Mount("tmpfs", p, "tmpfs", kernel.MS_RDONLY, "")
+	}
+}
+
+// limits are set by the parent: a container's init may lack the right to raise them.
+func (r *run) limits(main, t *kernel.Task) error {
+	for _, l := range []struct {
+		name  string
+		limit kernel.Limit
+		typ   int
+	}{{"NOFILE", r.spec.NoFile, 7}, {"NPROC", r.spec.NoProc, 6}} {
+		if l.limit == (kernel.Limit{}) {
+			continue
+		}
+		if err := main.Setrlimit(t, l.name, l.limit); err != nil {
+			return &failure{text: fmt.Sprintf("error setting rlimits for ready process: error setting rlimit type %d: %v", l.typ, err)}
+		}
+	}
+	return nil
+}
+
+// finalizeNamespace gives away what root had, in the only order that works: the filter while CAP_SYS_ADMIN
+// is there, groups before the user, capabilities last. init_linux.go.
+func (r *run) finalizeNamespace(main, t *kernel.Task) error {
+	s := &r.spec
+	// Without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes before the capabilities go. seccomp(2)
+	if s.Seccomp != nil && !s.NoNewPrivs {
+		if err := t.Seccomp(s.Seccomp); err != nil {
+			return &failure{text: "unable to init seccomp: " + err.Error()}
+		}
+	}
+	again := false
+	chdir := func(err error) error {
+		return &failure{text: fmt.Sprintf("chdir to cwd (%q) set in config.json failed: %v", s.Cwd, err), cites: r.cite("config.WorkingDir")}
+	}
+	switch err := t.Chdir(s.Cwd); {
+	case errors.Is(err, kernel.EPERM), errors.Is(err, kernel.EACCES):
+		again = true // the container's user may be allowed to
+	case err != nil:
+		return chdir(err)
+	}
+	drop := t.Cred.Bounding &^ s.Caps
+	if err := t.DropBounding(drop); err != nil {
+		return &failure{text: "unable to apply bounding set: " + err.Error()}
+	}
+	t.KeepCaps(true)
+	if err := r.setupUser(t); err != nil {
+		return err
+	}
+	if again {
+		if err := t.Chdir(s.Cwd); err != nil {
+			return chdir(err)
+		}
+	}
+	t.KeepCaps(false)
+	if err := t.Capset(s.Caps, s.Caps, 0); err != nil {
+		return &failure{text: "unable to apply caps: " + err.Error()}
+	}
+	t.SetAmbient(0)
+	if _, has := getenv(s.Env, "HOME"); !has {
+		s.Env = append(s.Env, "HOME="+homeOf(r.root, s.UID))
+	}
+	r.facts.Env = s.Env
+	return nil
+}
+
+func (r *run) setupUser(t *kernel.Task) error {
+	s := &r.spec
+	if err := t.Setgroups(s.Groups); err != nil {
+		return &failure{text: "setgroups: " + err.Error()}
+	}
+	if err := t.Setgid(s.GID); err != nil {
+		return &failure{text: "setgid: " + err.Error()}
+	}
+	if err := t.Setuid(s.UID); err != nil {
+		return &failure{text: "setuid: " + err.Error()}
+	}
+	return nil
+}
