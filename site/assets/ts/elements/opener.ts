@@ -27,7 +27,7 @@ export class BpOpener extends Part {
     ...Part.styles,
     css`
       :host { display: block; overflow: auto; padding: 24px 16px; }
-      .in { max-width: 760px; margin: 0 auto; display: grid; gap: 24px; position: relative; }
+      .in { max-width: var(--opener-width, 760px); margin: 0 auto; display: grid; gap: 24px; position: relative; }
       .zone { border: 1.5px dashed var(--rule-2); border-radius: 6px; padding: 36px 24px; display: grid; gap: 10px; justify-items: center; text-align: center; background: var(--raised); }
       .zone.over { border-style: solid; border-color: var(--focus); background: color-mix(in oklab, var(--focus) 8%, var(--raised)); }
       .zone h2 { font-size: var(--t4); font-weight: 600; line-height: 1.2; }
