@@ -515,12 +515,15 @@ func (in *shProcess) find(name string, executable bool) (string, bool) {
 		return err == nil && !fi.IsDir() && (!executable || fi.Mode().Perm()&0o111 != 0)
 	}
 	if strings.Contains(name, "/") {
-		return name, try(in.abs(name))
+		return name, try(in.abs(name)) || in.x.installed && known(path.Base(name))
 	}
 	for dir := range strings.SplitSeq(in.vars["PATH"], ":") {
 		if p := path.Join("/", in.abs(dir), name); try(p) {
 			return p, true
 		}
+	}
+	if in.x.installed && known(name) {
+		return "/bin/" + name, true
 	}
 	return "", false
 }

@@ -202,18 +202,19 @@ func (in *shProcess) udevadm(words []string) ctl {
 // coldplug has every device's module loaded: 80-drivers.rules runs kmod for each MODALIAS. A driver
 // that is bound can show devices of its own, which are served in turn.
 func (in *shProcess) coldplug() {
-	x := in.x
-	in.step("initramfs.coldplug", map[string]string{"devices": itoa(len(x.hw))}, "udevadm(8), trigger")
-	x.m.Wait(costColdplug)
 	rules := false
-	for _, dir := range [...]string{"/lib/udev/rules.d", "/usr/lib/udev/rules.d"} {
-		if _, err := x.pid1.Stat(dir + "/80-drivers.rules"); err == nil {
+	for _, file := range [...]string{"/lib/udev/rules.d/80-drivers.rules", "/usr/lib/udev/rules.d/80-drivers.rules", "/etc/mdev.conf"} {
+		if _, err := in.x.pid1.Stat(file); err == nil {
 			rules = true
 		}
 	}
-	if _, err := x.pid1.Stat("/etc/mdev.conf"); err == nil {
-		rules = true
-	}
+	in.coldplugWith(rules)
+}
+
+func (in *shProcess) coldplugWith(rules bool) {
+	x := in.x
+	in.step("initramfs.coldplug", map[string]string{"devices": itoa(len(x.hw))}, "udevadm(8), trigger")
+	x.m.Wait(costColdplug)
 	tree := x.moduleTree()
 	for range 8 { // a chain of drivers is shorter
 		before := len(x.loaded)
@@ -233,7 +234,6 @@ func (in *shProcess) coldplug() {
 			break
 		}
 	}
-	// The nodes that a script made itself before devtmpfs lay there are covered by it.
 }
 
 // blkid prints what it finds on devices. blkid(8).

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"bootpath/sim/conf/sh"
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
 )
 
 // program runs what a command word names: a script is followed, a known program does what its manual
@@ -25,6 +27,10 @@ func (in *shProcess) program(words []string) ctl {
 	}
 	name := path.Base(words[0])
 	if name == "busybox" && len(words) > 1 {
+		if words[1] == "--install" { // a link for every applet
+			in.x.installed = true
+			return in.ok()
+		}
 		words, name = words[1:], path.Base(words[1])
 	}
 	if run, ok := program(name); ok {
@@ -71,7 +77,7 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).umount, true
 	case "mkdir", "rmdir", "ln", "mknod", "rm", "touch", "cp", "mv":
 		return (*shProcess).fileProgram, true
-	case "chmod", "chown", "chgrp", "sync", "clear", "reset", "chvt", "setfont", "loadkeys", "kbd_mode", "stty", "setterm", "plymouth", "hwclock",
+	case "chmod", "chown", "chgrp", "sync", "clear", "reset", "chvt", "setfont", "loadkeys", "kbd_mode", "stty", "setterm", "plymouth", "plymouthd", "hwclock",
 		"setupcon", "killall", "kill", "hostname", "dmesg", "true", "usleep", "mkfifo", "depmod", "fbsplash", "splash", "psplash", "klogd", "syslogd",
 		"swapon", "sysctl", "loadkmap", "ulimit", "tune2fs", "logger", "date", "systemd-tmpfiles", "kmod", "ifconfig", "rngd", "haveged":
 		return (*shProcess).nothing, true
@@ -89,7 +95,13 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).uname, true
 	case "basename", "dirname", "readlink", "realpath":
 		return (*shProcess).pathProgram, true
-	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee":
+	case "stat":
+		return (*shProcess).statProgram, true
+	case "lvm", "vgchange", "vgscan", "lvchange", "mdadm", "raidautorun", "cryptsetup", "dmsetup", "dmraid", "multipath", "multipathd", "btrfs", "zpool", "bcache-register":
+		return (*shProcess).stacked, true
+	case "nlplug-findfs":
+		return (*shProcess).nlplug, true
+	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee", "sed":
 		return (*shProcess).textProgram, true
 	case "env":
 		return (*shProcess).env, true
@@ -615,6 +627,66 @@ func (in *shProcess) env(words []string) ctl {
 		return in.ok()
 	}
 	return in.program(words)
+}
+
+// statProgram is stat(1), as far as scripts ask whether two directories lie on the same file system.
+func (in *shProcess) statProgram(words []string) ctl {
+	_, values, rest := optArgs(words, "c")
+	if values['c'] != "%D" && values['c'] != "%d" || len(rest) != 1 {
+		return in.end("what stat prints (" + in.where() + ")")
+	}
+	if _, err := in.stat(rest[0]); err != nil {
+		return in.failed()
+	}
+	in.out("%s\n", in.x.mountOf(in.abs(rest[0])))
+	return in.ok()
+}
+
+// mountOf names the mount that a path lies on, by its number.
+func (x *linux) mountOf(name string) string {
+	best, id := "", "1"
+	rows := x.m.Rows(trace.Mounted)
+	for _, n := range slices.Sorted(maps.Keys(rows)) {
+		if t := rows[n]["target"]; len(t) >= len(best) && (t == "/" || name == t || strings.HasPrefix(name, t+"/")) {
+			best, id = t, n
+		}
+	}
+	return id
+}
+
+// stacked are the tools for volumes on volumes (LVM, RAID, encryption, multipath). On devices that hold
+// nothing of their kind they have nothing to do; else what they find is not followed.
+func (in *shProcess) stacked(words []string) ctl {
+	name := path.Base(words[0])
+	types := map[string]string{"mdadm": "linux_raid_member", "raidautorun": "linux_raid_member", "dmraid": "raid_member", "cryptsetup": "crypto_LUKS", "btrfs": "btrfs", "zpool": "zfs_member", "bcache-register": "bcache"}
+	want := types[name]
+	if want == "" {
+		want = "LVM2_member"
+	}
+	for _, b := range in.x.blockDevices() {
+		if strings.HasSuffix(b.tag("TYPE"), want) && want != "btrfs" {
+			return in.end("what " + name + " makes of the " + b.tag("TYPE") + " volume on /dev/" + b.name + " (" + in.where() + ")")
+		}
+	}
+	return in.ok()
+}
+
+// nlplug is Alpine's nlplug-findfs(1): it loads the modules that the devices ask for and looks for one of
+// them.
+func (in *shProcess) nlplug(words []string) ctl {
+	_, _, rest := optArgs(words, "abcfkmpt")
+	in.coldplugWith(true)
+	if len(rest) == 0 {
+		return in.ok()
+	}
+	want := rest[len(rest)-1]
+	b, ok := in.blockDevice(want)
+	if !ok {
+		in.found(want, "none", b)
+		return in.failed()
+	}
+	in.found(want, "/dev/"+b.name, b)
+	return in.ok()
 }
 
 // powerOff ends the machine.

@@ -17,13 +17,17 @@ func (in *shProcess) textProgram(words []string) ctl {
 	if name == "seq" {
 		return in.seq(words[1:])
 	}
-	valued := map[string]string{"cut": "dfc", "head": "nc", "tail": "nc", "grep": "em", "egrep": "em", "fgrep": "em", "sort": "kt"}[name]
+	valued := map[string]string{"cut": "dfc", "head": "nc", "tail": "nc", "grep": "em", "egrep": "em", "fgrep": "em", "sort": "kt", "sed": "e"}[name]
 	flags, values, rest := optArgs(words, valued)
 	pattern := ""
 	if strings.HasSuffix(name, "grep") {
 		if pattern = values['e']; pattern == "" && len(rest) > 0 {
 			pattern, rest = rest[0], rest[1:]
 		}
+	}
+	sed := values['e']
+	if name == "sed" && sed == "" && len(rest) > 0 {
+		sed, rest = rest[0], rest[1:]
 	}
 	sets := rest
 	if name == "tr" || name == "tee" {
@@ -41,6 +45,8 @@ func (in *shProcess) textProgram(words []string) ctl {
 	switch name {
 	case "grep", "egrep", "fgrep":
 		return in.grep(name, flags, pattern, lines)
+	case "sed":
+		return in.sed(flags, sed, lines)
 	case "cut":
 		return in.cut(values, lines)
 	case "head", "tail":
@@ -188,6 +194,51 @@ func basicToExtended(s string) string {
 		}
 	}
 	return out.String()
+}
+
+// sed substitutes: s commands with the flag g, one after another. Of other commands nothing is known.
+func (in *shProcess) sed(flags, script string, lines []string) ctl {
+	type command struct {
+		re   *regexp.Regexp
+		with string
+		all  bool
+	}
+	var commands []command
+	rest := strings.TrimSpace(script)
+	for rest != "" && flags == "" {
+		if rest[0] != 's' || len(rest) < 4 {
+			break
+		}
+		parts := strings.SplitN(rest[2:], rest[1:2], 3)
+		if len(parts) != 3 || strings.ContainsAny(parts[0]+parts[1], "\n") || strings.HasSuffix(parts[0], `\`) || strings.ContainsAny(parts[1], `\&$`) {
+			break
+		}
+		re, err := regexp.Compile(basicToExtended(parts[0]))
+		if err != nil {
+			break
+		}
+		all := strings.HasPrefix(parts[2], "g")
+		commands = append(commands, command{re, parts[1], all})
+		rest = strings.TrimPrefix(parts[2], "g")
+		if rest = strings.TrimSpace(rest); rest != "" && rest[0] != ';' {
+			break
+		}
+		rest = strings.TrimLeft(rest, "; ")
+	}
+	if rest != "" || flags != "" || script == "" {
+		return in.end("what sed makes of its input (" + in.where() + ")")
+	}
+	for i := range lines {
+		for _, c := range commands {
+			if c.all {
+				lines[i] = c.re.ReplaceAllLiteralString(lines[i], c.with)
+			} else if at := c.re.FindStringIndex(lines[i]); at != nil {
+				lines[i] = lines[i][:at[0]] + c.with + lines[i][at[1]:]
+			}
+		}
+	}
+	in.lines(lines)
+	return in.ok()
 }
 
 func (in *shProcess) cut(values map[byte]string, lines []string) ctl {

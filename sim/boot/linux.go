@@ -38,22 +38,23 @@ const maxInitramfs = 1 << 30
 // linux is a Linux kernel from its first instruction to the first program.
 type linux struct {
 	*start
-	l        loaded
-	k        *kernel.Kernel
-	pid1     *kernel.Task
-	params   cmdline.Line
-	version  string // "6.1.0-50-cloud-amd64"
-	started  time.Duration
-	mods     *modules
-	hw       []*hardware
-	initrd   fsys.FS           // what was unpacked, nil without an initramfs
-	noDriver string            // why a driver may be built in that the run did without; "" when nothing is in doubt
-	unsure   string            // why a device may exist that the run did not find; "" when nothing is in doubt
-	searched map[string]string // what blkid was asked, and its answer
-	udevd    bool              // runs
-	loaded   []string          // modules, in the order in which they were loaded
-	initArgs []string
-	line     string // the last line of the console that a program wrote
+	l         loaded
+	k         *kernel.Kernel
+	pid1      *kernel.Task
+	params    cmdline.Line
+	version   string // "6.1.0-50-cloud-amd64"
+	started   time.Duration
+	mods      *modules
+	hw        []*hardware
+	initrd    fsys.FS           // what was unpacked, nil without an initramfs
+	noDriver  string            // why a driver may be built in that the run did without; "" when nothing is in doubt
+	unsure    string            // why a device may exist that the run did not find; "" when nothing is in doubt
+	searched  map[string]string // what blkid was asked, and its answer
+	installed bool              // BusyBox has made links for its applets
+	udevd     bool              // runs
+	loaded    []string          // modules, in the order in which they were loaded
+	initArgs  []string
+	line      string // the last line of the console that a program wrote
 }
 
 // linux runs the kernel that a bootloader left in memory.

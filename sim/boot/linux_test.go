@@ -3,8 +3,11 @@ package boot
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
+	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -153,6 +156,46 @@ func TestHowStartsEnd(t *testing.T) {
 			trace.Stops, trace.Kernel, "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100", "switch_root: can't execute '/sbin/init': No such file or directory\n"},
 		{"waiting for what never comes", "", with(init("while [ ! -b /dev/vdb ]; do echo waiting; sleep 10; done; exec switch_root /mnt /x"), builtin610), systemRoot,
 			trace.Stops, trace.Initramfs, "waiting", ""},
+		{"Alpine's way: links for every applet, nlplug-findfs", "root=UUID=aaaa-bbbb modules=ext4 quiet", with(map[string]string{"bin/busybox": tinyProgram, "bin/sh": "-> busybox", "sbin/nlplug-findfs": tinyProgram,
+			"init": `#!/bin/sh
+/bin/busybox mkdir -p /proc /sys /dev /sysroot
+/bin/busybox --install -s
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+set -- $(cat /proc/cmdline)
+for opt; do
+	case "$opt" in
+	root=*) KOPT_root=${opt#root=};;
+	quiet) KOPT_quiet=yes;;
+	esac
+done
+modprobe -a $(echo "loop,ext4" | tr ',' ' ') 2>/dev/null
+nlplug-findfs -p /sbin/mdev ${KOPT_debug_init:+-d} $KOPT_root || echo "not found"
+mount -o ro $KOPT_root /sysroot
+cat /proc/mounts 2>/dev/null | while read DEV DIR TYPE OPTS; do
+	if [ "$DIR" != "/" -a "$DIR" != "/sysroot" -a -d "$DIR" ]; then
+		mkdir -p /sysroot/$DIR
+		mount -o move $DIR /sysroot/$DIR
+	fi
+done
+exec switch_root /sysroot ${KOPT_init:-/sbin/init}
+`}, builtin610), systemRoot,
+			trace.Unknown, trace.Init, "a program of its own is recognised as init (/sbin/init), and bootpath does not follow what it starts yet", ""},
+		{"mkinitcpio's way: ash's own expansions, sed, stat", `root="/dev/vda1" rw`, with(busybox(map[string]string{"bin/ash": "-> busybox", "bin/cut": "-> busybox", "bin/sed": "-> busybox", "bin/stat": "-> busybox", "bin/env": "-> busybox",
+			"init": `#!/bin/ash
+mount -t proc proc /proc; mount -t devtmpfs dev /dev
+for w in $(cat /proc/cmdline); do
+	case $w in *=*)
+		rhs="$(echo "${w}" | cut -d= -f2-)"
+		lhs="$(echo "${w}" | cut -d= -f1 | sed 's|\.|_|g;s|-|_|g;')"
+		[ "${rhs:0:1}" = '"' ] && rhs="${rhs:1:$((${#rhs}-2))}"
+		(echo "${lhs}" | grep -qe '^[0-9]' -e '[^a-zA-Z0-9_]') || eval ${lhs}=\${rhs};;
+	esac
+done
+mount -o ro "$root" /mnt
+if [ "$(stat -c %D /)" = "$(stat -c %D /mnt)" ]; then echo nothing; exec sh -i; fi
+exec env -i "TERM=$TERM" switch_root /mnt /sbin/init "$@"
+`}), builtin610), systemRoot,
+			trace.Unknown, trace.Init, "a program of its own is recognised as init (/sbin/init), and bootpath does not follow what it starts yet", "EXT4-fs (vda1)"},
 		{"no init anywhere", "", nil, nil,
 			trace.Unknown, trace.Kernel, "whether this kernel has the driver virtio_pci built in: the image has neither modules.builtin nor a configuration for 6.1.0", `VFS: Cannot open root device "(null)" or unknown-block(0,0): error -6`},
 		{"the kernel mounts the root itself", "root=/dev/vda1 rw", nil, with(systemRoot, builtin610),
@@ -182,7 +225,30 @@ func TestHowStartsEnd(t *testing.T) {
 			require.Equal(t, c.stage, o.Stage)
 			require.Equal(t, c.message, o.Message+o.Missing)
 			require.Contains(t, shown(x), c.console)
+			sentences(t, tr)
 		})
+	}
+}
+
+var slot = regexp.MustCompile(`\{([a-z_]+)\}`)
+
+// sentences checks that the steps of these actors have sentences and the values for them.
+func sentences(t *testing.T, tr *trace.Trace) {
+	for _, area := range []string{"linux", "initramfs", "init"} {
+		data, err := os.ReadFile("../../content/messages/" + area + ".en.json")
+		require.NoError(t, err)
+		var all map[string]struct{ Title, Text string }
+		require.NoError(t, json.Unmarshal(data, &all))
+		for _, st := range tr.Steps {
+			if !strings.HasPrefix(string(st.Kind), area+".") {
+				continue
+			}
+			m, ok := all[string(st.Kind)]
+			require.True(t, ok, "%s has no sentence", st.Kind)
+			for _, p := range slot.FindAllStringSubmatch(m.Title+m.Text, -1) {
+				require.Contains(t, st.Args, p[1], "%s", st.Kind)
+			}
+		}
 	}
 }
 
