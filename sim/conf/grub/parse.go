@@ -98,7 +98,7 @@ func (p *parser) commands(depth int, stop ...string) []Node {
 		if p.err == nil {
 			out = append(out, n)
 		}
-		if p.err == nil && p.tok.kind != tokClose && !p.separator() {
+		if p.err == nil && p.tok.kind != tokClose && p.tok.kind != tokEOF && !p.separator() {
 			p.fail("the end of the statement")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -153,7 +154,7 @@ func (f *File) readSections(at int64) error {
 			return err
 		}
 		at += 40
-		s.Name = strings.TrimRight(string(s.Header.Name[:]), "\x00")
+		s.Name = f.longName(strings.TrimRight(string(s.Header.Name[:]), "\x00"))
 		s.Off, s.Size = int64(s.Header.PointerToRawData), int64(s.Header.SizeOfRawData)
 		if v := int64(s.Header.VirtualSize); v > 0 && v < s.Size {
 			s.Size = v
@@ -164,6 +165,23 @@ func (f *File) readSections(at int64) error {
 		s.Size = min(s.Size, f.Size-s.Off)
 	}
 	return nil
+}
+
+// longName looks up a name of more than 8 characters: "/26" is an offset into the string table, which
+// follows the symbol table. PE Format, section "COFF String Table".
+func (f *File) longName(name string) string {
+	n, err := strconv.ParseUint(strings.TrimPrefix(name, "/"), 10, 32)
+	if err != nil || name[0] != '/' || f.Header.PointerToSymbolTable == 0 {
+		return name
+	}
+	const symbolSize, longest = 18, 64
+	at := int64(f.Header.PointerToSymbolTable) + symbolSize*int64(f.Header.NumberOfSymbols) + int64(n)
+	b := make([]byte, longest)
+	got, _ := f.R.ReadAt(b, at)
+	if i := strings.IndexByte(string(b[:got]), 0); i > 0 {
+		return string(b[:i])
+	}
+	return name
 }
 
 // Section returns the section of that name, nil when there is none.
