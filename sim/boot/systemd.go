@@ -75,6 +75,7 @@ type sysd struct {
 type pending struct {
 	at  time.Duration
 	seq int
+	job *systemd.Job // it is dropped when this job has ended before; nil for what happens anyway
 	do  func()
 }
 
@@ -501,10 +502,10 @@ func (x *sysd) freeze(text string, u *systemd.Unit) bool {
 	return false
 }
 
-// later puts something off.
-func (x *sysd) later(d time.Duration, do func()) {
+// later puts something off; it is dropped when j ends before.
+func (x *sysd) later(d time.Duration, j *systemd.Job, do func()) {
 	x.seq++
-	x.pending = append(x.pending, pending{x.m.Now() + d, x.seq, do})
+	x.pending = append(x.pending, pending{x.m.Now() + d, x.seq, j, do})
 }
 
 // run works off the jobs: all that may run, then what happens next.
@@ -513,6 +514,7 @@ func (x *sysd) run() {
 		for j := x.mgr.Next(); j != nil && !x.m.Ended(); j = x.mgr.Next() {
 			x.perform(j)
 		}
+		x.pending = slices.DeleteFunc(x.pending, func(p pending) bool { return p.job != nil && x.mgr.Job(p.job.Unit) != p.job })
 		if len(x.pending) == 0 {
 			return
 		}

@@ -23,7 +23,7 @@ func (x *sysd) startDevice(j *systemd.Job) {
 	x.waitingDevices = append(x.waitingDevices, j)
 	limit := timeSpan(u.JobTimeout, deviceTimeout)
 	if limit > 0 {
-		x.later(limit, func() { x.deviceTimedOut(j) })
+		x.later(limit, j, func() { x.deviceTimedOut(j) })
 	}
 	if x.devicesDone {
 		x.announce()
@@ -32,9 +32,6 @@ func (x *sysd) startDevice(j *systemd.Job) {
 
 func (x *sysd) deviceTimedOut(j *systemd.Job) {
 	u := j.Unit
-	if x.mgr.Job(u) != j {
-		return
-	}
 	st := x.step("systemd.device-timeout", j, "systemd.unit(5) JobRunningTimeoutSec=")
 	st.Args["path"] = u.Description
 	x.flip()
@@ -49,7 +46,7 @@ func (x *sysd) deviceCheck() {
 		return
 	}
 	x.devicesDone = true
-	x.later(costSystemdDevice, x.announce)
+	x.later(costSystemdDevice, nil, x.announce)
 }
 
 // announce ends the waiting for the devices that are there.

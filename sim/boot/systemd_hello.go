@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/exe/elf"
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
@@ -16,7 +18,7 @@ import (
 // Bounds of what is searched for systemd's own texts, in bytes.
 const (
 	maxProgram   = 16 << 20
-	scanBlock    = 256 << 10
+	scanBlock    = 64 << 10
 	scanOverlap  = 4 << 10
 	maxSmallFile = 64 << 10
 )
@@ -100,38 +102,72 @@ func (x *sysd) sharedLibrary() []string {
 	return out
 }
 
-// scan looks for a text that begins with head in a file, up to its NUL. ok may refuse a hit.
+// scan looks for a text that begins with head in a program, up to its NUL. ok may refuse a hit.
 func (x *sysd) scan(name string, head []byte, ok func(string) bool) (string, []blob.Cite) {
 	file, err := x.pid1.Open(name)
 	if err != nil {
 		return "", nil
 	}
 	defer file.Close()
+	for _, part := range constants(file) {
+		if text, cites := scanPart(file, name, part, head, ok); text != "" {
+			return text, cites
+		}
+	}
+	return "", nil
+}
+
+// constants are the parts of a program that hold its constant data, last first: read-only segments, or
+// everything where code and constants share one.
+func constants(file fsys.File) []blob.Span {
+	all := []blob.Span{{Len: min(file.Size(), maxProgram)}}
+	f, err := elf.Read(file)
+	if err != nil {
+		return all
+	}
+	segs, err := f.Segments()
+	if err != nil {
+		return all
+	}
+	var out []blob.Span
+	for _, s := range slices.Backward(segs) {
+		const readable = 4 // PF_R alone
+		if s.Type == elf.PT_LOAD && s.Flags == readable && s.Offset < maxProgram && s.Filesz < maxProgram {
+			out = append(out, blob.Span{Off: int64(s.Offset), Len: min(int64(s.Filesz), file.Size()-int64(s.Offset))})
+		}
+	}
+	if len(out) == 0 {
+		return all
+	}
+	return out
+}
+
+func scanPart(file fsys.File, name string, part blob.Span, head []byte, ok func(string) bool) (string, []blob.Cite) {
 	buf := make([]byte, scanBlock+scanOverlap)
-	size := min(file.Size(), maxProgram)
-	for off := int64(0); off < size; off += scanBlock {
+	for off := part.Off; off < part.Off+part.Len; off += scanBlock {
 		n, err := file.ReadAt(buf, off)
 		if err != nil && err != io.EOF {
 			return "", nil
 		}
-		for at := 0; at < min(n, scanBlock); {
+		for at := 0; at < min(n, scanBlock); at++ {
 			i := bytes.Index(buf[at:n], head)
 			if i < 0 {
 				break
 			}
-			i += at
-			end := bytes.IndexByte(buf[i:n], 0)
-			if end > 0 {
-				text := string(buf[i : i+end])
-				if (i == 0 && off == 0 || i > 0 && buf[i-1] == 0) && printable(text) && (ok == nil || ok(text)) {
-					var cites []blob.Cite
-					for _, s := range file.Locate(off+int64(i), int64(end)) {
-						cites = append(cites, blob.Cite{Span: s, Name: name, Value: text})
-					}
-					return text, cites
-				}
+			at += i
+			end := bytes.IndexByte(buf[at:n], 0)
+			if end <= 0 || at > 0 && buf[at-1] != 0 {
+				continue
 			}
-			at = i + 1
+			text := string(buf[at : at+end])
+			if !printable(text) || ok != nil && !ok(text) {
+				continue
+			}
+			var cites []blob.Cite
+			for _, s := range file.Locate(off+int64(at), int64(end)) {
+				cites = append(cites, blob.Cite{Span: s, Name: name, Value: text})
+			}
+			return text, cites
 		}
 	}
 	return "", nil

@@ -23,8 +23,7 @@ func (x *sysd) perform(j *systemd.Job) {
 		if u.State == systemd.Active {
 			x.finish(j, systemd.Done)
 		} else if u.State == systemd.Activating {
-			x.mgr.Wait(j)
-			x.later(costSystemdProgram, func() {})
+			x.later(costSystemdProgram, j, func() { x.perform(j) })
 		} else {
 			x.finish(j, systemd.Skipped)
 		}
@@ -283,13 +282,9 @@ func (x *sysd) startService(j *systemd.Job) {
 	}
 	x.begin(j, "systemd.starting", "Starting %s...", commandCites(sv.Start))
 	if len(sv.Start) > 0 && path.Base(sv.Start[0].Path) == "systemd-fsck" {
-		x.later(costSystemdProgram/2, func() { x.traffic("systemd-fsckd.socket", u) })
+		x.later(costSystemdProgram/2, j, func() { x.traffic("systemd-fsckd.socket", u) })
 	}
-	x.later(costSystemdProgram, func() {
-		if x.mgr.Job(u) == j {
-			x.serviceUp(j)
-		}
-	})
+	x.later(costSystemdProgram, j, func() { x.serviceUp(j) })
 }
 
 // traffic starts the service of a socket that a program connects to: systemd.socket(5). Which programs
@@ -496,10 +491,7 @@ func (x *sysd) startMount(j *systemd.Job) {
 	u := j.Unit
 	x.m.Wait(costSystemdFork)
 	x.begin(j, "systemd.mounting", "Mounting %s...", u.Mount.File.Cite(u.Mount.Entry))
-	x.later(costSystemdProgram, func() {
-		if x.mgr.Job(u) != j {
-			return
-		}
+	x.later(costSystemdProgram, j, func() {
 		if err := x.mountNow(u); err != nil {
 			st := x.step("systemd.mount-failed", j, "mount(8) exit status 32")
 			st.Cites = append(u.Mount.File.Cite(u.Mount.Entry), st.Cites...)
@@ -555,11 +547,7 @@ func (x *sysd) mountNow(u *systemd.Unit) error {
 func (x *sysd) startSwap(j *systemd.Job) {
 	x.m.Wait(costSystemdFork)
 	x.begin(j, "systemd.activating-swap", "Activating swap %s...", j.Unit.Mount.File.Cite(j.Unit.Mount.Entry))
-	x.later(costSystemdProgram, func() {
-		if x.mgr.Job(j.Unit) == j {
-			x.active(j, "systemd.swap", "Activated swap %s.")
-		}
-	})
+	x.later(costSystemdProgram, j, func() { x.active(j, "systemd.swap", "Activated swap %s.") })
 }
 
 // stopUnit ends a unit that conflicts with what is to start.

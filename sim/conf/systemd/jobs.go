@@ -622,9 +622,6 @@ func (m *Manager) Next() *Job {
 	return best
 }
 
-// Wait puts a running job back: it was not ready after all.
-func (m *Manager) Wait(j *Job) { j.Running = false }
-
 func priority(a, b *Unit) int {
 	rank := func(u *Unit) int { return slices.Index(unitTypes[:], u.Type) }
 	if c := cmp.Compare(rank(b), rank(a)); c != 0 {
