@@ -168,7 +168,7 @@ func (x *linux) textIn(name, prefix string) (string, []blob.Cite) {
 		if end < 0 || end > 300 {
 			return "", nil
 		}
-		if end > len(prefix) && (i == 0 || data[i-1] == 0 || data[i-1] == '\n') {
+		if end >= len(prefix) && (i == 0 || data[i-1] == 0 || data[i-1] == '\n') {
 			text := string(data[i : i+end])
 			return text, cite(f, int64(i), int64(end), name, text)
 		}
