@@ -148,7 +148,8 @@ func (f *FS) Info() fsys.Info {
 	return info
 }
 
-// LayerOf tells which layer the file at name comes from; for a merged directory the uppermost.
+// LayerOf tells which layer the file at name comes from; for a merged directory the one whose attributes
+// count.
 func (f *FS) LayerOf(name string) (int, error) {
 	n, err := f.find("stat", name)
 	return n.layer, err
