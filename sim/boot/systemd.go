@@ -296,6 +296,7 @@ func (x *sysd) load() {
 	if dev := x.facts.Root; strings.HasPrefix(dev, "/dev/") {
 		env.Active = append(env.Active, systemd.NameForPath(dev, "device"))
 	}
+	env.Partitions = x.gptPartitions()
 	x.mgr = systemd.NewManager(env)
 	x.m.Wait(costSystemdLoad)
 	for _, id := range []string{"-.slice", "init.scope", "system.slice"} {
@@ -320,6 +321,20 @@ func (x *sysd) load() {
 		x.doubts = append(x.doubts, "what the generators "+strings.Join(x.mgr.Notes, ", ")+" add")
 	}
 	x.emit(trace.Step{Kind: kind, Rule: "systemd.generator(7)", Args: args, Cites: cites}, rows...)
+}
+
+// gptPartitions are the entries of the disk's GPT; none when it has another table.
+func (x *sysd) gptPartitions() []systemd.Partition {
+	if x.c.Disk == nil || x.c.Disk.Table == nil || x.c.Disk.Table.Type != "gpt" {
+		return nil
+	}
+	var out []systemd.Partition
+	for _, d := range x.k.Devices() {
+		if p := x.partition(d.Name); p != nil {
+			out = append(out, systemd.Partition{Node: "/dev/" + d.Name, Type: p.Type, FSType: d.FSType, Attributes: p.Attributes, Cites: p.Cites})
+		}
+	}
+	return out
 }
 
 func linkNames(list []systemd.Link) []string {

@@ -480,10 +480,43 @@ func (x *sysd) remountRoot() {
 		flags |= kernel.MS_RDONLY
 	}
 	x.pid1.Quiet = true
-	if err := x.pid1.Mount("", "/", "", flags, ""); err != nil {
-		x.doubt("whether the root file system can be remounted: %v", err)
-	}
+	err := x.pid1.Mount("", "/", "", flags, "")
 	x.pid1.Quiet = false
+	if err != nil {
+		x.doubt("whether the root file system can be remounted: %v", err)
+		return
+	}
+	mode := "r/w"
+	if flags&kernel.MS_RDONLY != 0 {
+		mode = "ro"
+	}
+	root, _ := x.mountRow("/")
+	x.emit(trace.Step{Kind: "systemd.remount-root", Stage: trace.Userspace, Rule: "systemd-remount-fs.service(8)", Cites: u.Files[0].Cite(u.Mount.Entry),
+		Args: map[string]string{"device": root["source"], "mode": mode}, Console: x.ext4Remounted(root, mode)})
+}
+
+// ext4Remounted is the kernel's line about it, fs/ext4/super.c: since 6.3 with the UUID, since 6.5 with
+// the mode, before 5.12 with the options.
+func (x *sysd) ext4Remounted(root trace.Row, mode string) string {
+	var major, minor int
+	if _, err := fmt.Sscanf(x.host.Kernel, "%d.%d", &major, &minor); err != nil || root["fstype"] != "ext4" || x.printk <= logInfo {
+		return ""
+	}
+	version, uuid := major*1000+minor, ""
+	if d, ok := x.deviceFor(root["source"]); ok {
+		uuid = strings.ToLower(d.UUID)
+	}
+	text := "re-mounted. Quota mode: none."
+	switch {
+	case version < 5012:
+		return "" // the options there are the driver's own wording
+	case version >= 6005:
+		text = fmt.Sprintf("re-mounted %s %s. Quota mode: none.", uuid, mode)
+	case version >= 6003:
+		text = fmt.Sprintf("re-mounted %s. Quota mode: none.", uuid)
+	}
+	t := x.m.Now() - x.booted
+	return fmt.Sprintf("[%5d.%06d] EXT4-fs (%s): %s\n", t/time.Second, t%time.Second/time.Microsecond, path.Base(root["source"]), text)
 }
 
 // startMount mounts a file system where bytes for it are in the image, or the kernel makes it.

@@ -30,7 +30,7 @@ func (m *Manager) generate() {
 		"systemd-veritysetup-generator":    m.needsFile("systemd-veritysetup-generator", "/etc/veritytab"),
 		"systemd-integritysetup-generator": m.needsFile("systemd-integritysetup-generator", "/etc/integritytab"),
 		"systemd-run-generator":            m.needsParam("systemd-run-generator", cmd, "systemd.run"),
-		"systemd-gpt-auto-generator":       func(cmdline.Line) {},
+		"systemd-gpt-auto-generator":       m.gptAutoGenerator,
 		// It writes in an initramfs only.
 		"systemd-hibernate-resume-generator": func(cmdline.Line) {},
 		"systemd-bless-boot-generator":       func(cmdline.Line) {},

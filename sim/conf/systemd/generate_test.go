@@ -123,3 +123,20 @@ func TestGeneratorsThatAreNotKnownAreNoted(t *testing.T) {
 		"systemd-cryptsetup-generator", "systemd-veritysetup-generator", "mine", "systemd-fstab-generator"))
 	require.Equal(t, []string{"mine", "systemd-cryptsetup-generator"}, m.Notes)
 }
+
+func TestPartitionsAreMountedByTheirType(t *testing.T) {
+	files := generators(map[string]string{lib + "local-fs.target": bare, lib + "swap.target": bare, "srv/data": "x"}, "systemd-gpt-auto-generator")
+	parts := []Partition{
+		{Node: "/dev/vda3", Type: "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"}, {Node: "/dev/vda4", Type: "933AC7E1-2EB4-4F13-B844-0E14E2AEF915", FSType: "ext4"},
+		{Node: "/dev/vda5", Type: "3B8F8425-20E0-4F3B-907F-1A25A76F98E8", FSType: "ext4"}, {Node: "/dev/vda6", Type: "0FC63DAF-8483-4772-8E79-3D69D8477DE4"},
+		{Node: "/dev/vda7", Type: "7EC6F557-3BC5-4ACA-B293-16EF5DF639D1", Attributes: gptNoAuto},
+	}
+	m := NewManager(Env{Root: tree(files), Partitions: parts})
+	require.Equal(t, "dev-vda3.swap", ids(m.Load("swap.target").Deps(Wants)))
+	require.Equal(t, "home.mount", ids(m.Load("local-fs.target").Deps(Requires)), "/srv is not empty")
+	require.Equal(t, "dev-vda4.device", ids(m.Load("home.mount").Deps(BindsTo)))
+	files["etc/fstab"] = "/swapfile none swap sw 0 0\n/dev/x /home ext4 defaults 0 0\n"
+	m = NewManager(Env{Root: tree(files), Partitions: parts})
+	require.Empty(t, m.Load("swap.target").Deps(Wants))
+	require.Empty(t, m.Load("local-fs.target").Deps(Requires))
+}

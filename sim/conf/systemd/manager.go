@@ -23,7 +23,10 @@ type Env struct {
 	TTYs     []string // consoles of virtualizers that exist in /sys/class/tty: "hvc0"
 	Active   []string // units that are active before the first job: mounts made by the initramfs, found devices
 	EFI      bool
-	Version  int // of systemd: 252; 0 when not known
+
+	Partitions []Partition // of the root disk, when it has a GPT
+
+	Version int // of systemd: 252; 0 when not known
 }
 
 // Manager holds all units and jobs.
