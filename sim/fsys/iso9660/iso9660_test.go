@@ -118,8 +118,8 @@ func TestRockRidgeIsWhatXorrisoShows(t *testing.T) {
 func sums(t *testing.T, f *FS) {
 	for _, line := range lines(t, "testdata/tree.sums") {
 		sum, name, _ := strings.Cut(line, " ")
-		if f.names == joliet && strings.HasPrefix(name, "a/") {
-			continue // genisoimage leaves out what lies too deep for ISO 9660
+		if f.names == joliet && (strings.HasPrefix(name, "a/") || len(name) > 103) {
+			continue // too deep for genisoimage without Rock Ridge, or cut to 103 characters
 		}
 		data, err := fsys.ReadFile(f, name, 1<<20)
 		require.NoError(t, err)
