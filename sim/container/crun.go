@@ -15,6 +15,7 @@ import (
 // container.c, linux.c.
 func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	main.Actor, main.Stage = "crun", trace.Create
+	seal(main, "/tmp/crun."+r.id[:6])
 	main.MkdirAll("/run/crun/"+r.id, 0o700)
 	r.emit(trace.Step{Actor: main.Actor, Stage: trace.Create, Kind: "runc.join-keyring", Rule: "keyctl(2) KEYCTL_JOIN_SESSION_KEYRING",
 		Args: map[string]string{"keyring": r.id[:12]}})
@@ -30,7 +31,7 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 		return nil, err
 	}
 	init.Comm, init.Actor = "crun:[2:INIT]", "crun:[init]"
-	init.Setgroups(nil)
+	init.Setgroups(r.spec.Groups)
 	if r.cgroupV1() {
 		r.makeCgroup(main, init)
 	} else {
@@ -71,26 +72,37 @@ func crunError(what string, err error) *failure {
 	return &failure{text: what + ": " + text}
 }
 
-// crunMounts is libcrun_set_mounts and what follows up to the new root.
+// later is a mount that is made read-only when all is in place.
+type later struct {
+	at    string
+	flags kernel.MountFlags
+}
+
+// crunMounts is libcrun_set_mounts and what follows up to the new root. What shall be read-only is mounted
+// writable and mounted again at the end, the latest first.
 func (r *run) crunMounts(t *kernel.Task) error {
 	if err := t.Mount("", "/", "", kernel.MS_REC|kernel.MS_PRIVATE, ""); err != nil {
 		return crunError("make `/` private", err)
+	}
+	// pivot_root refuses a new root whose parent mount is shared.
+	for at := r.dir; t.Mount("", at, "", kernel.MS_PRIVATE, "") != nil && at != "/"; {
+		at = path.Dir(at)
 	}
 	if err := t.Mount(r.dir, r.dir, "", kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
 		return crunError("mount rootfs", err)
 	}
 	t.Mount("", r.dir, "", kernel.MS_REC|kernel.MS_PRIVATE, "")
-	var readOnly []specMount
+	t.Mount("", r.dir, "", kernel.MS_BIND|kernel.MS_REMOUNT, "")
+	var last []later
+	if r.spec.ReadOnly {
+		last = append(last, later{r.dir, kernel.MS_RDONLY})
+	}
 	for _, m := range r.spec.Mounts {
-		// Read-only comes last: things are made inside before.
-		writable := m
-		writable.options = dropOption(m.options, "ro")
-		if writable.options != m.options {
-			readOnly = append(readOnly, m)
-		}
-		if err := r.mountEntry(t, writable); err != nil {
+		more, err := r.crunMount(t, m)
+		if err != nil {
 			return crunError("mount `"+m.source+"` to `"+m.dest+"`", err)
 		}
+		last = append(last, more...)
 	}
 	r.crunDevices(t)
 	// The working directory is made when it is missing, before the root is read-only.
@@ -99,7 +111,7 @@ func (r *run) crunMounts(t *kernel.Task) error {
 		t.MkdirAll(cwd, 0o755)
 	}
 	for _, p := range r.spec.Masked {
-		r.crunMask(t, p)
+		last = append(last, r.crunMask(t, p)...)
 	}
 	for _, p := range r.spec.Guarded {
 		at := scoped(t, r.dir, p)
@@ -108,28 +120,67 @@ func (r *run) crunMounts(t *kernel.Task) error {
 		}
 		t.Mount(at, at, "", kernel.MS_BIND|kernel.MS_REC, "")
 		t.Mount("", at, "", kernel.MS_REC|kernel.MS_PRIVATE, "")
-		t.Mount("", at, "", kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
+		last = append(last, later{at, kernel.MS_RDONLY})
 	}
-	for _, m := range readOnly {
-		at := scoped(t, r.dir, m.dest)
-		t.Mount("", at, "", t.FlagsAt(at)|kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
-	}
-	if r.spec.ReadOnly {
-		t.Mount("", r.dir, "", kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
+	for _, l := range slices.Backward(last) {
+		t.Mount("", l.at, "", l.flags|kernel.MS_BIND|kernel.MS_REMOUNT, "")
 	}
 	return r.crunPivot(t)
 }
 
-func (r *run) crunMask(t *kernel.Task, p string) {
+// crunMount makes one mount of the config, without read-only.
+func (r *run) crunMount(t *kernel.Task, m specMount) ([]later, error) {
+	prop, options := propagation(m.options)
+	flags, _ := kernel.ParseOptions(options)
+	dest := scoped(t, r.dir, m.dest)
+	if m.fstype == "cgroup" && r.cgroupV1() {
+		return r.crunCgroupV1(t, dest, flags, prop)
+	}
+	m.options = dropOption(m.options, "ro")
+	if err := r.mountEntry(t, m); err != nil {
+		return nil, err
+	}
+	if flags&kernel.MS_RDONLY != 0 {
+		return []later{{dest, flags}}, nil
+	}
+	return nil, nil
+}
+
+func (r *run) crunCgroupV1(t *kernel.Task, dest string, flags, prop kernel.MountFlags) ([]later, error) {
+	if err := t.MkdirAll(dest, 0o755); err != nil {
+		return nil, err
+	}
+	if err := t.Mount("cgroup", dest, "tmpfs", flags&^kernel.MS_RDONLY, "size=1024k"); err != nil {
+		return nil, err
+	}
+	if prop != 0 {
+		t.Mount("", dest, "", prop, "")
+	}
+	var last []later
+	for _, h := range hierarchies() {
+		at := path.Join(dest, h)
+		t.Mkdir(at, 0o755)
+		if err := t.Mount("/sys/fs/cgroup/"+h+r.spec.CgroupPath, at, "", flags&^kernel.MS_RDONLY|kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
+			return nil, err
+		}
+		t.Mount("", at, "", kernel.MS_REC|kernel.MS_PRIVATE, "")
+		last = append(last, later{at, flags})
+	}
+	return last, nil
+}
+
+func (r *run) crunMask(t *kernel.Task, p string) []later {
 	at := scoped(t, r.dir, p)
 	fi, err := t.Stat(at)
 	switch {
 	case err != nil:
+		return nil
 	case fi.IsDir():
-		t.Mount("tmpfs", at, "tmpfs", kernel.MS_RDONLY, "size=0k")
+		t.Mount("tmpfs", at, "tmpfs", 0, "size=0k")
 	default:
 		t.Mount("/dev/null", at, "", kernel.MS_BIND, "")
 	}
+	return []later{{at, kernel.MS_RDONLY}}
 }
 
 func (r *run) crunDevices(t *kernel.Task) {
@@ -164,6 +215,7 @@ func (r *run) crunPivot(t *kernel.Task) error {
 		return crunError("umount oldroot", err)
 	}
 	t.Chdir("/")
+	t.Mount("", "/", "", kernel.MS_REC|kernel.MS_PRIVATE, "")
 	return nil
 }
 
@@ -200,7 +252,6 @@ func (r *run) dropPrivileges(t *kernel.Task) {
 	}
 	t.DropBounding(t.Cred.Bounding &^ s.Caps)
 	t.KeepCaps(true)
-	t.Setgroups(s.Groups)
 	t.Setgid(s.GID)
 	t.Setuid(s.UID)
 	t.Capset(s.Caps, s.Caps, 0)

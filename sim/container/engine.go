@@ -273,7 +273,7 @@ func (r *run) wrap(f *failure) (string, int) {
 	case "podman":
 		return r.wrapPodman(f)
 	}
-	if r.runtime() == "crun" || f.early {
+	if r.runtime() == "crun" || !r.created(f) {
 		return f.text, 1
 	}
 	return "runc run failed: " + runcText(f), 1

@@ -80,15 +80,7 @@ func (r *run) stages(main *kernel.Task, state string) (*kernel.Task, error) {
 
 	r.makeCgroup(main, parent)
 
-	// A container must not reach runc's binary through /proc/PID/exe and change it (CVE-2019-5736): init
-	// runs from a sealed copy.
-	seal := state + "/runc." + r.id[:6]
-	parent.Quiet = true
-	parent.WriteFile(seal, nil, 0o600)
-	parent.Quiet = false
-	parent.Mount("/proc/self/exe", seal, "", kernel.MS_BIND, "")
-	parent.Mount("", seal, "", kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
-	parent.Umount(seal, kernel.MNT_DETACH)
+	seal(parent, state+"/runc."+r.id[:6])
 
 	child, err := parent.Clone(kernel.CLONE_PARENT)
 	if err != nil {
@@ -113,6 +105,17 @@ func (r *run) stages(main *kernel.Task, state string) (*kernel.Task, error) {
 	}
 	parent.Exit(0)
 	return init, nil
+}
+
+// seal has a runtime go on from a copy of its program that cannot be written: a container must not reach
+// the host's binary through /proc/PID/exe and change it (CVE-2019-5736).
+func seal(t *kernel.Task, at string) {
+	t.Quiet = true
+	t.WriteFile(at, nil, 0o600)
+	t.Quiet = false
+	t.Mount("/proc/self/exe", at, "", kernel.MS_BIND, "")
+	t.Mount("", at, "", kernel.MS_BIND|kernel.MS_REMOUNT|kernel.MS_RDONLY, "")
+	t.Umount(at, kernel.MNT_DETACH)
 }
 
 // makeCgroup puts init into its control group while it waits.
@@ -164,7 +167,7 @@ func (r *run) mountEntry(t *kernel.Task, m specMount) error {
 	fstype := m.fstype
 	if fstype == "cgroup" {
 		if r.cgroupV1() {
-			return r.mountCgroupV1(t, m, dest, flags)
+			return r.mountCgroupV1(t, dest, flags, prop)
 		}
 		fstype = "cgroup2"
 	}
@@ -227,20 +230,25 @@ func (r *run) hostFile(name string) {
 }
 
 // mountCgroupV1 shows the container its own group of each hierarchy.
-func (r *run) mountCgroupV1(t *kernel.Task, m specMount, dest string, flags kernel.MountFlags) error {
-	if err := t.Mount("tmpfs", dest, "tmpfs", flags&^kernel.MS_RDONLY, "mode=755"); err != nil {
+func (r *run) mountCgroupV1(t *kernel.Task, dest string, flags, prop kernel.MountFlags) error {
+	if err := t.Mount("tmpfs", dest, "tmpfs", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, "mode=755"); err != nil {
 		return err
 	}
+	if prop != 0 {
+		t.Mount("", dest, "", prop, "")
+	}
 	for _, h := range hierarchies() {
-		at := path.Join(dest, h)
+		at, own := path.Join(dest, h), "/sys/fs/cgroup/"+h+r.spec.CgroupPath
 		t.MkdirAll(at, 0o755)
-		if err := t.Mount("/sys/fs/cgroup/"+h, at, "", flags|kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
+		if err := t.Mount(own, at, "", flags|kernel.MS_BIND|kernel.MS_REC, ""); err != nil {
 			return err
 		}
-		t.Mount("", at, "", kernel.MS_REC|kernel.MS_PRIVATE, "")
-		t.Mount("/sys/fs/cgroup/"+h, at, "", flags|kernel.MS_BIND|kernel.MS_REMOUNT, "")
+		if prop != 0 {
+			t.Mount("", at, "", prop, "")
+		}
+		t.Mount(own, at, "", flags|kernel.MS_BIND|kernel.MS_REC|kernel.MS_REMOUNT, "")
 	}
-	return t.Mount("", dest, "", flags|kernel.MS_REMOUNT|kernel.MS_BIND|kernel.MS_RDONLY, "")
+	return nil
 }
 
 // devices makes the nodes and links of /dev. runtime-spec config-linux.md, "Default Devices", "Dev symbolic

@@ -17,7 +17,6 @@ type cgroup struct {
 	limits []string // "memory.max=33554432", in the order in which they were set
 }
 
-// CgroupV2 is whether the unified hierarchy is used; see [Kernel.UseCgroupV1].
 func (k *Kernel) cgroup(p string) *cgroup {
 	i := slices.IndexFunc(k.cgroups, func(c *cgroup) bool { return c.path == p })
 	if i < 0 {
@@ -52,9 +51,10 @@ func (t *Task) MakeCgroup(hierarchy, p string) error {
 	if t.k.cgroup(p) == nil {
 		t.k.cgroups = append(t.k.cgroups, &cgroup{path: p})
 	}
-	if hierarchy == "" && t.k.cgroup2 != nil {
-		if q := strings.TrimPrefix(p, "/"); q != "" {
-			t.k.cgroup2.made[q] = &node{mode: fsys.S_IFDIR | 0o755}
+	// The directory appears where the hierarchy is mounted.
+	if at, _, err := t.lookup(path.Join("/sys/fs/cgroup", hierarchy), true); err == nil && strings.HasPrefix(at.mnt.sb.fstype, "cgroup") {
+		for q := strings.TrimPrefix(p, "/"); q != "" && q != "."; q = path.Dir(q) {
+			at.mnt.sb.made[q] = &node{mode: fsys.S_IFDIR | 0o755}
 		}
 	}
 	t.done(c, "cgroups(7)")

@@ -241,6 +241,7 @@ func (t *Task) Exit(code int) {
 
 // remove takes a task and the namespaces that nobody lives in any more.
 func (k *Kernel) remove(t *Task) {
+	k.removed = true
 	k.tasks = slices.DeleteFunc(k.tasks, func(o *Task) bool { return o == t })
 	for _, kind := range nsKinds() {
 		n := t.ns[kind.Type]

@@ -78,7 +78,7 @@ func (t *Task) Mknod(name string, mode, dev uint32) error {
 	line := fmt.Sprintf("mknod(%q, %s|%#o)", name, kind, mode&0o7777)
 	isDev := kind == "S_IFCHR" || kind == "S_IFBLK"
 	if isDev {
-		line = fmt.Sprintf("mknod(%q, %s|%#o, makedev(%#x, %#x))", name, kind, mode&0o7777, dev>>8, dev&0xff)
+		line = fmt.Sprintf("mknod(%q, %s|%#o, makedev(%s, %s))", name, kind, mode&0o7777, hex(dev>>8), hex(dev&0xff))
 	}
 	c := call{kind: "kernel.mknod", line: line, args: map[string]string{"path": name, "device": fmt.Sprintf("%d:%d", dev>>8, dev&0xff)}}
 	// "EPERM mode requested creation of something other than a regular file, FIFO …, and the caller is
@@ -87,6 +87,14 @@ func (t *Task) Mknod(name string, mode, dev uint32) error {
 		return t.fail(c, "mknod(2)", EPERM)
 	}
 	return t.makeNode(c, "mknod", name, n)
+}
+
+// hex prints as strace does: zero has no prefix.
+func hex(n uint32) string {
+	if n == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%#x", n)
 }
 
 // Symlink is symlink(2).

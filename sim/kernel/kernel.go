@@ -40,6 +40,7 @@ type Kernel struct {
 	cgroup2 *super
 	ids     counters
 	shown   []machine.Set
+	removed bool // a row went since shown
 	damage  error
 }
 

@@ -60,6 +60,17 @@ type mount struct {
 	group      int // peer group when shared, else 0
 	master     int // peer group that a slave receives from, else 0
 	unbindable bool
+
+	shown trace.Row // its row, until something it depends on changes
+}
+
+// showAgain has all rows of mounts made anew: the paths changed.
+func (k *Kernel) showAgain() {
+	for _, n := range k.spaces {
+		for _, m := range n.mounts {
+			m.shown = nil
+		}
+	}
 }
 
 // newMount makes a mount and enters it into the namespace; it hangs nowhere yet.
@@ -263,9 +274,10 @@ func (t *Task) remount(at loc, f MountFlags, data string) error {
 	if at.path != at.mnt.root || at.mnt.ns != t.ns[MountNS] {
 		return EINVAL
 	}
-	at.mnt.flags = atime(f)
+	at.mnt.flags, at.mnt.shown = atime(f), nil
 	if !f.has(MS_BIND) {
 		at.mnt.sb.rdonly = f.has(MS_RDONLY)
+		t.k.showAgain()
 		if data != "" {
 			at.mnt.data = data
 		}
@@ -347,6 +359,7 @@ func (t *Task) changeType(at loc, f MountFlags) error {
 		if m != at.mnt && !(f.has(MS_REC) && m.under(at.mnt)) {
 			continue
 		}
+		m.shown = nil
 		switch kind {
 		case MS_SHARED:
 			if m.group == 0 {
@@ -408,6 +421,7 @@ func (t *Task) move(src string, at loc, in *inode) error {
 	}
 	m.parent, m.at = nil, ""
 	t.k.attach(m, at)
+	t.k.showAgain()
 	return nil
 }
 
@@ -470,7 +484,10 @@ func (t *Task) mountSuper(sb *super, at loc, in *inode, f MountFlags, data strin
 	}
 	m := t.k.newMount(sb, ".", t.ns[MountNS])
 	m.flags, m.data = atime(f), data
-	sb.rdonly = sb.rdonly || f.has(MS_RDONLY) && sb.lower != nil
+	if f.has(MS_RDONLY) && sb.lower != nil && !sb.rdonly {
+		sb.rdonly = true
+		t.k.showAgain()
+	}
 	t.k.attach(m, at)
 	return nil
 }
@@ -540,6 +557,7 @@ func (k *Kernel) busy(m *mount) bool {
 
 // detach takes m and all below it out of its namespace, and out of those that the event travels to.
 func (k *Kernel) detach(m *mount) {
+	k.removed = true
 	gone := []*mount{m}
 	if g := m.parent.group; g != 0 {
 		for _, ns := range k.spaces {

@@ -148,5 +148,6 @@ func (f Flags) String() string {
 func (f Flags) Has(g Flags) bool { return f&g == g }
 
 func (k *Kernel) dropNS(n *Namespace) {
+	k.removed = true
 	k.spaces = slices.DeleteFunc(k.spaces, func(o *Namespace) bool { return o == n })
 }

@@ -102,6 +102,7 @@ func (t *Task) PivotRoot(newRoot, putOld string) error {
 	old, parent, at := t.root, t.root.mnt.parent, t.root.mnt.at
 	old.mnt.parent, old.mnt.at = put.mnt, put.path
 	to.mnt.parent, to.mnt.at = parent, at
+	t.k.showAgain()
 	// "pivot_root() changes the root directory and the current working directory of each process or
 	// thread in the same mount namespace to new_root if they point to the old root directory."
 	for _, o := range t.k.tasks {

@@ -102,19 +102,35 @@ func (k *Kernel) rows() []machine.Set {
 			"type": string(n.Type), "owner": strconv.Itoa(n.Owner), "members": k.members(n),
 		}})
 	}
-	for _, n := range k.spaces {
-		for _, m := range n.mounts {
-			out = append(out, machine.Set{Table: trace.Mounted, ID: strconv.Itoa(m.id), Row: m.row()})
-		}
-	}
+	out = append(out, k.mountRows()...)
 	for _, c := range k.cgroups {
 		out = append(out, machine.Set{Table: trace.Cgroups, ID: c.path, Row: k.cgroupRow(c)})
 	}
 	return k.withRemovals(out)
 }
 
+// mountRows gives the mounts of all namespaces.
+func (k *Kernel) mountRows() []machine.Set {
+	var out []machine.Set
+	for _, n := range k.spaces {
+		for _, m := range n.mounts {
+			if m.shown == nil {
+				m.shown = m.row()
+			}
+			out = append(out, machine.Set{Table: trace.Mounted, ID: strconv.Itoa(m.id), Row: m.shown})
+		}
+	}
+	return out
+}
+
 // withRemovals adds the rows that were shown before and are no more.
 func (k *Kernel) withRemovals(now []machine.Set) []machine.Set {
+	before := k.shown
+	k.shown = now
+	if !k.removed {
+		return now
+	}
+	k.removed = false
 	type key struct {
 		table trace.Table
 		id    string
@@ -124,11 +140,10 @@ func (k *Kernel) withRemovals(now []machine.Set) []machine.Set {
 		here[key{s.Table, s.ID}] = true
 	}
 	var out []machine.Set
-	for _, s := range k.shown {
+	for _, s := range before {
 		if !here[key{s.Table, s.ID}] {
 			out = append(out, machine.Set{Table: s.Table, ID: s.ID})
 		}
 	}
-	k.shown = now
 	return append(out, now...)
 }
