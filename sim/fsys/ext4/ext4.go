@@ -160,8 +160,8 @@ func (f *FS) checkGeometry() error {
 	if f.inodeSize < goodInodeSize || f.inodeSize > f.blockSize || f.inodeSize&(f.inodeSize-1) != 0 {
 		return rec.Errorf(&s.S_inode_size, "a power of two from 128 to the block size", "%d", f.inodeSize)
 	}
-	if f.blocks > 1<<48 || f.blocks <= uint64(s.S_first_data_block) {
-		return rec.Errorf(&s.S_blocks_count_lo, "more blocks than s_first_data_block, less than 2^48", "%d", f.blocks)
+	if f.blocks > 1<<62/uint64(f.blockSize) || f.blocks <= uint64(s.S_first_data_block) {
+		return rec.Errorf(&s.S_blocks_count_lo, "more blocks than s_first_data_block, less than 2^62 bytes", "%d", f.blocks)
 	}
 	if s.S_blocks_per_group == 0 {
 		return rec.Errorf(&s.S_blocks_per_group, "at least one block per group", "0")
