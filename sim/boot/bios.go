@@ -110,8 +110,8 @@ func (s *start) bootCode(drive uint8, cause int) {
 		s.zeroCode(cause)
 		return
 	}
-	if bs, rec, err := grubcore.ReadBootSector(d.R, 0); err == nil {
-		s.grubBootSector(bs, rec, drive, cause)
+	if bs, err := grubcore.ReadBootSector(d.R); err == nil {
+		s.grubBootSector(bs, drive, cause)
 		return
 	}
 	s.unknown(trace.Bootloader, "what the boot code in the first sector of "+d.Name+" does: "+codeName(code))

@@ -322,6 +322,9 @@ func (g *grub) isSet(name string) bool {
 
 // put sets a variable of the present context; one that is exported stays so.
 func (g *grub) put(name, value string, export bool) {
+	if n := len(value); name == "root" && n > 1 && value[0] == '(' && value[n-1] == ')' {
+		value = value[1 : n-1] // grub_env_write_root
+	}
 	ctx := g.contexts[len(g.contexts)-1]
 	ctx[name] = grubVar{value, export || ctx[name].exported}
 }

@@ -17,6 +17,8 @@ import (
 	"bootpath/sim/disk"
 	"bootpath/sim/exe/grubcore"
 	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/ext4"
+	"bootpath/sim/fsys/fat"
 	"bootpath/sim/machine"
 )
 
@@ -56,6 +58,7 @@ type grubDevice struct {
 func (g *grub) devices() {
 	base, _, _ := strings.Cut(g.bootDevice, ",")
 	g.devs = append(g.devs, grubDevice{name: base, vol: g.c.Disk.Volume(0)})
+	defer g.addMemdisk()
 	if g.c.Disk.Table == nil {
 		return
 	}
@@ -68,6 +71,23 @@ func (g *grub) devices() {
 	}
 }
 
+// addMemdisk adds the file system that grub-mkimage put into the core image, when there is one.
+func (g *grub) addMemdisk() {
+	r := g.core.Memdisk
+	if r == nil {
+		return
+	}
+	v := &disk.Volume{Size: r.Size(), R: r}
+	if f, err := fat.Open(r, r.Size()); err == nil {
+		v.FS, v.Type = f, "vfat"
+	} else if f, err := ext4.Open(r, r.Size()); err == nil {
+		v.FS, v.Type = f, f.Info().Type
+	} else {
+		v.Type, v.Err = "tarfs", errors.New("it is neither FAT nor ext4")
+	}
+	g.devs = append(g.devs, grubDevice{name: "memdisk", module: "memdisk", vol: v})
+}
+
 // device finds a device by a name in GRUB's syntax: "hd0", "hd0,msdos1", "hd0,1", "cd" for the drive
 // that a CD was booted from.
 func (g *grub) device(name string) (*grubDevice, *grubError) {
@@ -76,10 +96,18 @@ func (g *grub) device(name string) (*grubDevice, *grubError) {
 	if drive == "cd" && base == "hd96" {
 		drive = base
 	}
-	for _, kind := range []string{"memdisk", "lvm", "lvmid", "mduuid", "md", "cryptouuid", "crypto", "ldm", "http", "tftp", "pxe", "proc", "loop"} {
+	for _, kind := range []string{"lvm", "lvmid", "mduuid", "md", "cryptouuid", "crypto", "ldm", "http", "tftp", "pxe", "proc", "loop"} {
 		if head, _, _ := strings.Cut(drive, "/"); head == kind {
 			return nil, &grubError{unknown: "what the device (" + name + ") holds: bootpath does not follow GRUB there"}
 		}
+	}
+	if drive == "memdisk" {
+		for i := range g.devs {
+			if d := &g.devs[i]; d.name == drive && g.mods[d.module] {
+				return d, nil
+			}
+		}
+		return nil, g.noDevice(name, "disk `memdisk' not found")
 	}
 	if drive != base {
 		// The BIOS driver believes in every hdN until it asks for its size.
@@ -96,7 +124,7 @@ func (g *grub) device(name string) (*grubDevice, *grubError) {
 	for i := range g.devs[1:] {
 		d := &g.devs[1+i]
 		_, have, _ := strings.Cut(d.name, ",")
-		if (part == have || part == strconv.Itoa(d.number)) && g.mods[d.module] {
+		if have != "" && (part == have || part == strconv.Itoa(d.number)) && g.mods[d.module] {
 			return d, nil
 		}
 	}

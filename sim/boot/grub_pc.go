@@ -14,12 +14,11 @@ import (
 
 // Where GRUB for the BIOS puts its parts: include/grub/i386/pc/boot.h and memory.h.
 const (
-	diskbootAddr   = 0x8000   // GRUB_BOOT_MACHINE_KERNEL_ADDR
-	coreAddr       = 0x8200   // behind the first core sector
-	kernelImgAddr  = 0x100000 // GRUB_MEMORY_MACHINE_DECOMPRESSION_ADDR
-	diskbootStrs   = "Geom\x00Read\x00 Error"
-	maxLBASectors  = 0x7f // diskboot.S: the most that one INT 13h read asks for
-	floppyTrackLen = 18
+	diskbootAddr  = 0x8000   // GRUB_BOOT_MACHINE_KERNEL_ADDR
+	coreAddr      = 0x8200   // behind the first core sector
+	kernelImgAddr = 0x100000 // GRUB_MEMORY_MACHINE_DECOMPRESSION_ADDR
+	diskbootStrs  = "Geom\x00Read\x00 Error"
+	maxLBASectors = 0x7f // diskboot.S: the most that one INT 13h read asks for
 )
 
 // grubStep is a step of GRUB before its kernel runs.
@@ -29,23 +28,23 @@ func (s *start) grubStep(kind trace.Kind, cause int, console string, args map[st
 
 // grubBootSector is boot.img: it prints its name, reads one sector and jumps there. GRUB 2.06,
 // grub-core/boot/i386/pc/boot.S.
-func (s *start) grubBootSector(bs *grubcore.BootSector, rec *decode.Record, drive uint8, cause int) {
+func (s *start) grubBootSector(bs *grubcore.Boot, drive uint8, cause int) {
 	d := s.c.Disk
 	name := ""
 	if _, ok := grubcore.Find(blob.Section(d.R, 0, 440), "GRUB \x00", 440); ok {
 		name = "GRUB " // versions built to boot quietly have no such message
 	}
-	if bs.BootDrive != 0xff {
-		drive = bs.BootDrive
+	if bs.Sector.BootDrive != 0xff {
+		drive = bs.Sector.BootDrive
 	}
-	s.grubStep("grub.boot-image", cause, name, map[string]string{"sector": fmt.Sprint(bs.KernelLBA), "address": hex(diskbootAddr)},
-		"GRUB 2.06: boot.S, kernel_sector and kernel_address", rec.Cite(&bs.KernelLBA, &bs.KernelAddr, &bs.BootDrive),
+	s.grubStep("grub.boot-image", cause, name, map[string]string{"sector": fmt.Sprint(bs.Kernel.LBA), "address": hex(diskbootAddr)},
+		"GRUB 2.06: boot.S, kernel_sector and kernel_address", bs.Cites(),
 		memoryRow(diskbootAddr, sector, "GRUB core image, first sector", d.Name))
-	if bs.KernelLBA >= uint64(d.Size/sector) {
-		s.unknown(trace.Bootloader, fmt.Sprintf("what the BIOS answers to a read of sector %d, past the end of the disk", bs.KernelLBA))
+	if bs.Kernel.LBA >= uint64(d.Size/sector) {
+		s.unknown(trace.Bootloader, fmt.Sprintf("what the BIOS answers to a read of sector %d, past the end of the disk", bs.Kernel.LBA))
 		return
 	}
-	at := int64(bs.KernelLBA) * sector
+	at := int64(bs.Kernel.LBA) * sector
 	first := make([]byte, sector)
 	d.R.ReadAt(first, at)
 	if allZero(first) {
@@ -53,8 +52,8 @@ func (s *start) grubBootSector(bs *grubcore.BootSector, rec *decode.Record, driv
 		return
 	}
 	if !strings.Contains(string(first), diskbootStrs) {
-		s.grubStep("grub.unknown-core", 0, "", map[string]string{"sector": fmt.Sprint(bs.KernelLBA)}, "GRUB 2.06: diskboot.S", cite(d.R, at, sector, "first core sector", ""))
-		s.unknown(trace.Bootloader, fmt.Sprintf("what the code in sector %d does: it is not the start of GRUB's core image", bs.KernelLBA))
+		s.grubStep("grub.unknown-core", 0, "", map[string]string{"sector": fmt.Sprint(bs.Kernel.LBA)}, "GRUB 2.06: diskboot.S", cite(d.R, at, sector, "first core sector", ""))
+		s.unknown(trace.Bootloader, fmt.Sprintf("what the code in sector %d does: it is not the start of GRUB's core image", bs.Kernel.LBA))
 		return
 	}
 	s.grubDiskBoot(first, at, drive, name)
@@ -84,14 +83,14 @@ func (s *start) grubDiskBoot(first []byte, at int64, drive uint8, name string) {
 		s.unknown(trace.Bootloader, "what the BIOS answers to a read past the end of the disk: "+err.Error())
 		return
 	}
-	limit := maxLBASectors
+	track := 0
 	if drive < 0x80 {
-		limit = floppyTrackLen
+		track = floppyTrack(d.Size)
 	}
 	dots := ""
 	var cites []blob.Cite
 	for i, b := range blocks.List {
-		dots += strings.Repeat(".", (int(b.Len)+limit-1)/limit)
+		dots += strings.Repeat(".", diskbootReads(b, track))
 		cites = append(cites, blocks.Recs[i].CiteAll()...)
 	}
 	text := ""
@@ -108,6 +107,34 @@ func (s *start) grubDiskBoot(first []byte, at int64, drive uint8, name string) {
 		return
 	}
 	s.grubCore(core, core.Size(), drive)
+}
+
+// floppyTrack is the number of sectors on a track of the floppy that the machine takes an image for:
+// by its size, and one of 2.88 MB for sizes that no format has (QEMU's fallback).
+func floppyTrack(size int64) int {
+	switch size {
+	case 360 << 10, 720 << 10:
+		return 9
+	case 1200 << 10:
+		return 15
+	case 1440 << 10:
+		return 18
+	}
+	return 36
+}
+
+// diskbootReads is how often diskboot.img calls the BIOS for a block: at most 127 sectors at a time and,
+// without the LBA extension (a floppy), never past the end of a track.
+func diskbootReads(b grubcore.Block, track int) int {
+	n, at, left := 0, int64(b.Start), int64(b.Len)
+	for left > 0 {
+		chunk := min(left, maxLBASectors)
+		if track > 0 {
+			chunk = min(chunk, int64(track)-at%int64(track))
+		}
+		at, left, n = at+chunk, left-chunk, n+1
+	}
+	return n
 }
 
 // grubCDBoot is cdboot.img: it finds its own place and length in the boot information table, loads the

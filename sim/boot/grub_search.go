@@ -74,7 +74,7 @@ func (g *grub) cmdSearch(c *grubCall) int {
 func (g *grub) partitions() []*grubDevice {
 	var out []*grubDevice
 	for i := range g.devs {
-		if g.devs[i].module != "" {
+		if strings.Contains(g.devs[i].name, ",") {
 			out = append(out, &g.devs[i])
 		}
 	}

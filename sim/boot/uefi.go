@@ -25,6 +25,7 @@ const removablePath = `\EFI\BOOT\BOOTX64.EFI`
 const (
 	uefiDVD   = `"UEFI QEMU DVD-ROM QM00005 " from PciRoot(0x0)/Pci(0x1F,0x2)/Sata(0x2,0xFFFF,0x0)`
 	uefiDisk  = `"UEFI Misc Device" from PciRoot(0x0)/Pci(0x2,0x0)`
+	uefiFAT   = `"UEFI Non-Block Boot Device" from PciRoot(0x0)/Pci(0x2,0x0)` // a file system without partitions: EDK II, BmGetMiscDescription
 	uefiCD    = `"UEFI QEMU QEMU CD-ROM " from PciRoot(0x0)/Pci(0x2,0x0)/Scsi(0x0,0x0)`
 	uefiShell = `"EFI Internal Shell" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)/FvFile(7C04A583-9E3E-4F1C-AD65-E05268D0B4D1)`
 )
@@ -57,6 +58,9 @@ func (s *start) uefi() {
 	}
 	name := fmt.Sprintf("Boot%04d", option)
 	vols := s.efiVolumes()
+	if option == 2 && s.c.Disk.Table == nil && len(vols) > 0 {
+		device = uefiFAT
+	}
 	for i := range vols {
 		s.bds("uefi.try-volume", "", map[string]string{"device": vols[i].node, "what": vols[i].what, "path": removablePath}, "EDK II: BmExpandMediaDevicePath; UEFI 2.10 §13.3", vols[i].cites)
 		v := vols[i].vol

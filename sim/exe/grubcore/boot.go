@@ -19,31 +19,68 @@ import (
 type BootSector struct {
 	Jump       [3]byte `at:"0x00"` // jmp over the data, nop
 	KernelAddr uint16  `at:"0x5a"` // GRUB_BOOT_MACHINE_KERNEL_ADDR: where the first core sector is put, 0x8000
-	KernelLBA  uint64  `at:"0x5c"` // GRUB_BOOT_MACHINE_KERNEL_SECTOR: where it lies
 	BootDrive  uint8   `at:"0x64"` // 0xff: the drive that the firmware started
 	Signature  [2]byte `at:"0x1fe"`
+}
+
+// KernelSector is where the first core sector lies: at 0x5c of boot.img (GRUB_BOOT_MACHINE_KERNEL_SECTOR), at
+// 0x1b0 of boot_hybrid.img, whose start is also a floppy's.
+type KernelSector struct {
+	LBA uint64 `at:"0x00"`
+}
+
+// Boot is a recognised boot sector with its evidence.
+type Boot struct {
+	Sector    BootSector
+	Rec       *decode.Record
+	Kernel    KernelSector
+	KernelRec *decode.Record
+}
+
+// Cites is the evidence for what the sector loads and from where.
+func (b *Boot) Cites() []blob.Cite {
+	return append(b.KernelRec.CiteAll(), b.Rec.Cite(&b.Sector.KernelAddr, &b.Sector.BootDrive)...)
 }
 
 // KernelAddr is where boot.img puts the first sector of the core image.
 const KernelAddr = 0x8000
 
-// ReadBootSector reads the sector at off. Code that is not GRUB's wraps [decode.ErrFormat].
+const (
+	loadAddr = 0x7c00 // where firmware puts the sector
+	codeSize = 440    // up to the disk identifier
+)
+
+// ReadBootSector reads the first sector of r. Code that is not GRUB's wraps [decode.ErrFormat].
 //
 // boot.S fixes the places of the fields; its messages ("Geom", "Hard Disk", "Read", " Error") follow the
-// code in this order, at places that differ between versions.
-func ReadBootSector(r io.ReaderAt, off int64) (*BootSector, *decode.Record, error) {
-	b := &BootSector{}
-	rec, err := decode.Read(r, off, binary.LittleEndian, "boot.img", b)
-	if err != nil {
-		return nil, nil, err
+// code in this order, at places that differ between versions. Which sector is loaded stands where the code reads it:
+// "movl kernel_sector, %ebx; movl %ebx, 8(%si)".
+func ReadBootSector(r io.ReaderAt) (*Boot, error) {
+	b := &Boot{}
+	var err error
+	if b.Rec, err = decode.Read(r, 0, binary.LittleEndian, "boot.img", &b.Sector); err != nil {
+		return nil, err
 	}
-	if b.KernelAddr != KernelAddr {
-		return nil, nil, fmt.Errorf("%w: %w", decode.ErrFormat, rec.Errorf(&b.KernelAddr, "0x8000", "%#x", b.KernelAddr))
+	if b.Sector.KernelAddr != KernelAddr {
+		return nil, fmt.Errorf("%w: %w", decode.ErrFormat, b.Rec.Errorf(&b.Sector.KernelAddr, "0x8000", "%#x", b.Sector.KernelAddr))
 	}
-	if _, ok := Find(blob.Section(r, off, 440), "Geom\x00Hard Disk\x00Read\x00 Error", 440); !ok {
-		return nil, nil, fmt.Errorf("%w: %w", decode.ErrFormat, decode.Errorf(r, off, 440, "boot.img: messages", `"Geom", "Hard Disk", "Read", " Error"`, "other bytes"))
+	if _, ok := Find(r, "Geom\x00Hard Disk\x00Read\x00 Error", codeSize); !ok {
+		return nil, fmt.Errorf("%w: %w", decode.ErrFormat, decode.Errorf(r, 0, codeSize, "boot.img: messages", `"Geom", "Hard Disk", "Read", " Error"`, "other bytes"))
 	}
-	return b, rec, nil
+	code := make([]byte, codeSize)
+	r.ReadAt(code, 0)
+	at := int64(-1)
+	for i := 0; i+9 <= len(code); i++ {
+		if bytes.Equal(code[i:i+3], []byte{0x66, 0x8b, 0x1e}) && bytes.Equal(code[i+5:i+9], []byte{0x66, 0x89, 0x5c, 0x08}) {
+			at = int64(binary.LittleEndian.Uint16(code[i+3:])) - loadAddr
+			break
+		}
+	}
+	if at < 0 || at > sectorSize-8 {
+		return nil, fmt.Errorf("%w: %w", decode.ErrFormat, decode.Errorf(r, 0, codeSize, "boot.img: code", "the instruction that reads kernel_sector", "none"))
+	}
+	b.KernelRec, err = decode.Read(r, at, binary.LittleEndian, "boot.img: kernel_sector", &b.Kernel)
+	return b, err
 }
 
 // Block is an entry of the block list in diskboot.img, struct grub_pc_bios_boot_blocklist.

@@ -201,14 +201,20 @@ func TestBootImg(t *testing.T) {
 	if err != nil {
 		t.Skip("GRUB's boot.img (package grub-pc-bin) is not installed")
 	}
-	bs, rec, err := ReadBootSector(of(b), 0)
+	bs, err := ReadBootSector(of(b))
 	require.NoError(t, err)
-	require.Equal(t, uint64(1), bs.KernelLBA)
-	require.Equal(t, uint8(0xff), bs.BootDrive)
-	require.Equal(t, "b[0x5c:+8]", rec.Cite(&bs.KernelLBA)[0].Span.String())
+	require.Equal(t, uint64(1), bs.Kernel.LBA)
+	require.Equal(t, uint8(0xff), bs.Sector.BootDrive)
+	require.Equal(t, "b[0x5c:+8]", bs.Cites()[0].Span.String())
 	b[0x5b] = 0
-	_, _, err = ReadBootSector(of(b), 0)
+	_, err = ReadBootSector(of(b))
 	require.ErrorIs(t, err, decode.ErrFormat)
+
+	b, err = os.ReadFile("/usr/lib/grub/i386-pc/boot_hybrid.img")
+	require.NoError(t, err)
+	bs, err = ReadBootSector(of(b))
+	require.NoError(t, err)
+	require.Equal(t, "b[0x1b0:+8]", bs.Cites()[0].Span.String())
 }
 
 func TestFind(t *testing.T) {
@@ -240,7 +246,7 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		ReadModule(of(b))
-		ReadBootSector(of(b), 0)
+		ReadBootSector(of(b))
 		ReadCDBoot(of(b))
 		if l, err := ReadBlocks(of(b), 0); err == nil {
 			l.Reader(of(b), size)

@@ -203,8 +203,11 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 	g.os.initrds = files
 	h := &g.os.header
 	g.m.Wait(cost(int64(total), rateGRUB(g.platform)))
-	g.emit("grub.load-initrd", "", map[string]string{"path": strings.Join(names, ", "), "size": bytesText(int64(total)), "address": hex(addr)},
-		"GRUB 2.06: grub_cmd_initrd: as high as possible below 0x37ffffff", machine.Cites(c.src.cite(c.node.Span), cites, g.os.rec.Cite(&h.InitrdAddrMax)), rows...)
+	rule := "GRUB 2.06: grub_cmd_initrd: as high as possible below 0x37ffffff"
+	if uint64(g.c.MemoryMiB)<<20 < linuxInitrdMaxAddr {
+		rule += "; modelled: what firmware and GRUB use at the top of a small memory is left out"
+	}
+	g.emit("grub.load-initrd", "", map[string]string{"path": strings.Join(names, ", "), "size": bytesText(int64(total)), "address": hex(addr)}, rule, machine.Cites(c.src.cite(c.node.Span), cites, g.os.rec.Cite(&h.InitrdAddrMax)), rows...)
 	return grubOK
 }
 
