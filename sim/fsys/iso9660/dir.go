@@ -83,6 +83,7 @@ func (f *FS) parse(e *entry, d *directory) error {
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}
+	f.left = max(n, sectorSize) * continuationRatio
 	var open *entry // a file of several extents, not complete
 	return f.records(w, off, func(rec *dirRecord, cite *decode.Record, name string, su []byte) error {
 		if name == "\x00" || name == "\x01" || rec.Flags&flagAssociated != 0 {

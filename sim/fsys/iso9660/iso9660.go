@@ -95,9 +95,9 @@ const (
 	sectorSize     = 2048
 	firstSector    = 16
 	descriptorsMax = 16
-	dirMax         = 16 << 20 // bytes of a directory that are believed
-	dirsMax        = 1024     // directories kept parsed
-	walkMax        = 1 << 16  // entries that PathAt looks at
+	dirMax         = 4 << 20 // bytes of a directory that are believed
+	dirsMax        = 1024    // directories kept parsed
+	walkMax        = 1 << 16 // entries that PathAt looks at
 )
 
 // FS is an opened volume. It implements [fsys.FS].
@@ -108,7 +108,8 @@ type FS struct {
 	vd     *VolumeDescriptor // primary
 	rec    *decode.Record
 	names  naming
-	skip   int // SUSP: bytes to skip in each system use area; LEN_SKP of SP
+	skip   int   // SUSP: bytes to skip in each system use area; LEN_SKP of SP
+	left   int64 // bytes of continuations that may still be read for the directory in hand
 	root   *entry
 	dirs   map[*entry]*directory
 	blocks map[uint32]*blob.WindowReader // of continuation areas

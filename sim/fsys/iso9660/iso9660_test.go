@@ -3,6 +3,7 @@ package iso9660
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -245,6 +246,46 @@ func TestDamage(t *testing.T) {
 	size := b.Size() - 100<<10
 	_, err = Open(blob.Section(b, 0, size), size)
 	require.NoError(t, err)
+}
+
+// Thousands of records that share a continuation, which leads to itself, must not be parsed without end.
+func TestSharedContinuationsAreBounded(t *testing.T) {
+	const dirBlock, dirSize, ceBlock = 100, 1 << 20, 50
+	_, b := open(t, "rock")
+	data := make([]byte, 2<<20)
+	_, err := b.ReadAt(data[:dirBlock*sectorSize], 0)
+	require.NoError(t, err)
+	le := binary.LittleEndian
+	root := data[0x809c:]
+	dot := data[le.Uint32(root[2:])*sectorSize:]
+	copy(data[dirBlock*sectorSize:], dot[:dot[0]]) // the first record announces Rock Ridge
+	le.PutUint32(root[2:], dirBlock)
+	le.PutUint32(root[10:], dirSize)
+
+	ce := append([]byte("CE\x1c\x01"), make([]byte, 24)...)
+	le.PutUint32(ce[4:], ceBlock)
+	le.PutUint32(ce[20:], sectorSize)
+	rec := append(make([]byte, recordSize), 'A')
+	rec = append(rec, ce...)
+	rec[0], rec[32] = byte(len(rec)), 1
+	for sector := 1; sector < dirSize/sectorSize; sector++ {
+		for at := 0; at+len(rec) <= sectorSize; at += len(rec) {
+			copy(data[(dirBlock+sector)*sectorSize+at:], rec)
+		}
+	}
+	area := data[ceBlock*sectorSize:][:sectorSize]
+	for at := 0; at < sectorSize-len(ce); at += 4 {
+		copy(area[at:], "XX\x04\x01")
+	}
+	copy(area[sectorSize-len(ce):], ce)
+
+	f, err := Open(fixture.Blob("cd", data), int64(len(data)))
+	require.NoError(t, err)
+	require.Equal(t, "Rock Ridge", f.Names())
+	entries := f.directory(f.root).entries
+	require.Greater(t, len(entries), 10000)
+	require.ErrorContains(t, entries[0].err, "more than 32 continuations")
+	require.ErrorContains(t, entries[len(entries)-1].err, "less in continuations than eight times the directory")
 }
 
 func TestPeers(t *testing.T) {

@@ -15,6 +15,10 @@ const (
 	fieldHeader     = 4
 	continuationMax = 32 // CE fields that are followed, as in Linux (rock.c, RR_MAX_CE_ENTRIES)
 	nameMax         = 254
+
+	// Records may share continuations, so a small medium could make a reader parse without end. What real
+	// records put there is shorter than they are.
+	continuationRatio = 8
 )
 
 // areas calls fn for the fields of a system use area and of its continuations, until it returns false.
@@ -62,6 +66,9 @@ func (f *FS) continuation(data []byte) ([]byte, error) {
 	if off+n > f.block || at+off+n > f.size {
 		return nil, decode.Errorf(f.r, at, 1, "Rock Ridge: CE", "an area inside a block of the medium", "block %d, %d bytes at %d", block, n, off)
 	}
+	if f.left -= n; f.left < 0 {
+		return nil, decode.Errorf(f.r, at, 1, "Rock Ridge: CE", "less in continuations than eight times the directory", "more")
+	}
 	w := f.blocks[block]
 	if w == nil {
 		var err error
@@ -90,6 +97,7 @@ func (f *FS) findRockRidge() {
 	if err != nil {
 		return
 	}
+	f.left = sectorSize * continuationRatio
 	rec := new(dirRecord)
 	if _, err := decode.Read(w, off, binary.LittleEndian, "directory record", rec); err != nil {
 		return
