@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -31,6 +32,10 @@ import (
 func openDisk(t *testing.T, name string, r io.ReaderAt, size int64, patches ...blob.Patch) (*disk.Disk, *blob.Store) {
 	t.Helper()
 	store := blob.NewStore()
+	return openIn(store, name, r, size, patches...), store
+}
+
+func openIn(store *blob.Store, name string, r io.ReaderAt, size int64, patches ...blob.Patch) *disk.Disk {
 	b := store.Add(name, r, size, nil)
 	if q, err := qcow2.Open(b, size); err == nil {
 		b = store.Add("disk0", q, q.Size(), q.From)
@@ -52,7 +57,7 @@ func openDisk(t *testing.T, name string, r io.ReaderAt, size int64, patches ...b
 			d.Volumes = append(d.Volumes, openVolume(d, p.Number, p.Start*512, min(p.Size*512, d.Size-p.Start*512)))
 		}
 	}
-	return d, store
+	return d
 }
 
 func openVolume(d *disk.Disk, n int, off, size int64) disk.Volume {
@@ -204,6 +209,9 @@ func TestRecordedBootsUpToTheKernel(t *testing.T) {
 			} else {
 				require.NotEmpty(t, facts.KernelPath)
 			}
+			if c.name == "bb-iso" || c.name == "brk-vmlinuz" {
+				requireReplay(t, store, c.file, fi.Size(), tr, Config{Firmware: c.firmware, Device: c.device})
+			}
 			if os.Getenv("BOOTPATH_SHOW") != "" {
 				for _, s := range tr.Steps {
 					t.Logf("%3d %-10s %-24s %v %q cites %d", s.Seq, s.At, s.Kind, s.Args, s.Console, len(s.Cites))
@@ -215,6 +223,27 @@ func TestRecordedBootsUpToTheKernel(t *testing.T) {
 }
 
 // requireSentences demands for every step of this file's actors a sentence in both languages whose
+// requireReplay cuts a slice of what the run read and demands the same trace of it.
+func requireReplay(t *testing.T, store *blob.Store, name string, size int64, want *trace.Trace, c Config) {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, store.WriteSlice(&out, blob.Origin{Name: name, Size: size, Tool: "test"}))
+	store2, origin, err := blob.OpenSlice(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	require.NoError(t, err)
+	kept := store2.Kept(origin.Name)
+	require.NotNil(t, kept)
+	c.Disk, c.Store = openIn(store2, name, kept, kept.Size()), store2
+	m := machine.New()
+	Run(m, c)
+	got := m.Trace()
+	require.Equal(t, want.Outcome, got.Outcome)
+	require.Equal(t, len(want.Steps), len(got.Steps))
+	for i := range want.Steps {
+		require.Equal(t, want.Steps[i], got.Steps[i])
+	}
+	t.Logf("slice: %d bytes", out.Len())
+}
+
 // placeholders the step fills.
 func requireSentences(t *testing.T, tr *trace.Trace) {
 	t.Helper()
