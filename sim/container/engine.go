@@ -17,7 +17,7 @@ import (
 // resolve chooses the image: by name, then by platform. It tells whether the start goes on.
 func (r *run) resolve() bool {
 	_, _, actor := r.names()
-	args := map[string]string{"engine": actor, "image": r.c.Name}
+	args := map[string]string{"engine": actor, "image": r.c.Name, "platform": "", "layers": "0"}
 	step := trace.Step{Actor: actor, Stage: trace.Resolve, Kind: "engine.choose-image", Args: args, Rule: "image-spec image-index.md, platform"}
 	if r.c.Archive != nil {
 		platform := r.c.Platform
@@ -41,6 +41,9 @@ func (r *run) resolve() bool {
 	}
 	if r.c.Image != nil {
 		r.conf = *r.c.Image
+	}
+	if r.image == nil {
+		step.Kind = "engine.use-rootfs"
 	}
 	r.emit(step)
 	r.facts.Image = strings.TrimSpace(args["image"] + " " + args["platform"])

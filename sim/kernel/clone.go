@@ -32,7 +32,7 @@ const (
 // Clone makes a child of t, or a sibling with CLONE_PARENT. clone(2). The checks come in the order of
 // copy_process, kernel/fork.c.
 func (t *Task) Clone(f Flags) (*Task, error) {
-	c := call{kind: "kernel.clone", line: fmt.Sprintf("clone(flags=%s|SIGCHLD)", f), args: map[string]string{"flags": f.String()}}
+	c := call{kind: "kernel.clone", line: fmt.Sprintf("clone(flags=%s|SIGCHLD)", f), args: map[string]string{"flags": f.String(), "child": "", "ns_pid": ""}}
 	if f == 0 {
 		c.line = "clone(flags=SIGCHLD)"
 	}

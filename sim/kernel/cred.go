@@ -148,7 +148,7 @@ func id(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // Setuid is setuid(2).
 func (t *Task) Setuid(uid uint32) error {
-	c := call{kind: "kernel.setuid", line: "setuid(" + id(uid) + ")", args: map[string]string{"uid": id(uid)}}
+	c := call{kind: "kernel.setuid", line: "setuid(" + id(uid) + ")", args: map[string]string{"uid": id(uid), "effective": t.Cred.Effective.String()}}
 	if e := t.blocked("setuid"); e != 0 {
 		return t.fail(c, "seccomp(2)", e)
 	}

@@ -151,7 +151,7 @@ func (b *bprm) open(name string, missing trace.Kind) *stop {
 		if err == ENOENT {
 			kind = missing
 		}
-		return &stop{kind: kind, errno: err, args: map[string]string{"missing": name}}
+		return &stop{kind: kind, errno: err, args: map[string]string{"missing": printable(name)}}
 	}
 	denied := func(why string) *stop {
 		return &stop{kind: trace.Kind("kernel.execve-" + why), errno: EACCES, cites: in.cites(),
@@ -173,11 +173,19 @@ func (b *bprm) open(name string, missing trace.Kind) *stop {
 	return nil
 }
 
+// printable shows a name as it is, or quoted when it holds what cannot be seen: a carriage return.
+func printable(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
+}
+
 // openInside opens a path that came from a file and not from the caller: an empty one leads to the
 // working directory (getname_kernel does not refuse it), which is no regular file.
 func (b *bprm) openInside(name string, missing trace.Kind) *stop {
 	if name == "" {
-		return &stop{kind: "kernel.execve-not-regular", errno: EACCES, args: map[string]string{"file": name}}
+		return &stop{kind: "kernel.execve-not-regular", errno: EACCES, args: map[string]string{"file": `""`}}
 	}
 	return b.open(name, missing)
 }
@@ -352,7 +360,7 @@ func (b *bprm) interpreter(e *elf.File, s elf.Segment) *stop {
 	b.c.args["loader"] = name
 	at, in, exec := b.at, b.in, b.exec
 	if stop := b.openInside(name, "kernel.execve-no-interpreter"); stop != nil {
-		stop.args["file"], stop.args["missing"] = name, name
+		stop.args["file"], stop.args["missing"] = name, printable(name)
 		return stop
 	}
 	f, err := b.at.mnt.sb.open(b.t, b.at.path, b.in)

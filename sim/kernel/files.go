@@ -89,6 +89,22 @@ func (t *Task) Mknod(name string, mode, dev uint32) error {
 	return t.makeNode(c, "mknod", name, n)
 }
 
+// special answers for names that cannot be removed. rmdir(2) EINVAL, ENOTEMPTY, EBUSY; unlink(2) EISDIR.
+func special(name, last string) error {
+	last = strings.TrimSuffix(last, "/")
+	switch {
+	case last != "" && last != "." && last != "..":
+		return nil
+	case name == "unlink":
+		return EISDIR
+	case last == ".":
+		return EINVAL
+	case last == "..":
+		return ENOTEMPTY
+	}
+	return EBUSY
+}
+
 // hex prints as strace does: zero has no prefix.
 func hex(n uint32) string {
 	if n == 0 {
@@ -173,16 +189,19 @@ func (t *Task) Rmdir(name string) error {
 func (t *Task) removeNode(name, path string, check func(*inode, loc) error) error {
 	c := call{kind: trace.Kind("kernel." + name), line: fmt.Sprintf("%s(%q)", name, path), args: map[string]string{"path": path}}
 	w, last, err := t.walkParent(path)
-	if err == nil && last == "" {
-		err = EBUSY
+	if err == nil {
+		err = special(name, last)
 	}
 	if err != nil {
 		return t.fail(c, name+"(2)", err)
 	}
+	last, slash := strings.CutSuffix(last, "/") // a link at the end is not followed all the same
 	dir, din := w.at, w.in
 	err = w.step(last, false)
 	switch {
 	case err != nil:
+	case slash && !w.in.isDir():
+		err = ENOTDIR
 	case dir.readOnly():
 		err = EROFS
 	case !t.permitted(din, mayWrite|mayExec):

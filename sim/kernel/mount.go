@@ -530,6 +530,12 @@ func (t *Task) Umount(name string, f UmountFlags) error {
 	// "EINVAL target is not a mount point." - umount(2)
 	case at.path != at.mnt.root || at.mnt.ns != t.ns[MountNS] || at.mnt.parent == nil:
 		return t.fail(c, "umount(2)", EINVAL)
+	// The caller's own root cannot go; Linux makes it read-only instead. do_umount_root, fs/namespace.c
+	case f&MNT_DETACH == 0 && at.mnt == t.root.mnt:
+		at.mnt.sb.rdonly = true
+		t.k.showAgain()
+		t.done(c, "umount(2), of the root")
+		return nil
 	// "EBUSY target could not be unmounted because it is busy." - umount(2)
 	case f&MNT_DETACH == 0 && t.k.busy(at.mnt):
 		return t.fail(c, "umount(2)", EBUSY)

@@ -162,6 +162,9 @@ func token(name, args, result string) string {
 		if strings.HasPrefix(at, "/proc/self/fd/") || strings.HasPrefix(at, "ROOT/") || strings.Contains(at, "/runc.") {
 			at = "…" // runc and crun mount on descriptors
 		}
+		if at == "ROOT" && strings.Contains(get(3), "MS_REMOUNT") {
+			at = "…"
+		}
 		if strings.Contains(get(0), "/proc/self/fd/") || strings.HasPrefix(get(0), "ROOT/") {
 			f[0] = "…"
 		}
