@@ -35,6 +35,10 @@ func newDocument(name string, r io.ReaderAt, data []byte) (*document, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	if err := d.walk(dec, "", 0); err != nil {
+		var raw json.RawMessage
+		if whole := json.Unmarshal(data, &raw); whole != nil { // says better where
+			err = whole
+		}
 		return nil, d.errorf("JSON", err)
 	}
 	return d, nil

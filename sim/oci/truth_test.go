@@ -3,10 +3,12 @@ package oci_test
 import (
 	"bufio"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/decode"
 	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/union"
 	"bootpath/sim/oci"
@@ -172,14 +175,145 @@ func listTree(t *testing.T, root fsys.FS) []string {
 	return out
 }
 
-func TestWholeTreesPassTestFS(t *testing.T) {
+func TestARealTreePassesTestFS(t *testing.T) {
 	im := &open(t, filepath.Join(truth(t), "container", "images", "cases.oci.tar")).Images[0]
 	root, err := im.RootFS()
 	require.NoError(t, err)
-	require.NoError(t, fstest.TestFS(root, "bin/busybox", "x/loop1", "data/null"))
-	tree, err := im.Layers[1].FS()
+	// Without the large files, which TestFS reads many times.
+	edited := union.Edit(root, []string{"x", "bin/busybox", "locked"}, map[string][]byte{"etc/passwd": []byte("root\n"), "a/b": nil})
+	require.NoError(t, fstest.TestFS(edited, "etc/passwd", "a/b", "data/null"))
+}
+
+// TestImagesOfPeers reads the archives that dive, osv-scalibr and containers/image test with; crane and skopeo
+// said what is in them.
+func TestImagesOfPeers(t *testing.T) {
+	dir := filepath.Join(truth(t), "peers")
+	raw, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
 	require.NoError(t, err)
-	require.NoError(t, fstest.TestFS(tree, "x/hello"))
-	edited := union.Edit(root, []string{"x", "bin/sh"}, map[string][]byte{"etc/passwd": []byte("root\n"), "a/b": nil})
-	require.NoError(t, fstest.TestFS(edited, "etc/passwd", "a/b"))
+	var files []struct {
+		File     string
+		Expected json.RawMessage
+	}
+	require.NoError(t, json.Unmarshal(raw, &files))
+	n := 0
+	for _, f := range files {
+		var want struct {
+			Transports map[string]struct {
+				Tags      []string
+				RootFS    []string                                 `json:"rootfs"`
+				SkopeoRaw struct{ Config struct{ Digest string } } `json:"skopeo_raw"`
+			}
+		}
+		if !strings.HasPrefix(f.File, "container/") {
+			continue
+		}
+		require.NoError(t, json.Unmarshal(f.Expected, &want))
+		docker, ok := want.Transports["docker-archive"]
+		if !ok {
+			_, err := oci.Open(openFile(t, filepath.Join(dir, "files", f.File)))
+			require.ErrorIs(t, err, decode.ErrFormat, f.File)
+			continue
+		}
+		n++
+		t.Run(filepath.Base(f.File), func(t *testing.T) {
+			im := &open(t, filepath.Join(dir, "files", f.File)).Images[0]
+			require.Equal(t, docker.Tags, im.Refs)
+			require.Equal(t, docker.SkopeoRaw.Config.Digest, im.ConfigDigest)
+			root, err := im.RootFS()
+			require.NoError(t, err)
+			require.ElementsMatch(t, docker.RootFS, peerList(t, root))
+		})
+	}
+	require.Greater(t, n, 5)
+}
+
+// peerList writes a tree as the manifest does: type, mode, size and SHA-256 of files, path, target.
+func peerList(t *testing.T, root fsys.FS) []string {
+	var out []string
+	require.NoError(t, fs.WalkDir(root, ".", func(p string, d fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		fi, err := d.Info()
+		require.NoError(t, err)
+		mode := fsys.StatOf(fi).Mode & 0o7777
+		switch {
+		case p == ".":
+		case fi.IsDir():
+			out = append(out, fmt.Sprintf("d %o %s", mode, p))
+		case fi.Mode()&fs.ModeSymlink != 0:
+			target, err := root.ReadLink(p)
+			require.NoError(t, err)
+			out = append(out, fmt.Sprintf("l %o %s -> %s", mode, p, target))
+		default:
+			data, err := fsys.ReadFile(root, p, 1<<20)
+			require.NoError(t, err)
+			out = append(out, fmt.Sprintf("f %o %d %.8x %s", mode, len(data), sha256.Sum256(data), p))
+		}
+		return nil
+	}))
+	return out
+}
+
+// TestUmociUnpacksTheSame has umoci unpack every image layout of the lab beside our merged tree.
+func TestUmociUnpacksTheSame(t *testing.T) {
+	lab := os.Getenv("BOOTPATH_LAB")
+	files, _ := filepath.Glob(filepath.Join(lab, "conmake", "images", "*.oci.tar"))
+	if lab == "" || len(files) == 0 {
+		t.Skip("no rebuilt images: BOOTPATH_LAB")
+	}
+	if _, err := exec.LookPath("umoci"); err != nil || os.Getuid() != 0 {
+		t.Skip("umoci, as root")
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			a := open(t, file)
+			im := &a.Images[0]
+			if im.FromIndex || strings.Contains(file, "zstd") {
+				t.Skip("umoci unpacks no index and no zstd")
+			}
+			dir := t.TempDir()
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "layout"), 0o755))
+			run(t, "tar", "-xf", file, "-C", filepath.Join(dir, "layout"))
+			run(t, "umoci", "unpack", "--image", filepath.Join(dir, "layout")+":"+im.Refs[0], filepath.Join(dir, "bundle"))
+			root, err := im.RootFS()
+			require.NoError(t, err)
+			var want []string
+			top := filepath.Join(dir, "bundle", "rootfs")
+			require.NoError(t, filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
+				require.NoError(t, err)
+				if p != top {
+					want = append(want, hostLine(t, top, p))
+				}
+				return nil
+			}))
+			got := listTree(t, root)
+			slices.Sort(want)
+			slices.Sort(got)
+			sameLines(t, want, got)
+		})
+	}
+}
+
+func run(t *testing.T, name string, args ...string) {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+// hostLine is a line of listTree about a file on this machine.
+func hostLine(t *testing.T, top, p string) string {
+	out, err := exec.Command("stat", "-c", "%f %u %g %s %h", p).Output()
+	require.NoError(t, err)
+	var mode, uid, gid, size, links int
+	_, err = fmt.Sscanf(string(out), "%x %d %d %d %d", &mode, &uid, &gid, &size, &links)
+	require.NoError(t, err)
+	rel, err := filepath.Rel(top, p)
+	require.NoError(t, err)
+	kind, target := map[int]string{fsys.S_IFREG: "f", fsys.S_IFDIR: "d", fsys.S_IFLNK: "l", fsys.S_IFIFO: "p", fsys.S_IFCHR: "c", fsys.S_IFBLK: "b"}[mode&fsys.S_IFMT], ""
+	switch kind {
+	case "d":
+		size = 0
+	case "l":
+		target, err = os.Readlink(p)
+		require.NoError(t, err)
+	}
+	return fmt.Sprintf("%s %s 0%03o %d %d %d %s %d", rel, kind, mode&0o7777, uid, gid, size, target, links)
 }
