@@ -111,6 +111,8 @@ func (f *FS) eachEntry(in *inode, fn func(dirent) bool) error {
 	}
 	more := true
 	blocks := in.size / f.blockSize
+	// No block belongs to a directory twice, so there cannot be more than the volume has.
+	limit := int(min(dirBlocksMax, f.meta.size/f.blockSize+1))
 	for b, seen := int64(0), 0; b < blocks && more; {
 		phys, n, err := m.m.run(uint32(b))
 		if err != nil {
@@ -120,8 +122,8 @@ func (f *FS) eachEntry(in *inode, fn func(dirent) bool) error {
 			b += n
 			continue
 		}
-		if seen++; seen > dirBlocksMax {
-			return in.rec.Errorf(&in.raw.I_size_lo, fmt.Sprintf("a directory of at most %d blocks", dirBlocksMax), "%d", blocks)
+		if seen++; seen > limit {
+			return in.rec.Errorf(&in.raw.I_size_lo, fmt.Sprintf("a directory of at most %d blocks", limit), "%d", blocks)
 		}
 		raw, err := f.metaBlock(phys, fmt.Sprintf("inode %d: directory", in.ino))
 		if err != nil {

@@ -171,6 +171,7 @@ func (f *FS) readDir(in *inode) ([]fs.DirEntry, error) {
 	out := make([]fs.DirEntry, len(all))
 	for i, d := range all {
 		out[i] = &dirEntry{f: f, dir: in, d: d}
+		f.dentries.put(dentry{in.ino, d.name}, d.ino) // whoever lists looks up next
 	}
 	return out, err
 }

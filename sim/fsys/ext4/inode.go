@@ -22,6 +22,7 @@ type inode struct {
 	size  int64
 	mtime time.Time
 	stat  *fsys.Stat
+	data  reader // once opened
 }
 
 func (in *inode) kind() uint32         { return uint32(in.raw.I_mode) & fsys.S_IFMT }
@@ -251,8 +252,15 @@ func (f *FS) isFastSymlink(in *inode) bool {
 	return in.kind() == fsys.S_IFLNK && in.size < iBlockLen && own == 0
 }
 
-// content opens what an inode holds.
-func (f *FS) content(in *inode) (reader, error) {
+// content opens what an inode holds, once.
+func (f *FS) content(in *inode) (r reader, err error) {
+	if in.data == nil {
+		in.data, err = f.open(in)
+	}
+	return in.data, err
+}
+
+func (f *FS) open(in *inode) (reader, error) {
 	switch {
 	case in.flag(EXT4_ENCRYPT_FL):
 		return nil, fmt.Errorf("inode %d: encrypted: %w", in.ino, decode.ErrUnsupported)
