@@ -254,8 +254,8 @@ func (r *run) dropPrivileges(t *kernel.Task) {
 	t.KeepCaps(true)
 	t.Setgid(s.GID)
 	t.Setuid(s.UID)
-	t.Capset(s.Caps, s.Caps, 0)
-	t.SetAmbient(0)
+	t.Capset(s.Effective, s.Effective, s.Inheritable)
+	t.SetAmbient(s.Inheritable)
 	if s.NoNewPrivs {
 		t.SetNoNewPrivs()
 	}

@@ -422,10 +422,10 @@ func (r *run) finalizeNamespace(main, t *kernel.Task) error {
 		}
 	}
 	t.KeepCaps(false)
-	if err := t.Capset(s.Caps, s.Caps, 0); err != nil {
+	if err := t.Capset(s.Effective, s.Effective, s.Inheritable); err != nil {
 		return &failure{text: "unable to apply caps: " + err.Error()}
 	}
-	t.SetAmbient(0)
+	t.SetAmbient(s.Inheritable)
 	if _, has := getenv(s.Env, "HOME"); !has {
 		s.Env = append(s.Env, "HOME="+homeOf(r.root, s.UID))
 	}

@@ -16,7 +16,9 @@ type spec struct {
 	Cwd             string
 	UID, GID        uint32
 	Groups          []uint32
-	Caps            kernel.Caps // bounding, effective and permitted
+	Caps            kernel.Caps // bounding
+	Effective       kernel.Caps // and permitted
+	Inheritable     kernel.Caps // and ambient
 	NoNewPrivs      bool
 	NoFile, NoProc  kernel.Limit // zero when not set
 	Hostname        string
@@ -161,6 +163,9 @@ func (r *run) applySecurity(s *spec) *failure {
 	if s.Caps, err = tweakCaps(s.Caps, r.c.CapAdd, r.c.CapDrop); err != nil {
 		return err
 	}
+	if s.Effective, s.Inheritable, err = r.effective(s); err != nil {
+		return err
+	}
 	unconfined := r.c.Privileged || r.engine() == ""
 	for _, o := range r.c.SecurityOpt {
 		key, value, _ := strings.Cut(strings.Replace(o, ":", "=", 1), "=")
@@ -175,6 +180,20 @@ func (r *run) applySecurity(s *spec) *failure {
 		s.Seccomp = defaultFilter(r.engine(), s.Caps)
 	}
 	return nil
+}
+
+// effective tells which capabilities the program has from the start. A user other than root gets none
+// ("to match what execve does", moby oci.SetCapabilities); podman leaves it those that --cap-add named, also
+// as ambient ones. A bundle says what it says.
+func (r *run) effective(s *spec) (caps, ambient kernel.Caps, _ *failure) {
+	if r.engine() == "" || s.UID == 0 {
+		return s.Caps, 0, nil
+	}
+	if r.engine() == "docker" {
+		return 0, 0, nil
+	}
+	caps, err := tweakCaps(0, r.c.CapAdd, nil)
+	return caps, caps, err
 }
 
 // tweakCaps is --cap-add and --cap-drop. moby oci/caps/utils.go, TweakCapabilities.

@@ -429,6 +429,7 @@ func (t *Task) move(src string, at loc, in *inode) error {
 // mount_namespaces(7), "Shared subtrees".
 func (k *Kernel) attach(m *mount, at loc) {
 	m.parent, m.at = at.mnt, at.path
+	k.removed = k.removed || at.mnt == at.mnt.ns.rootMnt // it may be covered now
 	group := at.mnt.group
 	if group == 0 {
 		return

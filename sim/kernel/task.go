@@ -109,11 +109,15 @@ func (k *Kernel) rows() []machine.Set {
 	return k.withRemovals(out)
 }
 
-// mountRows gives the mounts of all namespaces.
+// mountRows gives the mounts of all namespaces. As in /proc/mounts, rootfs is not among them once something
+// is mounted over it: no process can see it.
 func (k *Kernel) mountRows() []machine.Set {
 	var out []machine.Set
 	for _, n := range k.spaces {
 		for _, m := range n.mounts {
+			if m == n.rootMnt && n.mountedAt(loc{m, m.root}) != nil {
+				continue
+			}
 			if m.shown == nil {
 				m.shown = m.row()
 			}
