@@ -24,6 +24,7 @@ import (
 
 // Limits on what is taken off.
 const (
+	minSize   = 64       // bytes; a smaller member is no image, not even a compressed one
 	maxDepth  = 4        // wrappers inside wrappers
 	maxStream = 64 << 30 // bytes that a stream may unpack to
 	maxWindow = 128 << 20

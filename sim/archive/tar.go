@@ -52,7 +52,7 @@ func fromTar(store *blob.Store, b *blob.Blob, res *Result) (*blob.Blob, string, 
 			ovf, _ = blob.ReadAll(e.Content(b), 1<<20)
 		case base == "Vagrantfile" || (base == "metadata.json" && top == base):
 			format = "box" // Vagrant documentation, "Box File Format"
-		case e.Type == tarfs.TypeReg && e.Size >= 512 && !junk(name):
+		case e.Type == tarfs.TypeReg && e.Size >= minSize && !junk(name):
 			if isImage(name, headOf(e.Content(b)), 2) {
 				// Through Raw: what is read of the inner blob is kept under its own name.
 				found = append(found, candidate{name, e.Size, e.Content(blob.Raw(b))})

@@ -24,7 +24,7 @@ func fromZip(store *blob.Store, b *blob.Blob) (inner *blob.Blob, err error) {
 	defer caught("zip", &err)
 	var found []candidate
 	err = eachMember(b, b.Size(), func(f archives.FileInfo) error {
-		if f.Size() < 512 || junk(f.NameInArchive) {
+		if f.Size() < minSize || junk(f.NameInArchive) {
 			return nil
 		}
 		r, err := openMember(f)
