@@ -28,6 +28,7 @@ const (
 type Origin struct {
 	Name   string `json:"name"`             // base name of the input
 	Size   int64  `json:"size"`             // its length in bytes
+	Read   int64  `json:"read"`             // distinct bytes of it that the recorded runs read
 	SHA256 string `json:"sha256,omitempty"` // of the whole input, when whoever cut it knew
 	Tool   string `json:"tool"`             // what cut it
 	Date   string `json:"date,omitempty"`   // RFC 3339, day only
@@ -143,9 +144,10 @@ func OpenSlice(r io.ReaderAt, size int64) (*Store, Origin, error) {
 
 // Saved is what a slice kept of one blob.
 type Saved struct {
-	name string
-	size int64
-	runs []savedRun
+	name   string
+	size   int64
+	runs   []savedRun
+	missed int64 // offset of the first read that found nothing, plus one
 }
 
 type savedRun struct {
@@ -165,6 +167,9 @@ func (s *Saved) ReadAt(p []byte, off int64) (int, error) {
 			return done, io.EOF
 		}
 		if i >= len(s.runs) || s.runs[i].off > off {
+			if s.missed == 0 {
+				s.missed = off + 1
+			}
 			return done, fmt.Errorf("%s at %#x: %w", s.name, off, ErrNotKept)
 		}
 		n := copy(p[done:], s.runs[i].data[off-s.runs[i].off:])
@@ -193,4 +198,14 @@ func (s *Saved) ReadKept(p []byte, off int64) (gaps [][2]int64) {
 		gaps = append(gaps, [2]int64{at - off, end - at})
 	}
 	return gaps
+}
+
+// Missed tells where a run first wanted bytes that the slice had not kept; ok is false when it had all.
+func (s *Store) Missed() (at Span, ok bool) {
+	for _, b := range s.order {
+		if kept := s.saved[b.name]; kept != nil && kept.missed > 0 {
+			return Span{b.name, kept.missed - 1, 1}, true
+		}
+	}
+	return Span{}, false
 }

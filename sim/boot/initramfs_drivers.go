@@ -2,6 +2,7 @@ package boot
 
 import (
 	"bytes"
+	"io"
 	"path"
 	"strings"
 
@@ -154,23 +155,33 @@ func (x *linux) textIn(name, prefix string) (string, []blob.Cite) {
 		return "", nil
 	}
 	defer f.Close()
-	data, err := blob.ReadAll(f, maxBinary)
-	if err != nil {
+	at, n := x.c.Store.Find("find:"+name+":"+prefix, f, func(raw io.ReaderAt) (int64, int64) {
+		return findText(raw, min(f.Size(), maxBinary), prefix)
+	})
+	text := make([]byte, n)
+	if got, _ := f.ReadAt(text, at); n == 0 || int64(got) < n {
 		return "", nil
 	}
+	return string(text), cite(f, at, n, name, string(text))
+}
+
+// findText finds a line or C string that starts with prefix.
+func findText(r io.ReaderAt, size int64, prefix string) (off, n int64) {
+	data := make([]byte, size)
+	got, _ := r.ReadAt(data, 0)
+	data = data[:got]
 	for from := 0; ; {
 		i := bytes.Index(data[from:], []byte(prefix))
 		if i < 0 {
-			return "", nil
+			return 0, 0
 		}
 		i += from
 		end := bytes.IndexAny(data[i:], "\x00\n")
 		if end < 0 || end > 300 {
-			return "", nil
+			return 0, 0
 		}
 		if end >= len(prefix) && (i == 0 || data[i-1] == 0 || data[i-1] == '\n') {
-			text := string(data[i : i+end])
-			return text, cite(f, int64(i), int64(end), name, text)
+			return int64(i), int64(end)
 		}
 		from = i + len(prefix)
 	}

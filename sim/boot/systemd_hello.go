@@ -109,12 +109,19 @@ func (x *sysd) scan(name string, head []byte, ok func(string) bool) (string, []b
 		return "", nil
 	}
 	defer file.Close()
-	for _, part := range constants(file) {
-		if text, cites := scanPart(file, name, part, head, ok); text != "" {
-			return text, cites
+	at, n := x.c.Store.Find("find:"+name+":"+string(head), file, func(raw io.ReaderAt) (int64, int64) {
+		for _, part := range constants(file) {
+			if at, n := scanPart(raw, part, head, ok); n > 0 {
+				return at, n
+			}
 		}
+		return 0, 0
+	})
+	text := make([]byte, n)
+	if got, _ := file.ReadAt(text, at); n == 0 || int64(got) < n {
+		return "", nil
 	}
-	return "", nil
+	return string(text), cite(file, at, n, name, string(text))
 }
 
 // constants are the parts of a program that hold its constant data, last first: read-only segments, or
@@ -142,12 +149,12 @@ func constants(file fsys.File) []blob.Span {
 	return out
 }
 
-func scanPart(file fsys.File, name string, part blob.Span, head []byte, ok func(string) bool) (string, []blob.Cite) {
+func scanPart(file io.ReaderAt, part blob.Span, head []byte, ok func(string) bool) (off, n int64) {
 	buf := make([]byte, scanBlock+scanOverlap)
 	for off := part.Off; off < part.Off+part.Len; off += scanBlock {
 		n, err := file.ReadAt(buf, off)
 		if err != nil && err != io.EOF {
-			return "", nil
+			return 0, 0
 		}
 		for at := 0; at < min(n, scanBlock); at++ {
 			i := bytes.Index(buf[at:n], head)
@@ -163,14 +170,10 @@ func scanPart(file fsys.File, name string, part blob.Span, head []byte, ok func(
 			if !printable(text) || ok != nil && !ok(text) {
 				continue
 			}
-			var cites []blob.Cite
-			for _, s := range file.Locate(off+int64(at), int64(end)) {
-				cites = append(cites, blob.Cite{Span: s, Name: name, Value: text})
-			}
-			return text, cites
+			return off + int64(at), int64(end)
 		}
 	}
-	return "", nil
+	return 0, 0
 }
 
 func printable(s string) bool {

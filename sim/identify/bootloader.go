@@ -67,7 +67,7 @@ func bootSector(d *disk.Disk) (Bootloader, bool) {
 	if err != nil || sector.Signature != mbr.Signature {
 		return Bootloader{}, false
 	}
-	if _, _, err := grubcore.ReadBootSector(d.R, 0); err == nil {
+	if _, err := grubcore.ReadBootSector(d.R); err == nil {
 		return Bootloader{"bios", "grub", ""}, true
 	}
 	code := make([]byte, bootCodeBytes)
@@ -134,4 +134,23 @@ func efiPrograms(f fsys.FS) []Bootloader {
 		out = append(out, Bootloader{"uefi", program, abs(name)})
 	}
 	return out
+}
+
+// espTypes are the partition types of an EFI system partition: UEFI 2.10, section 5.3.3 (GPT) and table 5.3
+// (MBR).
+var espTypes = [...]string{"C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF"}
+
+// HasESP tells whether the disk has an EFI system partition, whatever is on it.
+func (im *Image) HasESP() bool {
+	if im.Disk == nil || im.Disk.Table == nil {
+		return false
+	}
+	for _, p := range im.Disk.Table.Partitions {
+		for _, t := range espTypes {
+			if strings.EqualFold(p.Type, t) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -69,7 +69,7 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 		im.Formats = append(im.Formats, "qcow2")
 		im.Notes = append(im.Notes, q.Notes...)
 		b = store.Add("disk0", q, q.Size(), q.From)
-		return im, im.openDisk(b, patches)
+		return im, im.openDisk(b, patches, true)
 	case !errors.Is(err, decode.ErrFormat):
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 		im.Kind, im.Formats = Other, append(im.Formats, other)
 		return im, nil
 	}
-	return im, im.openDisk(b, patches)
+	return im, im.openDisk(b, patches, len(patches) > 0)
 }
 
 // openTar opens an application image or a root file system in a tar.
@@ -107,8 +107,9 @@ func (im *Image) openTar(b *blob.Blob) error {
 	return nil
 }
 
-// openDisk opens what firmware would be given.
-func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch) error {
+// openDisk opens what firmware would be given. A disk that is known to be one may be empty or broken; of
+// other bytes something must be recognised.
+func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error {
 	d := &disk.Disk{Name: b.Name(), R: blob.Overlay(b, patches...), Size: b.Size()}
 	im.Disk = d
 	table, err := gpt.Read(d.R, d.Size)
@@ -142,8 +143,7 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch) error {
 			d.Volumes = append(d.Volumes, openVolume(d, p.Number, off, min(size, d.Size-off)))
 		}
 	}
-	_, _, bootErr := mbr.ReadBootSector(d.R)
-	if d.Table == nil && len(d.ElTorito) == 0 && len(d.Volumes) == 0 && bootErr != nil {
+	if !known && d.Table == nil && len(d.ElTorito) == 0 && len(d.Volumes) == 0 && !im.looksLikeDisk() {
 		return unrecognised(b)
 	}
 	im.Kind = System
@@ -154,6 +154,29 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch) error {
 	im.Formats = append(im.Formats, d.Format)
 	im.findRoot()
 	return nil
+}
+
+// looksLikeDisk accepts a first sector that a BIOS would run, and one that lost its signature but still
+// lists a partition with a known volume on it: a broken disk is what a learner may bring.
+func (im *Image) looksLikeDisk() bool {
+	sector, _, err := mbr.ReadBootSector(im.Disk.R)
+	if err != nil {
+		return false
+	}
+	if sector.Signature == mbr.Signature {
+		return true
+	}
+	for _, e := range sector.Entries {
+		off, size := int64(e.Start)*disk.SectorSize, int64(e.Size)*disk.SectorSize
+		if e.Type == 0 || off <= 0 || off+size > im.Disk.Size {
+			continue
+		}
+		if v := openVolume(im.Disk, 0, off, size); v.Type != "" {
+			im.Notes = append(im.Notes, "the first sector lists partitions, its signature is missing")
+			return true
+		}
+	}
+	return false
 }
 
 func isExtended(p disk.Partition) bool {

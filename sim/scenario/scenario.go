@@ -64,7 +64,16 @@ func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
 		return nil, err
 	}
 	res.Trace = m.Trace()
+	if at, ok := im.Store.Missed(); ok {
+		res.Trace.Outcome = notKept(res.Trace.Outcome, at)
+	}
 	return res, nil
+}
+
+// notKept withdraws a prediction that rests on bytes which the slice does not have.
+func notKept(o trace.Outcome, at blob.Span) trace.Outcome {
+	return trace.Outcome{Verdict: trace.Unknown, Stage: o.Stage, Step: o.Step,
+		Missing: fmt.Sprintf("the bytes of %s at %#x: this slice keeps only what its own runs read, open the whole image", at.Blob, at.Off)}
 }
 
 func bytePatches(in []BytePatch) ([]blob.Patch, error) {
@@ -138,7 +147,7 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 // DefaultFirmware is bios unless only UEFI could start the image: it has an EFI system partition or an
 // EFI boot entry, and nothing that a BIOS would start.
 func DefaultFirmware(im *identify.Image) string {
-	hasUEFI, hasBIOS := false, false
+	hasUEFI, hasBIOS := im.HasESP(), false
 	for _, l := range im.Bootloaders() {
 		hasUEFI = hasUEFI || l.Firmware == "uefi"
 		hasBIOS = hasBIOS || l.Firmware == "bios"

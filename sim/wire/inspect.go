@@ -50,7 +50,7 @@ func (s *Session) Inspect() *Inspection {
 	if in.KernelFrom == "inside" && len(in.Kernels) > 0 {
 		in.KernelCites = in.Kernels[0].Cites
 	}
-	in.BytesRead = im.Store.BytesRead()
+	in.BytesRead = s.bytesRead(im)
 	return in
 }
 

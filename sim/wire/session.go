@@ -69,8 +69,16 @@ func (s *Session) Run(settings scenario.RunSettings) (*RunResult, error) {
 	s.ran = res.Image
 	return &RunResult{
 		Outcome: res.Trace.Outcome, Steps: res.Trace.Steps, Facts: res.Facts,
-		Console: consoleLines(res.Trace.Steps), BytesRead: res.Image.Store.BytesRead(),
+		Console: consoleLines(res.Trace.Steps), BytesRead: s.bytesRead(res.Image),
 	}, nil
+}
+
+// bytesRead counts what was read of the input; a slice says what the runs that it was cut from read.
+func (s *Session) bytesRead(im *identify.Image) int64 {
+	if s.image.Origin != nil {
+		return s.image.Origin.Read
+	}
+	return im.Store.BytesRead()
 }
 
 func consoleLines(steps []trace.Step) []string {
@@ -120,6 +128,7 @@ func (s *Session) Slice(w io.Writer, origin blob.Origin) error {
 		return err
 	}
 	origin.Name, origin.Size = s.image.Input.Name(), s.image.Input.Size()
+	origin.Read = s.image.Store.BytesRead()
 	return s.image.Store.WriteSlice(w, origin)
 }
 

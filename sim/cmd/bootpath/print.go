@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/scenario"
 	"bootpath/sim/trace"
 	"bootpath/sim/wire"
 )
@@ -96,8 +97,7 @@ func slice(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s.Inspect()
-	if _, err := s.Run(set); err != nil {
+	if err := record(s, set); err != nil {
 		return err
 	}
 	origin := blob.Origin{Tool: "bootpath slice", Date: time.Now().UTC().Format(time.DateOnly), Note: *note}
@@ -122,6 +122,31 @@ func slice(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: %d bytes\n", *out, st.Size())
+	return nil
+}
+
+// record makes the runs whose reads the slice keeps: the one that was asked for, and the same under the
+// other firmware or the other engines, so that a reader may switch.
+func record(s *wire.Session, set scenario.RunSettings) error {
+	sets := []scenario.RunSettings{set}
+	if s.Inspect().Kind == "system" {
+		for _, firmware := range []string{"bios", "uefi"} {
+			other := set
+			other.Firmware = firmware
+			sets = append(sets, other)
+		}
+	} else {
+		for _, engine := range []string{"docker", "podman", "runc", "crun"} {
+			other := set
+			other.Engine = engine
+			sets = append(sets, other)
+		}
+	}
+	for _, one := range sets {
+		if _, err := s.Run(one); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -1,0 +1,32 @@
+package blob
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+)
+
+// Find remembers a search through r under a name of its own: a slice keeps where the search ended, not all
+// that it looked through. search gets r raw and returns where the hit lies; n is 0 when there is none.
+// Reading the hit itself is up to the caller.
+func (s *Store) Find(name string, r io.ReaderAt, search func(raw io.ReaderAt) (off, n int64)) (off, n int64) {
+	if sized, ok := r.(Sized); ok {
+		Locate(r, 0, sized.Size()) // what a file system needs to find the hit again
+	}
+	b := s.Derive(name, func() (io.Reader, error) {
+		off, n := search(s.Raw(r))
+		return bytes.NewReader(binary.AppendVarint(binary.AppendVarint(nil, off), n)), nil
+	}, 2*binary.MaxVarintLen64, Locate(r, 0, 1))
+	in := bytes.NewReader(nil)
+	if data, err := ReadAll(b, 2*binary.MaxVarintLen64); err == nil {
+		in.Reset(data)
+	}
+	off, err := binary.ReadVarint(in)
+	if err != nil {
+		return 0, 0
+	}
+	if n, err = binary.ReadVarint(in); err != nil || off < 0 || n < 0 {
+		return 0, 0
+	}
+	return off, n
+}
