@@ -149,3 +149,27 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Floppies that others published: blkid sees no table on the first and an empty one on the second, where
+// sfdisk takes the text of FreeDOS's boot sector for partitions.
+func TestFloppies(t *testing.T) {
+	b := fixture.File(t, fixture.Truth(t, "real", "freedos722.img"))
+	_, err := Read(b, b.Size())
+	require.ErrorIs(t, err, decode.ErrFormat)
+	b = fixture.File(t, fixture.Truth(t, "real", "openbsd.img"))
+	got, err := Read(b, b.Size())
+	require.NoError(t, err)
+	require.Equal(t, "0x00000000", got.ID)
+	require.Empty(t, got.Partitions)
+}
+
+// What looks like FAT but has a usable first entry is a table, as libblkid has it.
+func TestATableBehindAFATBootSector(t *testing.T) {
+	fat12 := fixture.Zst(t, "../../fsys/fat/testdata/fat12.img.zst")
+	b := fixture.Blob("disk0", fat12)
+	_, err := Read(b, b.Size())
+	require.ErrorIs(t, err, decode.ErrFormat)
+	got, err := Read(blob.Overlay(b, blob.Patch{Off: 0x1be, Data: []byte{0x80, 0, 0, 0, 0x83, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0}}), b.Size())
+	require.NoError(t, err)
+	require.Len(t, got.Partitions, 1)
+}

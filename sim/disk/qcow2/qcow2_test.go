@@ -16,6 +16,9 @@ import (
 	"bootpath/sim/decode"
 	"bootpath/sim/disk/gpt"
 	"bootpath/sim/disk/mbr"
+	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/fat"
+	"bootpath/sim/fsys/iso9660"
 	"bootpath/tests/fixture"
 )
 
@@ -258,6 +261,27 @@ func TestLab(t *testing.T) {
 		}
 		require.NoError(t, err)
 		f.SFDisk.Equal(t, table)
+		for _, want := range f.Blkid {
+			number, _ := strings.CutPrefix(want["DEVNAME"], "diskp")
+			vol := io.ReaderAt(r)
+			for _, p := range table.Partitions {
+				if fmt.Sprint(p.Number) == number {
+					vol = blob.Section(r, p.Start*512, p.Size*512)
+				}
+			}
+			var got fsys.FS
+			switch want["TYPE"] {
+			case "vfat":
+				got, err = fat.Open(vol, size)
+			case "iso9660":
+				got, err = iso9660.Open(vol, size)
+			default:
+				continue
+			}
+			require.NoError(t, err)
+			label := strings.ReplaceAll(want["LABEL"], `\ `, " ")
+			require.Equal(t, []string{want["TYPE"], want["UUID"], label}, []string{got.Info().Type, got.Info().UUID, got.Info().Label})
+		}
 	})
 }
 

@@ -334,3 +334,25 @@ func FuzzOpen(f *testing.F) {
 		})
 	})
 }
+
+// A floppy that others published, listed by mtools.
+func TestFreeDOS(t *testing.T) {
+	fixture.Tool(t, "mdir", "mtype")
+	path := fixture.Truth(t, "real", "freedos722.img")
+	b := fixture.File(t, path)
+	f, err := Open(b, b.Size())
+	require.NoError(t, err)
+	require.Equal(t, []string{"FREEDOS", "E4C9-5CE8"}, []string{f.Info().Label, f.Info().UUID})
+	n := 0
+	for line := range strings.Lines(fixture.Run(t, ".", "mdir", "-/", "-b", "-a", "-i", path)) {
+		name := strings.TrimPrefix(strings.TrimSpace(line), "::/")
+		if strings.HasSuffix(name, "/") {
+			continue
+		}
+		n++
+		data, err := fsys.ReadFile(f, name, 1<<20)
+		require.NoError(t, err, name)
+		require.Equal(t, fixture.Run(t, ".", "mtype", "-i", path, "::"+name), string(data), name)
+	}
+	require.NotZero(t, n)
+}
