@@ -76,6 +76,7 @@ type run struct {
 	spec  spec
 	facts Facts
 
+	profile    string // a seccomp profile that is not known
 	found      string // crun: the program's path
 	chdirLater bool   // crun: root could not enter the directory, the user may
 }
@@ -117,7 +118,7 @@ func (r *run) start() {
 		return
 	}
 	init := r.launch()
-	if init == nil {
+	if init == nil || r.m.Ended() {
 		return
 	}
 	r.execute(init)
@@ -152,7 +153,7 @@ func (r *run) emit(st trace.Step, rows ...machine.Set) int { return r.k.Emit(st,
 // layers, a bare bundle is a directory.
 func (r *run) mountRoot() {
 	t := r.host
-	_, root, name := r.names()
+	_, _, name := r.names()
 	options := fmt.Sprintf("lowerdir=%s,upperdir=%s/diff,workdir=%s/work", r.lowerDirs(), path.Dir(r.dir), path.Dir(r.dir))
 	t.Quiet = true
 	t.MkdirAll(r.dir, 0o700)
@@ -172,7 +173,6 @@ func (r *run) mountRoot() {
 	if err != nil {
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the root file system: " + err.Error()})
 	}
-	_ = root
 }
 
 // workdir is made by the engine when the image has none: docker's SetupWorkingDirectory.

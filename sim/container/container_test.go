@@ -133,6 +133,8 @@ func TestOutcomes(t *testing.T) {
 		"an unknown group":                                        {Config{Image: conf("/bin/prog"), User: "app:none"}, trace.Stops, trace.Resolve, "docker: Error response from daemon: unable to find group none: no matching entries in group file.", 125},
 		"a carriage return in the first line":                     {Config{Image: conf("/bin/crlf")}, trace.Stops, trace.Exec, "exec /bin/crlf: no such file or directory", 1},
 		"a host of another architecture":                          {Config{Image: conf("/bin/prog"), HostArch: "arm64"}, trace.Stops, trace.Exec, "exec /bin/prog: exec format error", 1},
+		"a seccomp profile of the host":                           {Config{Image: conf("/bin/prog"), SecurityOpt: []string{"seccomp=/etc/profile.json"}}, trace.Unknown, trace.Exec, "", -1},
+		"no seccomp":                                              {Config{Image: conf("/bin/prog"), SecurityOpt: []string{"seccomp=unconfined"}}, trace.Works, trace.Process, "", -1},
 		"nothing to run":                                          {Config{Image: &v1.Config{}}, trace.Stops, trace.Resolve, "docker: Error response from daemon: No command specified.", 125},
 		"an empty image config under podman":                      {Config{Image: &v1.Config{}, Engine: "podman"}, trace.Stops, trace.Resolve, "Error: no command or entrypoint provided, and no CMD or ENTRYPOINT from image", 125},
 	} {

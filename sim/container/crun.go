@@ -248,7 +248,7 @@ func (r *run) crunReady(t *kernel.Task) error {
 func (r *run) dropPrivileges(t *kernel.Task) {
 	s := &r.spec
 	if s.Seccomp != nil && !s.NoNewPrivs {
-		t.Seccomp(s.Seccomp)
+		r.filter(t)
 	}
 	t.DropBounding(t.Cred.Bounding &^ s.Caps)
 	t.KeepCaps(true)
@@ -260,7 +260,7 @@ func (r *run) dropPrivileges(t *kernel.Task) {
 		t.SetNoNewPrivs()
 	}
 	if s.Seccomp != nil && s.NoNewPrivs {
-		t.Seccomp(s.Seccomp)
+		r.filter(t)
 	}
 	if r.chdirLater {
 		if err := t.Chdir(s.Cwd); err != nil {

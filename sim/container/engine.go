@@ -26,7 +26,10 @@ func (r *run) resolve() bool {
 		}
 		im, err := r.c.Archive.Select(platform, r.c.Ref)
 		if err != nil {
-			return r.refuse(&failure{text: err.Error(), early: true}, trace.Resolve)
+			return r.noImage(err)
+		}
+		if r.c.Platform != "" && !oci.MatchPlatform(r.c.Platform, im.Platform) {
+			return r.askRegistry(r.c.Ref+" for "+r.c.Platform, im.Cite("architecture", "os"))
 		}
 		r.image, r.conf = im, im.Config.Config
 		args["image"], args["platform"], args["layers"] = strings.Join(im.Refs, ", "), im.Platform, strconv.Itoa(len(im.Layers))
@@ -49,6 +52,28 @@ func (r *run) resolve() bool {
 	r.facts.Image = strings.TrimSpace(args["image"] + " " + args["platform"])
 	r.warnPlatform(actor)
 	return r.openRoot()
+}
+
+// noImage is an archive without an image of that name or platform.
+func (r *run) noImage(err error) bool {
+	var none *oci.NoMatchError
+	if errors.As(err, &none) && none.Ref != "" {
+		return r.askRegistry(none.Ref, nil)
+	}
+	return r.refuse(&failure{text: err.Error(), early: true}, trace.Resolve)
+}
+
+// askRegistry: an image that is not there, or not for the platform that was asked for, is pulled; what a
+// registry answers is not in the archive.
+func (r *run) askRegistry(what string, cites []blob.Cite) bool {
+	_, _, actor := r.names()
+	st := trace.Step{Actor: actor, Stage: trace.Resolve, Kind: "engine.pull", Cites: cites, Rule: "docker run --pull missing", Args: map[string]string{"image": what}}
+	if r.engine() == "docker" && cites == nil {
+		st.Console = fmt.Sprintf("Unable to find image '%s' locally\n", what)
+	}
+	r.emit(st)
+	r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Missing: "what a registry has as " + strings.TrimSpace(what)})
+	return false
 }
 
 // warnPlatform: an image of another platform that is alone under its name is run all the same.

@@ -29,12 +29,12 @@ func (r *run) execute(t *kernel.Task) {
 	r.startFifo(t)
 	if r.runtime() == "crun" {
 		r.dropPrivileges(t)
-		if r.m.Ended() {
-			return
-		}
 	} else if r.spec.Seccomp != nil && r.spec.NoNewPrivs {
 		// With no_new_privs the filter can come last and does not have to allow what is done before.
-		t.Seccomp(r.spec.Seccomp)
+		r.filter(t)
+	}
+	if r.m.Ended() {
+		return
 	}
 	if err := t.Execve(name, r.spec.Args, r.spec.Env); err != nil {
 		r.execFailed(t, name, err)

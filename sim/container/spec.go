@@ -173,7 +173,13 @@ func (r *run) applySecurity(s *spec) *failure {
 		case "no-new-privileges":
 			s.NoNewPrivs = value != "false"
 		case "seccomp":
-			unconfined = unconfined || value == "unconfined"
+			switch value {
+			case "unconfined":
+				unconfined = true
+			case "", "builtin", "default":
+			default:
+				r.profile = value
+			}
 		}
 	}
 	if !unconfined {
