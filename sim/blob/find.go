@@ -8,8 +8,11 @@ import (
 
 // Find remembers a search through r under a name of its own: a slice keeps where the search ended, not all
 // that it looked through. search gets r raw and returns where the hit lies; n is 0 when there is none.
-// Reading the hit itself is up to the caller.
+// Reading the hit itself is up to the caller. Without a store the search is made and not remembered.
 func (s *Store) Find(name string, r io.ReaderAt, search func(raw io.ReaderAt) (off, n int64)) (off, n int64) {
+	if s == nil {
+		return search(r)
+	}
 	if sized, ok := r.(Sized); ok {
 		Locate(r, 0, sized.Size()) // what a file system needs to find the hit again
 	}
