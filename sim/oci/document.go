@@ -133,14 +133,16 @@ func (d *document) has(key string) bool {
 	return ok
 }
 
-// cite is the evidence for the values at keys; keys that are not there give none.
+// cite is the evidence for the values at keys, each once; keys that are not there give none.
 func (d *document) cite(keys ...string) []blob.Cite {
 	var out []blob.Cite
+	seen := map[value]bool{}
 	for _, key := range keys {
 		v, ok := d.find(key)
-		if !ok {
+		if !ok || seen[v] {
 			continue
 		}
+		seen[v] = true
 		text := string(d.data[v.off:v.end])
 		if len(text) > 200 {
 			text = strings.ToValidUTF8(text[:200], "") + "…"

@@ -53,10 +53,11 @@ func (im *Image) Cite(keys ...string) []blob.Cite { return im.config.cite(keys..
 // CiteManifest is the evidence for values of the manifest ("layers[0].digest"), or in a docker-archive of
 // the image's element of manifest.json ("Layers[0]", "RepoTags").
 func (im *Image) CiteManifest(keys ...string) []blob.Cite {
-	for i := range keys {
-		keys[i] = im.prefix + keys[i]
+	full := make([]string, len(keys))
+	for i, key := range keys {
+		full[i] = im.prefix + key
 	}
-	return im.manifest.cite(keys...)
+	return im.manifest.cite(full...)
 }
 
 func (im *Image) addRefs(refs ...string) {

@@ -139,6 +139,7 @@ func TestConfigKeysAreCited(t *testing.T) {
 		require.Equal(t, want, c[0].Value)
 	}
 	require.Empty(t, im.Cite("config.Volumes"))
+	require.Len(t, im.CiteManifest("layers", "Layers"), 1, "one value, one citation")
 	s := im.ConfigSpan()
 	require.Equal(t, im.ConfigRaw(), data[s[0].Off:s[0].Off+s[0].Len])
 	c := im.CiteManifest("layers[2].digest")

@@ -317,3 +317,27 @@ func hostLine(t *testing.T, top, p string) string {
 	}
 	return fmt.Sprintf("%s %s 0%03o %d %d %d %s %d", rel, kind, mode&0o7777, uid, gid, size, target, links)
 }
+
+func TestEveryLayerOfRealImagesIsWhatItsDigestSays(t *testing.T) {
+	dir := truth(t)
+	for _, name := range []string{"real/alpine-3.20.oci.tar", "real/busybox-official-musl.oci.tar", "container/images/hello-multi.oci.tar"} {
+		a := open(t, filepath.Join(dir, name))
+		require.Empty(t, a.Notes)
+		for i := range a.Images {
+			require.Empty(t, a.Images[i].Refused)
+			for j := range a.Images[i].Layers {
+				require.NoError(t, a.Images[i].Layers[j].Verify())
+			}
+			_, err := a.Images[i].RootFS()
+			require.NoError(t, err)
+		}
+	}
+	im, err := open(t, filepath.Join(dir, "real/alpine-3.20.oci.tar")).Select("linux/arm64", "alpine:3.20")
+	require.NoError(t, err)
+	require.Equal(t, "linux/arm64/v8", im.Platform)
+	root, err := im.RootFS()
+	require.NoError(t, err)
+	release, err := fsys.ReadFile(root, "etc/alpine-release", 100)
+	require.NoError(t, err)
+	require.Equal(t, "3.20.3\n", string(release))
+}
