@@ -141,5 +141,6 @@ func (t *Task) report(c call, result, rule string) {
 	if st.Stage == "" {
 		st.Stage = trace.Kernel
 	}
+	t.k.m.Wait(callCost(c.line))
 	t.k.Emit(st)
 }
