@@ -88,6 +88,49 @@ func (w *zstdWalk) next(in *input) ([]byte, int64, error) {
 	return head, size, nil
 }
 
+// lz4Walk walks the blocks of one LZ4 frame; "LZ4 Frame Format Description", "General structure".
+type lz4Walk struct {
+	begun, last                    bool
+	blockChecksum, contentChecksum bool
+}
+
+func (w *lz4Walk) next(in *input) ([]byte, int64, error) {
+	if w.last {
+		return nil, 0, io.EOF
+	}
+	const checksum = 4
+	if !w.begun {
+		w.begun = true
+		head, err := take(in, nil, 6) // magic, FLG, BD
+		if err != nil {
+			return head, 0, err
+		}
+		flags, size := head[4], int64(1) // HC
+		w.blockChecksum, w.contentChecksum = flags&(1<<4) != 0, flags&(1<<2) != 0
+		if flags&(1<<3) != 0 {
+			size += 8 // content size
+		}
+		if flags&1 != 0 {
+			size += 4 // dictionary
+		}
+		return head, size, nil
+	}
+	head, err := take(in, nil, 4)
+	if err != nil {
+		return head, 0, err
+	}
+	size := int64(binary.LittleEndian.Uint32(head) & 0x7fffffff) // the high bit: not compressed
+	switch {
+	case size == 0: // EndMark
+		if w.last = true; w.contentChecksum {
+			size = checksum
+		}
+	case w.blockChecksum:
+		size += checksum
+	}
+	return head, size, nil
+}
+
 // xzWalk walks the parts of one .xz stream: header, blocks of LZMA2 chunks, index, footer.
 type xzWalk struct {
 	state xzState

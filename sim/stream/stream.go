@@ -212,7 +212,7 @@ func newFrame(k Kind, in *input) (io.Reader, error) {
 		if head, _ := in.b.Peek(4); string(head) == magicLZ4Legacy {
 			r = &lz4Legacy{in: in}
 		} else {
-			r = lz4.NewReader(in)
+			r = lz4.NewReader(&parts{in: in, next: (&lz4Walk{}).next})
 		}
 	case LZMA:
 		r, err = lzma.ReaderConfig{DictCap: WindowMax}.NewReader(in)
@@ -242,8 +242,9 @@ func (c *checked) Read(p []byte) (int, error) {
 }
 
 func explain(k Kind, err error) error {
+	var dict *lzma.ErrDictSize
 	switch {
-	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrWindowSizeTooSmall), errors.Is(err, xz.ErrMemlimit), errors.Is(err, xz.ErrOptions):
+	case errors.As(err, &dict), errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrWindowSizeTooSmall), errors.Is(err, xz.ErrMemlimit), errors.Is(err, xz.ErrOptions):
 		return fmt.Errorf("%s stream: %w: %w", k, decode.ErrUnsupported, err)
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF

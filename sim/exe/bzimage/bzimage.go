@@ -230,7 +230,6 @@ func (k *Image) cite() []blob.Cite {
 // arch tells 64-bit kernels by xloadflags (2.12 and later), by the PE header, or by the ELF header of the
 // kernel inside.
 func (k *Image) arch() string {
-	k.EFI = false
 	machine := k.machine()
 	k.EFI = machine != 0
 	switch {
