@@ -200,7 +200,7 @@ func (r *run) names() (store, root, actor string) {
 
 func (r *run) layerID() string {
 	sum := sha256.Sum256([]byte("layer of " + r.id))
-	return hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sum[:6])
 }
 
 // lowerDirs names the layers as overlay wants them, the top first.
@@ -219,15 +219,15 @@ func shortDigest(d string) string {
 	return hexa[:min(len(hexa), 12)]
 }
 
-// containerID stands for the random ID that an engine draws: it depends on the image and the command, so
-// that the same inputs give the same trace.
+// containerID stands for the random ID that an engine draws, in its short form of 12 digits: it depends on
+// the image and the command, so that the same inputs give the same trace.
 func (r *run) containerID() string {
 	digest := r.c.Name
 	if r.image != nil {
 		digest = r.image.ConfigDigest
 	}
 	sum := sha256.Sum256([]byte(digest + "\x00" + strings.Join(r.c.Command, "\x00")))
-	return hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sum[:6])
 }
 
 // scoped resolves name below root as if root were "/": links inside cannot lead out. It is what runc's

@@ -18,7 +18,7 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	seal(main, "/tmp/crun."+r.id[:6])
 	main.MkdirAll("/run/crun/"+r.id, 0o700)
 	r.emit(trace.Step{Actor: main.Actor, Stage: trace.Create, Kind: "runc.join-keyring", Rule: "keyctl(2) KEYCTL_JOIN_SESSION_KEYRING",
-		Args: map[string]string{"keyring": r.id[:12]}})
+		Args: map[string]string{"keyring": r.id}})
 	if err := r.crunLimits(main); err != nil {
 		return nil, err
 	}

@@ -154,7 +154,7 @@ func (r *run) configure() bool {
 	_, _, actor := r.names()
 	cites := append(r.cite("config.Entrypoint", "config.Cmd", "config.Env", "config.User", "config.WorkingDir"), who.cites...)
 	r.emit(trace.Step{Actor: actor, Stage: trace.Create, Kind: "engine.write-config", Cites: cites, Rule: "image-spec conversion.md; runtime-spec config.md",
-		Args: map[string]string{"argv": strings.Join(s.Args, " "), "user": r.facts.User, "cwd": s.Cwd, "env": strings.Join(s.Env, " "), "caps": s.Caps.String(), "id": r.id[:12]}})
+		Args: map[string]string{"argv": strings.Join(s.Args, " "), "user": r.facts.User, "cwd": s.Cwd, "env": strings.Join(s.Env, " "), "caps": s.Caps.String(), "id": r.id}})
 	return true
 }
 

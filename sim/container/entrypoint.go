@@ -49,7 +49,7 @@ func (r *run) startFifo(t *kernel.Task) {
 		return // "crun run" does both in one
 	}
 	r.emit(trace.Step{Actor: t.Actor, Stage: trace.Exec, Kind: "runc.wait-start", Rule: "fifo(7); runtime-spec runtime.md, start",
-		Args: map[string]string{"fifo": "/run/" + r.runtime() + "/" + r.id[:12] + "/exec.fifo"}})
+		Args: map[string]string{"fifo": "/run/" + r.runtime() + "/" + r.id + "/exec.fifo"}})
 }
 
 // lookPath is Go's exec.LookPath as runc's init calls it, with the user and the capabilities of the

@@ -133,7 +133,7 @@ func (r *run) makeCgroup(main, init *kernel.Task) {
 // prepareRootfs builds the tree that will be the container's "/". rootfs_linux.go.
 func (r *run) prepareRootfs(main, t *kernel.Task) error {
 	r.emit(trace.Step{Actor: t.Actor, Stage: t.Stage, Kind: "runc.join-keyring", Rule: "keyctl(2) KEYCTL_JOIN_SESSION_KEYRING",
-		Args: map[string]string{"keyring": "_ses." + r.id[:12]}})
+		Args: map[string]string{"keyring": "_ses." + r.id}})
 	// Mounts made here must not appear on the host; unmounts there should appear here.
 	if err := t.Mount("", "/", "", kernel.MS_REC|kernel.MS_SLAVE, ""); err != nil {
 		return err

@@ -23,7 +23,7 @@ func (r *run) shim() *kernel.Task {
 		t = r.program(t, "shim.start-conmon", "/usr/bin/conmon", "-c", r.id, "-r", "/usr/bin/"+r.runtime())
 		t.Setsid()
 	default:
-		r.host.Become("/usr/bin/"+r.runtime(), []string{r.runtime(), "run", "-b", "/run/bundle", r.id[:12]})
+		r.host.Become("/usr/bin/"+r.runtime(), []string{r.runtime(), "run", "-b", "/run/bundle", r.id})
 		return r.host
 	}
 	return r.program(t, "shim.start-runtime", "/usr/bin/"+r.runtime(), "create", "--bundle", dirOf(r.dir), r.id)
@@ -38,6 +38,6 @@ func (r *run) program(t *kernel.Task, kind trace.Kind, exe string, args ...strin
 	child.Become(exe, append([]string{exe}, args...))
 	child.Actor, child.Stage = child.Comm, trace.Create
 	r.emit(trace.Step{Actor: child.Actor, Stage: trace.Create, Kind: kind, Rule: "execve(2)",
-		Args: map[string]string{"exe": exe, "argv": strings.Join(child.Argv, " "), "id": r.id[:12]}})
+		Args: map[string]string{"exe": exe, "argv": strings.Join(child.Argv, " "), "id": r.id}})
 	return child
 }

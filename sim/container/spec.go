@@ -54,7 +54,7 @@ func (r *run) bareSpec() spec {
 	s := spec{
 		Env: []string{"PATH=" + defaultPath, "TERM=xterm"}, Cwd: "/", NoNewPrivs: true, Hostname: r.runtime(), ReadOnly: true,
 		Caps:   kernel.SetOf(kernel.CAP_AUDIT_WRITE, kernel.CAP_KILL, kernel.CAP_NET_BIND_SERVICE),
-		NoFile: kernel.Limit{Soft: 1024, Hard: 1024}, Namespaces: allNamespaces, CgroupPath: "/" + r.id[:12],
+		NoFile: kernel.Limit{Soft: 1024, Hard: 1024}, Namespaces: allNamespaces, CgroupPath: "/" + r.id,
 		Mounts: []specMount{
 			{"/proc", "proc", "proc", ""},
 			{"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"},
@@ -77,7 +77,7 @@ func (r *run) bareSpec() spec {
 func (r *run) dockerSpec() spec {
 	files := "/var/lib/docker/containers/" + r.id
 	s := spec{
-		Cwd: "/", Caps: defaultCaps(), Hostname: r.id[:12], Namespaces: allNamespaces, CgroupPath: "/docker/" + r.id,
+		Cwd: "/", Caps: defaultCaps(), Hostname: r.id, Namespaces: allNamespaces, CgroupPath: "/docker/" + r.id,
 		Mounts: []specMount{
 			{"/proc", "proc", "proc", "nosuid,noexec,nodev"},
 			{"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"},
@@ -104,7 +104,7 @@ func (r *run) dockerSpec() spec {
 func (r *run) podmanSpec() spec {
 	files := "/run/containers/storage/overlay-containers/" + r.id + "/userdata"
 	s := spec{
-		Cwd: "/", Caps: defaultCaps(), Hostname: r.id[:12], Namespaces: allNamespaces, PidsLimit: 2048,
+		Cwd: "/", Caps: defaultCaps(), Hostname: r.id, Namespaces: allNamespaces, PidsLimit: 2048,
 		CgroupPath: "/libpod_parent/libpod-" + r.id, NoFile: kernel.Limit{Soft: 1048576, Hard: 1048576}, NoProc: kernel.Limit{Soft: 4194304, Hard: 4194304},
 		Mounts: []specMount{
 			{"/proc", "proc", "proc", "nosuid,noexec,nodev"},

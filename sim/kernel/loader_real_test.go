@@ -114,3 +114,34 @@ func TestLibrariesAsTheLoaderFindsThem(t *testing.T) {
 		t.Skip("no dynamic glibc programs here")
 	}
 }
+
+// ldconfig lists the cache that it wrote.
+func TestCacheAsLdconfigListsIt(t *testing.T) {
+	b, err := os.ReadFile("/etc/ld.so.cache")
+	tool, lookErr := exec.LookPath("ldconfig")
+	if lookErr != nil {
+		tool = "/sbin/ldconfig"
+	}
+	out, runErr := exec.Command(tool, "-p").Output()
+	if err != nil || runErr != nil {
+		t.Skip("needs ldconfig and its cache")
+	}
+	var want [][2]string
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) \(([^)]*)\) => (\S+)$`).FindAllStringSubmatch(string(out), -1) {
+		if !strings.Contains(m[2], "hwcap") {
+			want = append(want, [2]string{m[1], m[3]})
+		}
+	}
+	require.NotEmpty(t, want)
+	require.Equal(t, want, readCache(b))
+}
+
+func FuzzLoaderCache(f *testing.F) {
+	f.Add([]byte("glibc-ld.so.cache1.1" + strings.Repeat("\x01\x00\x00\x00", 20)))
+	f.Add([]byte("ld.so-1.7.0\x00\xff\xff\xff\xff" + strings.Repeat("\x00", 64)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if n := len(readCache(b)); n > len(b)/24 {
+			t.Fatalf("%d entries of %d bytes", n, len(b))
+		}
+	})
+}
