@@ -70,10 +70,10 @@ func (b *Blob) Name() string { return b.name }
 
 // Size is the length in bytes. For a stream that is still being unpacked it unpacks the rest first.
 func (b *Blob) Size() int64 {
-	if d, ok := b.r.(*derived); ok {
-		return d.Size()
+	if b.size >= 0 {
+		return b.size
 	}
-	return b.size
+	return b.r.(Sized).Size()
 }
 
 // Locate implements [Locator]: a blob's bytes lie in itself.
@@ -289,6 +289,10 @@ func Overlay(r io.ReaderAt, patches ...Patch) io.ReaderAt {
 	}
 	return &overlay{r, patches}
 }
+
+// Patch lays patches over b: from now on it reads as if they were in it, and its citations stay. It is for
+// whoever opened a store of its own for a what-if; the pristine blob lives on in the first one.
+func (b *Blob) Patch(patches ...Patch) { b.r = Overlay(b.r, patches...) }
 
 type overlay struct {
 	r       io.ReaderAt

@@ -74,6 +74,7 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 		return nil, err
 	}
 	if isTar(b) {
+		b.Patch(patches...)
 		return im, im.openTar(b)
 	}
 	if other := recogniseOther(b); other != "" {
