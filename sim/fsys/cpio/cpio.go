@@ -58,21 +58,24 @@ type Segment struct {
 	Off         int64       // in the image
 	Compression stream.Kind // "" for a plain archive
 	Entries     int         // without trailers
-	Blob        string      // that the entries lie in
+	Blob        string      // of the unpacked stream, "" for a plain archive
 	Cites       []blob.Cite // the magic that says what it is
 }
 
 // Error is why the kernel stops unpacking.
 type Error struct {
 	Msg   string // the kernel's words: "junk within compressed archive"
-	Off   int64  // where, in the image or in the stream Blob
-	Blob  string
+	Off   int64  // where in the image, or in the unpacked stream
+	Blob  string // the unpacked stream, "" for the image
 	Cites []blob.Cite
 	Err   error // what the decoder of a compressed stream says, when it is that
 }
 
 func (e *Error) Error() string {
-	text := fmt.Sprintf("initramfs: %s at %s[%#x]", e.Msg, e.Blob, e.Off)
+	text := fmt.Sprintf("initramfs: %s at offset %#x", e.Msg, e.Off)
+	if e.Blob != "" {
+		text += " of " + e.Blob
+	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
@@ -92,7 +95,7 @@ func Unpack(store *blob.Store, name string, r io.ReaderAt, size int64) (*FS, []S
 	// Raw reads leave no trace in a slice; what finds the bytes shall.
 	blob.Locate(r, 0, size)
 	u := &unpacker{store: store, name: name, size: size, fs: newFS(), links: map[link]string{}}
-	u.image = &source{r: r, size: size, blob: name}
+	u.image = &source{r: r, size: size}
 	u.unpack()
 	u.fs.size = size
 	return u.fs, u.segments, u.err
@@ -102,7 +105,7 @@ func Unpack(store *blob.Store, name string, r io.ReaderAt, size int64) (*FS, []S
 type source struct {
 	r    io.ReaderAt
 	size int64 // -1 when it is not known before its end
-	blob string
+	blob string // name of the stream
 }
 
 // read returns up to n bytes at off, fewer at the end.
@@ -232,7 +235,7 @@ func magicCites(s *source, off, n int64) []blob.Cite {
 
 // entry is one parsed header with its name.
 type entry struct {
-	header
+	*header
 	name      string
 	ino, mode uint32
 	uid, gid  uint32
@@ -291,7 +294,7 @@ func (u *unpacker) entry(s *source, pos int64) (next int64, whole bool) {
 	}
 	nameLen := int64(hex(h.C_namesize))
 	e := &entry{
-		header: header{s, pos, [headerLen]byte(raw)}, ino: hex(h.C_ino), mode: hex(h.C_mode) & 0xffff, uid: hex(h.C_uid), gid: hex(h.C_gid),
+		header: &header{s, pos, [headerLen]byte(raw)}, ino: hex(h.C_ino), mode: hex(h.C_mode) & 0xffff, uid: hex(h.C_uid), gid: hex(h.C_gid),
 		nlink: hex(h.C_nlink), mtime: hex(h.C_mtime), size: int64(hex(h.C_filesize)), maj: hex(h.C_maj), min: hex(h.C_min),
 		rdev: rdev(hex(h.C_rmaj), hex(h.C_rmin)), sum: hex(h.C_chksum), hasSum: h.C_magic[5] == '2',
 		body: pos + headerLen + nAlign(nameLen),

@@ -21,7 +21,6 @@ var (
 	errNotDir  = errors.New("not a directory")
 	errIsDir   = errors.New("is a directory")
 	errNotLink = errors.New("not a symbolic link")
-	errContent = errors.New("has no content")
 )
 
 // Info implements [fsys.FS].
@@ -192,12 +191,10 @@ func (d *dirFile) ReadDir(n int) ([]fs.DirEntry, error) {
 	return out, nil
 }
 
-// special is an open link, device, pipe or socket.
+// special is an open link, device, pipe or socket; it has no content here.
 type special struct{ info fileInfo }
 
 func (s *special) Stat() (fs.FileInfo, error) { return s.info, nil }
 func (s *special) Close() error               { return nil }
 
-func (s *special) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: s.info.name, Err: errContent}
-}
+func (s *special) Read([]byte) (int, error) { return 0, io.EOF }

@@ -174,7 +174,7 @@ func (f *FS) clean(path string, mode uint32) {
 // own sets owner and permissions and remembers where they are written.
 func (n *node) own(e *entry) {
 	n.mode = n.kind() | e.mode&^fsys.S_IFMT
-	n.uid, n.gid, n.mtime, n.header = e.uid, e.gid, e.mtime, &e.header
+	n.uid, n.gid, n.mtime, n.header = e.uid, e.gid, e.mtime, e.header
 	n.builtin = false
 }
 
@@ -219,7 +219,7 @@ func (f *FS) symlink(e *entry, target string) {
 			return // symlink(2) ENOENT
 		}
 		n = f.make(fsys.S_IFLNK | 0o777)
-		n.target, n.size, n.header = target, int64(len(target)), &e.header
+		n.target, n.size, n.header = target, int64(len(target)), e.header
 		f.attach(dir, last, n)
 	}
 	n.uid, n.gid, n.mtime = e.uid, e.gid, e.mtime
