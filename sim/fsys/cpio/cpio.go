@@ -104,7 +104,7 @@ func Unpack(store *blob.Store, name string, r io.ReaderAt, size int64) (*FS, []S
 // source is a run of archives: the image, or a stream unpacked from it.
 type source struct {
 	r    io.ReaderAt
-	size int64 // -1 when it is not known before its end
+	size int64  // -1 when it is not known before its end
 	blob string // name of the stream
 }
 
