@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -175,9 +176,7 @@ func TestWhatTheKernelUnpacks(t *testing.T) {
 func TestSegments(t *testing.T) {
 	micro := newc(dir("kernel"), reg("kernel/x", "ucode"))
 	noise := make([]byte, 20000)
-	for i, v := range noise {
-		noise[i] = byte(int(v) + i*i*7>>3)
-	}
+	rand.New(rand.NewSource(1)).Read(noise)
 	z := gz(newc(reg("init", "#!/bin/sh\n"), reg("b", string(noise)), dir("c")))
 	b := join(micro, make([]byte, 8), z)
 	s := blob.NewStore()
