@@ -380,6 +380,25 @@ func TestDamage(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("inode %d: extent header: Eh_magic", numbers.ino), bad.What)
 }
 
+func TestEncryptedAndCasefoldedDirectories(t *testing.T) {
+	img := unxz(t, "testdata/uninitbg.img.xz")
+	dir, err := openImage(t, img).walk("test", "dir")
+	require.NoError(t, err)
+	flags := func(bit uint32) *FS { return openImage(t, put(img, dir.off+0x20, le32(dir.raw.I_flags|bit)...)) }
+
+	f := flags(EXT4_ENCRYPT_FL)
+	_, err = f.ReadDir("dir")
+	require.ErrorIs(t, err, decode.ErrUnsupported)
+	_, err = f.Stat("dir/numbers")
+	require.ErrorIs(t, err, decode.ErrUnsupported)
+
+	f = flags(EXT4_CASEFOLD_FL)
+	_, err = f.Stat("dir/numbers")
+	require.NoError(t, err)
+	_, err = f.Stat("dir/NUMBERS")
+	require.ErrorIs(t, err, decode.ErrUnsupported, "folding is not guessed")
+}
+
 func TestADirectoryWithTwoParentsEndsAWalk(t *testing.T) {
 	img := unxz(t, "testdata/uninitbg.img.xz")
 	f := openImage(t, img)
