@@ -12,7 +12,7 @@ mkdirSync(out, { recursive: true });
 const sirv = createRequire(new URL("../../site/package.json", import.meta.url))("sirv");
 
 export async function serve(folder = `${root}dist`) {
-  const files = sirv(folder, { dev: true });
+  const files = sirv(folder, { dev: true, setHeaders: (res) => res.setHeader("access-control-allow-origin", "*") });
   const server = createServer((req, res) => files(req, res, () => { res.statusCode = 404; res.end(); }));
   await new Promise((ok) => server.listen(0, "127.0.0.1", ok));
   return { base: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
@@ -27,6 +27,7 @@ export const launch = () => chromium.launch({
 export async function newPage(browser, { width = 1440, height = 900, dark = false, zh = false, touch = false } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", locale: zh ? "zh-CN" : "en-GB", hasTouch: touch, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
   page.wrong = [];
   page.on("pageerror", (e) => page.wrong.push(String(e)));
   page.on("console", (m) => m.type() === "error" && !/404/.test(m.text()) && page.wrong.push(m.text()));
@@ -44,5 +45,15 @@ export async function useFake(page) {
 
 function byName() {
   const cases = fake.cases();
-  return Object.fromEntries(fake.index.flatMap((s) => [[s.title.en, cases[s.id]], [s.title.zh, cases[s.id]]]));
+  return Object.fromEntries(fake.index.map((s) => [s.file, cases[s.id]]));
+}
+
+/** Drops a file onto the player, as a hand would. */
+export async function drop(page, name, bytes) {
+  const data = await page.evaluateHandle(async ([name, base64]) => {
+    const d = new DataTransfer();
+    d.items.add(new File([await (await fetch(`data:application/octet-stream;base64,${base64}`)).arrayBuffer()], name));
+    return d;
+  }, [name, Buffer.from(bytes).toString("base64")]);
+  for (const type of ["dragenter", "dragover", "drop"]) await page.dispatchEvent("boot-path", type, { dataTransfer: data });
 }

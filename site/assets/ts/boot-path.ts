@@ -45,7 +45,7 @@ interface Problem {
 }
 
 /** What an image is opened from. */
-type Source = { id?: string; name: string; data: Input };
+type Source = { id?: string; name: string; data: Input; usual?: RunSettings };
 
 export class BootPath extends LitElement {
   static override properties = {
@@ -219,7 +219,7 @@ export class BootPath extends LitElement {
   async #named(what: string): Promise<Source> {
     this.samples = await loadSamples(this.#base);
     const sample = this.samples.find((s) => s.id === what);
-    if (sample) return { id: sample.id, name: sample.title[this.language], data: new URL(`samples/${sample.file}`, this.#base).href };
+    if (sample) return { id: sample.id, name: sample.title[this.language], data: new URL(`samples/${sample.file}`, this.#base).href, usual: sample.settings };
     const url = new URL(what, document.baseURI);
     return { name: url.pathname.split("/").at(-1) || url.host, data: url.href };
   }
@@ -239,8 +239,9 @@ export class BootPath extends LitElement {
     this.#source = source;
     this.engineHolds = false;
     this.fetched = null;
+    if (Object.keys(this.settings).length === 0) this.settings = { ...source.usual };
     try {
-      if (source.id && Object.keys(this.settings).length === 0) void this.#showPrecomputed(source.id, job);
+      if (source.id && JSON.stringify(this.settings) === JSON.stringify(source.usual ?? {})) void this.#showPrecomputed(source.id, job);
       const inspection = await this.#theEngine.open(source.name, source.data, (p) => this.#progress(job, p.bytes_read));
       if (job !== this.#job) return;
       this.inspection = inspection;
@@ -278,7 +279,10 @@ export class BootPath extends LitElement {
   #show(result: RunResult | null): void {
     const same = result !== null && JSON.stringify(this.result?.steps) === JSON.stringify(result.steps);
     this.result = result;
-    if (same) return;
+    if (same) {
+      this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
+      return;
+    }
     this.#tape = new Tape(result?.steps ?? []);
     this.at = -1;
     this.kernelCites = null;
@@ -561,10 +565,10 @@ export class BootPath extends LitElement {
     const screen = html`<bp-console .lang=${lang} .steps=${steps} .at=${this.at} .titled=${wide}></bp-console>`;
     const panes: Tab[] = wide ? ["evidence", "state"] : ["console", "evidence", "state"];
     const tab = panes.includes(this.tab) ? this.tab : panes[0] ?? "evidence";
-    const side = html`<div class="side"><div class="tabs" role="tablist" @keydown=${(e: KeyboardEvent) => this.#tabKeys(e, panes, tab)}>${panes.map((t) => html`<button role="tab" id="tab-${t}" aria-controls="pane"
-        aria-selected=${t === tab} tabindex=${t === tab ? 0 : -1} @click=${() => (this.tab = t)}>${this.#say(`${t}.title`)}${this.#count(t, cites.length, step)}</button>`)}
+    const side = html`<div class="side"><div class="tabbar"><div class="tabs" role="tablist" @keydown=${(e: KeyboardEvent) => this.#tabKeys(e, panes, tab)}>${panes.map((t) => html`<button role="tab" id="tab-${t}" aria-controls="pane"
+        aria-selected=${t === tab} tabindex=${t === tab ? 0 : -1} @click=${() => (this.tab = t)}>${this.#say(`${t}.title`)}${this.#count(t, cites.length, step)}</button>`)}</div>
         ${narrow ? html`<button class="open-list" @click=${() => (this.list = true)}>${icon("list")}${this.#say("steps.open")}</button>` : nothing}</div>
-      <div class="pane" id="pane" role="tabpanel" aria-labelledby="tab-${tab}">${
+      <div class="pane" id="pane" role="tabpanel" tabindex="0" aria-labelledby="tab-${tab}">${
         tab === "evidence" ? html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds}></bp-evidence>
           ${this.kernelCites ? nothing : html`<bp-state .lang=${lang} .tables=${tape.tables} .step=${step} .only=${true}></bp-state>`}`
         : tab === "state" ? html`<bp-state .lang=${lang} .tables=${tape.tables} .step=${step}></bp-state>` : screen}</div></div>`;
@@ -620,11 +624,13 @@ export class BootPath extends LitElement {
       .mid bp-card { flex: 0 1 auto; max-height: 62%; }
       .mid bp-console, .mid .side { flex: 1 1 0; min-height: 120px; border-top: 1px solid var(--rule); }
       .side { display: flex; flex-direction: column; min-height: 0; }
+      .pane:focus-visible { outline-offset: -3px; }
       .pane { flex: 1; min-height: 0; overflow: auto; overscroll-behavior: contain; display: flex; flex-direction: column; }
       .pane > bp-console { flex: 1; }
       .pane > bp-evidence, .pane > bp-state { flex: none; }
-      .tabs { display: flex; gap: 4px; padding: 0 12px; border-bottom: 1px solid var(--rule); min-height: 34px; flex: none; }
-      .tabs button { padding: 0 6px; min-height: 34px; color: var(--ink-2); border-bottom: 2px solid transparent; margin-bottom: -1px; }
+      .tabbar { display: flex; padding: 0 12px; border-bottom: 1px solid var(--rule); min-height: 34px; flex: none; }
+      .tabs { display: flex; gap: 4px; }
+      .tabbar button { padding: 0 6px; min-height: 34px; color: var(--ink-2); border-bottom: 2px solid transparent; margin-bottom: -1px; }
       .tabs button[aria-selected="true"] { color: var(--ink); font-weight: 650; border-bottom-color: var(--ink); }
       .tabs button:focus-visible { outline-offset: -3px; }
       .count { font-size: var(--t1); color: var(--ink-2); font-weight: 400; font-variant-numeric: tabular-nums; }

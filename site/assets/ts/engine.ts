@@ -44,7 +44,7 @@ export class Engine {
 
   async #reopen(onProgress?: OnProgress): Promise<Inspection> {
     const { name, data } = this.#input ?? { name: "", data: "" };
-    const { response } = await this.#ask({ method: "open", name }, data, onProgress);
+    const { response } = await this.#ask({ method: "open", name: typeof data === "string" ? data : name }, data, onProgress);
     if (!response.inspection) throw new EngineError({ code: "internal", message: "open: no inspection" });
     this.#open = true;
     return response.inspection;

@@ -1,4 +1,5 @@
 // The samples shipped with the site: content/samples/index.json.
+import type { RunSettings } from "./wire.gen";
 import type { Lang } from "./words";
 
 export interface Sample {
@@ -6,7 +7,8 @@ export interface Sample {
   file: string;
   kind: "application" | "system" | "rootfs" | "other";
   title: { [L in Lang]: string };
-  note?: { [L in Lang]: string };
+  text?: { [L in Lang]: string };
+  settings?: RunSettings; // as it is usually started
 }
 
 const loaded = new Map<string, Promise<Sample[]>>();

@@ -190,6 +190,8 @@ export interface Origin {
   name: string;
   /** its length in bytes */
   size: number;
+  /** distinct bytes of it that the recorded runs read */
+  read: number;
   /** of the whole input, when whoever cut it knew */
   sha256?: string;
   /** what cut it */
@@ -334,6 +336,8 @@ export interface Chunk {
   size: number;
   /** the parent's bytes it was computed from */
   from?: Span[];
+  /** offset and length in the chunk of what a slice did not keep */
+  gaps?: number[][];
 }
 
 /** LibraryEntry is a slice kept by the browser. */

@@ -69,7 +69,7 @@ export class BpCard extends Part {
 
   #cites(s: Step) {
     if (!s.cites?.length) return nothing;
-    const shown = s.cites.slice(0, 8);
+    const shown = s.cites.slice(0, 4);
     return html`<dt>${this.say("card.bytes")}</dt><dd class="cites">${shown.map((c, i) => html`<button class="chip mono" aria-pressed=${i === this.cite}
       title="${c.blob} ${format.hex(c.off)} +${c.len}" @click=${() => this.ask({ do: "cite", index: i })}>${icon("cite", 12)}<span>${
         c.name ? html`${c.name}${c.value ? html` = ${c.value}` : nothing}` : html`${c.blob} ${format.hex(c.off)}`}</span></button>`)}${

@@ -30,7 +30,7 @@ export class BpConsole extends Part {
       .bar .icon { margin-left: auto; min-width: 28px; height: 24px; color: var(--ink-2); }
       .out { flex: 1; min-height: 0; overflow: auto; padding: 4px 0 12px; overscroll-behavior: contain; }
       pre { margin: 0; font: 400 0.8125rem/1.5 var(--mono); font-variant-ligatures: none; white-space: pre-wrap; overflow-wrap: anywhere; padding: 0 20px; tab-size: 8; color: var(--ink); }
-      .chunk.now { background: color-mix(in oklab, var(--c) 18%, transparent); }
+      .chunk.now { background: var(--raised); box-shadow: -3px 0 var(--c); -webkit-box-decoration-break: clone; box-decoration-break: clone; }
       .page { display: block; border-top: 1px dashed var(--rule-2); margin: 8px 0; }
       .empty { padding: 4px 20px; color: var(--ink-2); }
       .bold { font-weight: 700; } .italic { font-style: italic; } .underline { text-decoration: underline; } .dim { color: var(--ink-2); } .reverse { background: var(--ink); color: var(--sunken); }

@@ -70,7 +70,8 @@ export class BpEvidence extends Part {
       .b { padding: 0 0.25em; }
       .b:nth-child(8n + 2):not(:nth-child(2)) { margin-left: 0.6em; }
       .asc { padding-left: 1em; }
-      .z { color: var(--rule-2); }
+      .z { color: var(--ink-2); font-weight: 300; }
+      .in.z { color: inherit; }
       .in { background: color-mix(in oklab, var(--c) 16%, transparent); }
       .in.sel { background: color-mix(in oklab, var(--c) 30%, transparent); }
       .in.sel.few { background: var(--c); color: var(--on-stage); }

@@ -58,8 +58,7 @@ export class BpImageBar extends Part {
         <button class="name" title=${this.say("bar.open")} @click=${() => this.ask({ do: "opener", on: true })}>${this.name}${icon("down", 12)}</button>
         ${i ? html`<span class="kind">${this.say(`bar.${i.kind}`)}</span>${this.#kernel(i)}${this.#program(i)}` : nothing}
         <span class="second">${i ? html`<span title=${`${format.exact(this.read, this.lang)} / ${format.exact(i.size, this.lang)}`}>${
-          i.origin ? this.say("bar.slice", { kept: format.size(i.size), name: `${i.origin.name} (${format.size(i.origin.size)})` })
-            : this.say("bar.read", { read: format.size(this.read), of: format.size(i.size), size: format.size(i.size) })} · ${this.say("bar.uploaded")}</span>
+          this.say("bar.read", { read: format.size(this.read), of: format.size(i.origin?.size ?? i.size), size: format.size(i.origin?.size ?? i.size) })} · ${this.say("bar.uploaded")}</span>${i.origin ? html`<span class="more">${this.say("bar.slice", { name: i.origin.name })}</span>` : nothing}
           <span class="more">${i.formats.join(" → ")}</span>${i.os?.pretty_name ? html`<span class="more">${i.os.pretty_name}</span>` : nothing}${this.#notes(i)}` : nothing}</span>
       </div>
       ${i ? html`<div class="how">${i.kind === "system" ? this.#firmware() : i.kind === "application" ? this.#container(i) : nothing}${

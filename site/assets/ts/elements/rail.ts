@@ -41,7 +41,7 @@ export class BpRail extends Part {
   static override styles = [
     ...Part.styles,
     css`
-      :host { display: block; padding: 8px 16px 0; user-select: none; -webkit-user-select: none; }
+      :host { display: block; position: relative; padding: 8px 16px 0; user-select: none; -webkit-user-select: none; }
       .track { position: relative; height: 63px; cursor: crosshair; touch-action: pan-y; }
       .band { position: absolute; top: 0; height: 18px; border-radius: 2px; color: var(--on-stage); font-size: var(--t1); line-height: 18px;
         font-weight: 600; padding: 0 5px; overflow: hidden; white-space: nowrap; background: var(--c); }
@@ -53,8 +53,7 @@ export class BpRail extends Part {
       .cursor::before { content: ""; position: absolute; left: -5px; top: -3px; border: 4px solid transparent; border-top: 6px solid var(--ink); border-bottom: 0; }
       .flag { position: absolute; top: 24px; pointer-events: none; }
       .flag.stops { color: var(--stop); }
-      .scale { position: absolute; right: 0; top: 46px; font-size: 11px; color: var(--ink-2); background: var(--paper); padding-left: 8px; line-height: 16px; min-height: 16px; }
-      .scale::after { content: ""; position: absolute; inset: -4px; }
+      .scale { position: absolute; right: 16px; bottom: -3px; font-size: 11px; color: var(--ink-2); line-height: 24px; min-height: 24px; }
       .scale:hover { color: var(--ink); }
     `,
   ];
@@ -96,9 +95,9 @@ export class BpRail extends Part {
         <div class="axis" aria-hidden="true">${line.ticks.map((t) => html`<span class="tick" style="left:${pct(t.at)}">${format.time(t.ns)}</span>`)}</div>
         ${this.#flag(line)}
         <div class="cursor" style="left:${pct(line.x(this.at))}"></div>
-        <button class="scale" @pointerdown=${(e: Event) => e.stopPropagation()} @click=${() => (this.scale = this.scale === "steps" ? "time" : "steps")}>${
-          this.say(`rail.scale.${this.scale}`)}</button>
-      </div>`;
+      </div>
+      <button class="scale" @click=${() => (this.scale = this.scale === "steps" ? "time" : "steps")}>${
+          this.say(`rail.scale.${this.scale}`)}</button>`;
   }
 
   #fits(name: string, fraction: number): boolean {

@@ -21,6 +21,11 @@ const idName: { [T in Table]: string } = {
   cpu: "id", memory: "start", devices: "name", processes: "pid", mounts: "id", namespaces: "id", cgroups: "path", units: "unit", variables: "name",
 };
 
+/** What names a row to a reader, where its id does not. */
+const names: { [T in Table]?: string } = { processes: "comm", mounts: "target", namespaces: "type" };
+
+const wrapFrom = 26; // characters
+
 const order = Object.keys(columns) as Table[];
 const natural = new Intl.Collator("en", { numeric: true });
 
@@ -49,7 +54,8 @@ export class BpState extends Part {
       .scroll { overflow-x: auto; }
       table { border-collapse: collapse; font-size: var(--t1); min-width: 100%; }
       th { text-align: left; font-weight: 400; color: var(--ink-2); padding: 2px 12px 2px 0; white-space: nowrap; }
-      td { font-family: var(--mono); padding: 2px 12px 2px 0; border-top: 1px solid var(--rule); vertical-align: top; max-width: 22em; overflow-wrap: anywhere; line-height: 1.4; }
+      td { font-family: var(--mono); padding: 2px 12px 2px 0; border-top: 1px solid var(--rule); vertical-align: top; white-space: nowrap; line-height: 1.4; }
+      td.long { white-space: normal; overflow-wrap: anywhere; min-width: 17em; max-width: 30em; }
       th:first-child, td:first-child { padding-left: 16px; white-space: nowrap; }
       td.prose { font-family: var(--sans); }
       td.num { white-space: nowrap; }
@@ -59,7 +65,7 @@ export class BpState extends Part {
       tr.removed td { color: var(--ink-2); text-decoration: line-through; }
       tr.removed td:first-child { box-shadow: inset 3px 0 var(--rule-2); }
       .was { display: block; color: var(--ink-2); text-decoration: line-through; }
-      .tag { font-family: var(--sans); font-size: 11px; color: var(--c); margin-left: 6px; font-weight: 600; }
+      .tag { font-family: var(--sans); font-size: 11px; color: var(--ink); margin-left: 6px; font-weight: 600; }
       .removed .tag { color: var(--ink-2); display: inline-block; text-decoration: none; }
       @media (prefers-reduced-motion: no-preference) { tr.added td { animation: arrive 150ms ease-out; } @keyframes arrive { from { background: color-mix(in oklab, var(--c) 45%, var(--paper)); } } }
     `,
@@ -87,20 +93,25 @@ export class BpState extends Part {
     const all = ids.map((id) => rows[id] ?? before.get(id) ?? {});
     const used = columns[t].filter((c) => all.some((r) => r[c]));
     const extra = [...new Set(all.flatMap(Object.keys))].filter((c) => !columns[t].includes(c) && c !== idName[t] && c !== "id").sort();
-    const cols = [...used, ...extra];
+    let cols = [...used, ...extra];
+    // Where a step only edits rows, the columns that it leaves alone are left out.
+    if (this.only && changes.every((c) => c.before && c.after)) {
+      cols = cols.filter((c) => c === names[t] || changes.some((x) => x.before?.[c] !== x.after?.[c]));
+    }
+    const long = new Set(cols.filter((c) => all.some((r) => (r[c]?.length ?? 0) > wrapFrom)));
     return html`<section><h3>${this.say(`table.${t}`)}<span class="n">${this.only ? "" : Object.keys(rows).length}</span></h3><div class="scroll"><table>
       <thead><tr><th>${idName[t]}</th>${cols.map((c) => html`<th class=${c === "size" ? "num" : ""}>${c}</th>`)}</tr></thead>
-      <tbody>${ids.map((id) => this.#row(id, cols, rows[id], before.has(id), before.get(id)))}</tbody></table></div></section>`;
+      <tbody>${ids.map((id) => this.#row(id, cols, long, rows[id], before.has(id), before.get(id)))}</tbody></table></div></section>`;
   }
 
-  #row(id: string, cols: string[], row: Row | undefined, touched: boolean, was: Row | undefined): TemplateResult {
+  #row(id: string, cols: string[], long: ReadonlySet<string>, row: Row | undefined, touched: boolean, was: Row | undefined): TemplateResult {
     const kind = !touched ? "" : !row ? "removed" : !was ? "added" : "edited";
     const tag = kind === "added" ? this.say("state.added") : kind === "removed" ? this.say("state.removed") : "";
     return html`<tr class=${kind}><td>${id}${tag ? html`<span class="tag">${tag}</span>` : nothing}</td>${cols.map((c) => {
       const v = (row ?? was ?? {})[c] ?? "";
       const changed = kind === "edited" && (was?.[c] ?? "") !== v;
       const bytes = c === "size" && /^\d+$/.test(v);
-      return html`<td class="${changed ? "changed" : ""} ${c === "size" ? "num" : ""} ${c === "what" || c === "description" ? "prose" : ""}" title=${bytes ? format.exact(Number(v), this.lang) : nothing}>${
+      return html`<td class="${changed ? "changed" : ""} ${c === "size" ? "num" : ""} ${long.has(c) ? "long" : ""} ${c === "what" || c === "description" ? "prose" : ""}" title=${bytes ? format.exact(Number(v), this.lang) : nothing}>${
         changed && was?.[c] ? html`<del class="was">${was[c]}</del>` : nothing}${bytes ? format.size(Number(v)) : v}</td>`;
     })}</tr>`;
   }

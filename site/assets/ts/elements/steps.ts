@@ -40,6 +40,7 @@ export class BpSteps extends Part {
       .stage .n { margin-left: auto; color: var(--ink-2); font-weight: 400; font-variant-numeric: tabular-nums; }
       .go { display: grid; grid-template-columns: 44px 1fr; width: 100%; min-height: 25px; padding: 2px 12px 2px 0; line-height: 1.4; align-items: baseline; border-left: 3px solid transparent; }
       .go .n { text-align: right; padding-right: 10px; font-size: var(--t1); color: var(--ink-2); font-variant-numeric: tabular-nums; }
+      .t { min-width: 0; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; line-clamp: 2; overflow: hidden; }
       .go:hover { background: var(--sunken); }
       .go:focus-visible { outline-offset: -2px; }
       li[aria-current] .go { background: color-mix(in oklab, var(--c) 14%, var(--paper)); border-left-color: var(--c); font-weight: 600; }
@@ -59,7 +60,7 @@ export class BpSteps extends Part {
     const folded = this.folded.has(g.from);
     const name = this.say(`stage.${g.stage}`);
     return html`<li style="--c:${stageColour(g.stage)}">
-      <button class="stage" tabindex="-1" aria-expanded=${!folded} aria-label=${this.say(folded ? "steps.expand" : "steps.collapse", { stage: name })}
+      <button class="stage" tabindex="-1" aria-expanded=${!folded}
         @click=${() => this.#fold(g.from)}>${icon("down", 10)}${name}<span class="n">${g.to - g.from + 1}</span></button>
       ${folded ? nothing : html`<ol start=${g.from + 1}>${this.steps.slice(g.from, g.to + 1).map((s) => this.#step(s))}</ol>`}
     </li>`;
@@ -77,6 +78,23 @@ export class BpSteps extends Part {
     const next = new Set(this.folded);
     if (!next.delete(from)) next.add(from);
     this.folded = next;
+  }
+
+  // Fonts and neighbours settle after the first rendering; the current step stays in view.
+  #observer = new ResizeObserver(() => {
+    const now = this.renderRoot.querySelector<HTMLElement>("li[aria-current]");
+    if (now) this.#reveal(now);
+  });
+
+  override firstUpdated(): void {
+    this.#observer.observe(this);
+    const list = this.renderRoot.querySelector("ol");
+    if (list) this.#observer.observe(list);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#observer.disconnect();
   }
 
   override updated(changed: Map<string, unknown>): void {
