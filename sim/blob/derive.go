@@ -12,7 +12,7 @@ import (
 const blockSize = 64 << 10
 
 // cacheBudget bounds what a store keeps of all unpacked streams together, in bytes.
-const cacheBudget = 96 << 20
+const cacheBudget = 80 << 20
 
 // Open starts a stream from its beginning.
 type Open func() (io.Reader, error)
@@ -38,7 +38,9 @@ func (s *Store) Derive(name string, open Open, limit int64, from []Span) *Blob {
 	return s.Add(name, d, -1, func(off, n int64) []Span { return from })
 }
 
-// cache is the memory that a store's derived blobs share; the least recently used block goes first.
+// cache is the memory that a store's derived blobs share; the least recently used block goes first. A block
+// that was only passed on the way to another is kept while there is room and pushes nothing out: an index
+// pass over a long archive leaves the headers, and what lies beside them, in memory.
 type cache struct {
 	lru  *list.List
 	used int64
@@ -50,12 +52,18 @@ type block struct {
 	data  []byte
 }
 
-func (c *cache) put(b *block) *list.Element {
+func (c *cache) put(b *block, wanted bool) *list.Element {
+	if !wanted && c.used+int64(len(b.data)) > cacheBudget {
+		return nil
+	}
 	c.used += int64(len(b.data))
 	for c.used > cacheBudget && c.lru.Len() > 0 {
 		old := c.lru.Remove(c.lru.Back()).(*block)
 		c.used -= int64(len(old.data))
 		delete(old.owner.blocks, old.index)
+	}
+	if !wanted {
+		return c.lru.PushBack(b)
 	}
 	return c.lru.PushFront(b)
 }
@@ -122,12 +130,17 @@ func (d *derived) block(i int64) ([]byte, error) {
 		}
 		d.stream, d.next = r, 0
 	}
+	var buf []byte
 	for {
-		buf := make([]byte, blockSize)
+		if buf == nil {
+			buf = make([]byte, blockSize)
+		}
 		n, err := io.ReadFull(d.stream, buf)
 		got := &block{owner: d, index: d.next, data: buf[:n:n]}
 		if n > 0 && d.blocks[d.next] == nil {
-			d.blocks[d.next] = d.cache.put(got)
+			if e := d.cache.put(got, got.index == i); e != nil {
+				d.blocks[d.next], buf = e, nil
+			}
 		}
 		end := d.next*blockSize + int64(n)
 		d.next++

@@ -124,10 +124,10 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error 
 	case !errors.Is(err, decode.ErrFormat):
 		im.Notes = append(im.Notes, err.Error())
 	}
+	// A catalog with a wrong checksum still lists its entries: SeaBIOS does not look at the checksum.
 	entries, cites, err := eltorito.Read(d.R)
-	if err == nil {
-		d.ElTorito, d.Catalog = entries, cites
-	} else if !errors.Is(err, decode.ErrFormat) {
+	d.ElTorito, d.Catalog = entries, cites
+	if err != nil && !errors.Is(err, decode.ErrFormat) {
 		im.Notes = append(im.Notes, err.Error())
 	}
 
