@@ -90,6 +90,25 @@ func (s *Store) WriteSlice(w io.Writer, o Origin) error {
 	return z.Close()
 }
 
+// Absorb adds what was read through other, a store over the same input, so that one slice serves the runs
+// of both. Their derived blobs must be the same where they have the same name.
+func (s *Store) Absorb(other *Store) {
+	for _, b := range other.order {
+		mine := s.blobs[b.name]
+		if mine == nil {
+			s.blobs[b.name] = b
+			s.order = append(s.order, b)
+			continue
+		}
+		for _, r := range b.log.runs {
+			mine.log.runs = insert(mine.log.runs, r.off, r.end-r.off)
+		}
+		for _, r := range b.log.rawRuns {
+			mine.log.rawRuns = insert(mine.log.rawRuns, r.off, r.end-r.off)
+		}
+	}
+}
+
 // OpenSlice reads a slice and returns a store that knows its ranges, and the input blob's origin.
 // The store has no blobs yet: opening the image again, with [Store.Kept] of the origin's name as its
 // input, adds them.

@@ -67,6 +67,9 @@ func (s *Session) Run(settings scenario.RunSettings) (*RunResult, error) {
 		return nil, err
 	}
 	s.ran = res.Image
+	if s.ran != s.image && len(settings.Patch) == 0 { // other bytes would make other derived streams
+		s.image.Store.Absorb(s.ran.Store)
+	}
 	return &RunResult{
 		Outcome: res.Trace.Outcome, Steps: res.Trace.Steps, Facts: res.Facts,
 		Console: consoleLines(res.Trace.Steps), BytesRead: s.bytesRead(res.Image),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,22 +126,34 @@ func slice(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// record makes the runs whose reads the slice keeps: the one that was asked for, and the same under the
-// other firmware or the other engines, so that a reader may switch.
+// record makes the runs whose reads the slice keeps: the one that was asked for, the same under the other
+// firmware or the other engines, and what-ifs that a reader is likely to try.
 func record(s *wire.Session, set scenario.RunSettings) error {
+	in := s.Inspect()
 	sets := []scenario.RunSettings{set}
-	if s.Inspect().Kind == "system" {
+	vary := func(change func(*scenario.RunSettings)) {
+		other := set
+		change(&other)
+		sets = append(sets, other)
+	}
+	if in.Kind == "system" {
 		for _, firmware := range []string{"bios", "uefi"} {
-			other := set
-			other.Firmware = firmware
-			sets = append(sets, other)
+			vary(func(o *scenario.RunSettings) { o.Firmware = firmware })
 		}
+		vary(func(o *scenario.RunSettings) { o.SecureBoot, o.Firmware = true, "uefi" })
+		vary(func(o *scenario.RunSettings) {
+			o.Set = map[string]string{"cmdline": "root=UUID=00000000-0000-4000-8000-000000000000 ro console=ttyS0"}
+		})
 	} else {
 		for _, engine := range []string{"docker", "podman", "runc", "crun"} {
-			other := set
-			other.Engine = engine
-			sets = append(sets, other)
+			vary(func(o *scenario.RunSettings) { o.Engine = engine })
 		}
+		for _, arch := range []string{"arm64", "386"} {
+			vary(func(o *scenario.RunSettings) { o.HostArch = arch })
+		}
+	}
+	for _, path := range breakable(in) {
+		vary(func(o *scenario.RunSettings) { o.Remove = []string{path} })
 	}
 	for _, one := range sets {
 		if _, err := s.Run(one); err != nil {
@@ -148,6 +161,26 @@ func record(s *wire.Session, set scenario.RunSettings) error {
 		}
 	}
 	return nil
+}
+
+// breakable lists the files whose absence teaches most.
+func breakable(in *wire.Inspection) []string {
+	out := []string{"/boot/grub/grub.cfg", "/sbin/init", "/etc/fstab", "/etc/passwd", "/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1", "/bin/sh"}
+	for _, k := range in.Kernels {
+		out = append(out, k.Path)
+	}
+	for _, r := range in.Initrds {
+		out = append(out, r.Path)
+	}
+	for _, b := range in.Bootloaders {
+		if b.Path != "" {
+			out = append(out, b.Path)
+		}
+	}
+	for _, a := range in.Images {
+		out = append(out, append(append([]string{}, a.Entrypoint...), a.Cmd...)...)
+	}
+	return slices.DeleteFunc(out, func(p string) bool { return !strings.HasPrefix(p, "/") })
 }
 
 func sha256Of(path string) (string, error) {
