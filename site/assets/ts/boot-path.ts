@@ -332,6 +332,12 @@ export class BootPath extends LitElement {
     }
   }
 
+  /** Asking the library loads the engine, so only a browser that kept something is asked without being told to. */
+  async #rememberLibrary(): Promise<void> {
+    const known = (await indexedDB.databases?.().catch(() => [])) ?? [];
+    if (known.some((d) => d.name === "bootpath")) await this.#refreshLibrary();
+  }
+
   async #refreshLibrary(): Promise<void> {
     if (this.controls !== "lab") return;
     this.library = await this.#theEngine.library().catch(() => []);
@@ -443,7 +449,10 @@ export class BootPath extends LitElement {
     this.#resize(this.getBoundingClientRect().width);
     this.#observer.observe(this);
     loadFonts(this.#base);
-    if (this.controls === "lab") void loadSamples(this.#base).then((s) => (this.samples = s));
+    if (this.controls === "lab") {
+      void loadSamples(this.#base).then((s) => (this.samples = s));
+      void this.#rememberLibrary();
+    }
     if (this.view === "console" || this.view === "evidence" || this.view === "state") this.tab = this.view;
   }
 
@@ -635,11 +644,11 @@ export class BootPath extends LitElement {
       .tabs button:focus-visible { outline-offset: -3px; }
       .count { font-size: var(--t1); color: var(--ink-2); font-weight: 400; font-variant-numeric: tabular-nums; }
       .open-list { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; }
-      .narrow .main { grid-template-rows: minmax(0, 1fr) auto; }
+      .narrow .main { display: flex; flex-direction: column; }
+      .narrow .side { flex: 1 1 0; min-height: 36%; }
       .narrow .main > * + * { border-left: 0; border-top: 1px solid var(--rule); }
-      .narrow .mid { max-height: 42cqh; }
+      .narrow .mid { flex: 0 1 auto; }
       .narrow .mid bp-card { max-height: none; min-height: 0; }
-      .narrow { container-type: size; }
       bp-transport { border-top: 1px solid var(--rule); }
       .banner { position: relative; display: flex; flex-wrap: wrap; align-items: center; gap: 4px 14px; padding: 8px 16px; border-bottom: 1px solid var(--rule); background: var(--sunken); flex: none; overflow-wrap: anywhere; }
       .banner .acts { margin-left: auto; display: flex; gap: 8px; }

@@ -44,7 +44,7 @@ export class BpRail extends Part {
       :host { display: block; position: relative; padding: 8px 16px 0; user-select: none; -webkit-user-select: none; }
       .track { position: relative; height: 63px; cursor: crosshair; touch-action: pan-y; }
       .band { position: absolute; top: 0; height: 18px; border-radius: 2px; color: var(--on-stage); font-size: var(--t1); line-height: 18px;
-        font-weight: 600; padding: 0 5px; overflow: hidden; white-space: nowrap; background: var(--c); }
+        font-weight: 600; text-indent: 5px; overflow: hidden; white-space: nowrap; background: var(--c); }
       .band.ahead { background: color-mix(in oklab, var(--c) 20%, var(--paper)); color: var(--ink); font-weight: 400; }
       svg.marks { position: absolute; left: 0; top: 22px; overflow: visible; }
       .axis { position: absolute; left: 0; right: 0; top: 45px; border-top: 1px solid var(--rule); height: 16px; font-size: 11px; color: var(--ink-2); }

@@ -1,0 +1,249 @@
+// The page with its real engine: the samples, files made here and dropped, bad input. The command's answers,
+// worked out when the site was built, are the measure: in the browser the same steps must come out.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { drop, launch, newPage, out, serve } from "./browser.mjs";
+
+const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
+const samples = JSON.parse(readFileSync(`${dist}samples/index.json`, "utf8"));
+let server;
+let browser;
+before(async () => {
+  server = await serve();
+  browser = await launch();
+});
+after(async () => {
+  await browser.close();
+  server.close();
+});
+
+const scene = (name, options, fn) => test(name, async () => {
+  const page = await newPage(browser, options);
+  page.setDefaultTimeout(60_000);
+  try {
+    await fn(page);
+    assert.deepEqual(page.wrong, []);
+  } finally {
+    await page.context().close();
+  }
+});
+
+const player = (page) => page.locator("boot-path");
+
+async function lab(page, hash = "", lang = "en") {
+  await page.goto(`${server.base}${lang}/lab/${hash}`);
+  await player(page).locator("bp-opener, bp-card").first().waitFor();
+}
+
+/** Waits for the engine's own answer, not the one that was worked out in advance. */
+const settled = (page) => page.waitForFunction(() => {
+  const p = document.querySelector("boot-path");
+  return p.outcome && !p.shadowRoot.querySelector(".working");
+});
+
+const answer = (page) => player(page).evaluate((e) => ({ outcome: e.outcome, steps: e.steps, facts: e.facts }));
+
+for (const s of samples) {
+  scene(`sample ${s.id}: the browser's steps are the command's`, {}, async (page) => {
+    await page.route("**/traces/*.json", (r) => r.fulfill({ status: 404 }));
+    await lab(page, `#v1&src=${s.id}`);
+    await settled(page);
+    const want = JSON.parse(readFileSync(`${dist}traces/${s.id}.json`, "utf8")).run;
+    const got = await answer(page);
+    assert.deepEqual(got.outcome, want.outcome);
+    assert.equal(got.steps.length, want.steps.length);
+    assert.deepEqual(got.steps, want.steps);
+    assert.deepEqual(got.facts, want.facts);
+  });
+}
+
+scene("every kind of step of every sample has its sentence in both languages", {}, async () => {
+  for (const lang of ["en", "zh"]) {
+    const messages = JSON.parse(readFileSync(`${dist}i18n/messages.${lang}.json`, "utf8"));
+    const missing = new Set();
+    for (const s of samples) {
+      for (const step of JSON.parse(readFileSync(`${dist}traces/${s.id}.json`, "utf8")).run?.steps ?? []) {
+        const m = messages[step.kind];
+        if (!m) missing.add(step.kind);
+        else for (const [, name] of `${m.title} ${m.text}`.matchAll(/\{(\w+)\}/g)) if (!(name in (step.args ?? {}))) missing.add(`${step.kind}: {${name}}`);
+      }
+    }
+    assert.deepEqual([...missing].sort(), [], lang);
+  }
+});
+
+scene("every citation of a sample's steps can be looked at", {}, async (page) => {
+  const id = samples.find((s) => s.kind === "system").id;
+  await lab(page, `#v1&src=${id}`);
+  await settled(page);
+  const total = await player(page).evaluate((e) => e.steps.length);
+  for (let n = 0; n < total; n += Math.max(1, Math.floor(total / 25))) {
+    await player(page).evaluate((e, n) => e.seek(n), n);
+    const cites = await player(page).evaluate((e, n) => e.steps[n].cites?.length ?? 0, n);
+    if (cites === 0) continue;
+    await page.locator("bp-evidence .in.sel").first().waitFor();
+    assert.equal(await page.locator("bp-evidence .dump").getByText(/cannot be shown/).count(), 0, `step ${n}`);
+  }
+});
+
+scene("a what-if: without /sbin/init the start does not end as before", {}, async (page) => {
+  const id = samples.find((s) => s.kind === "system").id;
+  await lab(page, `#v1&src=${id}&remove:=["/sbin/init"]`);
+  await settled(page);
+  const before = JSON.parse(readFileSync(`${dist}traces/${id}.json`, "utf8")).run;
+  const got = await answer(page);
+  assert.notDeepEqual(got.outcome, before.outcome);
+  assert.ok(got.steps.some((s) => /No such file or directory/.test(s.console ?? "")), "the console says what is missing");
+});
+
+// ---- files made here ---------------------------------------------------------------------------------
+
+const sha256 = (b) => createHash("sha256").update(b).digest("hex");
+
+/** One tar entry: header and content, padded to 512 bytes (POSIX ustar). */
+function tarEntry(name, content, { mode = 0o644, type = "0", link = "" } = {}) {
+  const h = Buffer.alloc(512);
+  const octal = (n, len) => n.toString(8).padStart(len - 1, "0") + "\0";
+  h.write(name, 0);
+  h.write(octal(mode, 8), 100);
+  h.write(octal(0, 8), 108);
+  h.write(octal(0, 8), 116);
+  h.write(octal(content.length, 12), 124);
+  h.write(octal(1700000000, 12), 136);
+  h.write("        ", 148);
+  h.write(type, 156);
+  h.write(link, 157);
+  h.write("ustar\x0000", 257);
+  h.write(`${h.reduce((a, b) => a + b, 0).toString(8).padStart(6, "0")}\0 `, 148);
+  return Buffer.concat([h, content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
+}
+
+const tar = (...entries) => Buffer.concat([...entries, Buffer.alloc(1024)]);
+
+/** The smallest static x86-64 ELF executable that a loader accepts: one header, one segment. */
+function staticELF(machine = 62) {
+  const b = Buffer.alloc(0x78 + 16);
+  b.write("\x7fELF\x02\x01\x01", 0, "latin1");
+  b.writeUInt16LE(2, 16); // ET_EXEC
+  b.writeUInt16LE(machine, 18);
+  b.writeUInt32LE(1, 20);
+  b.writeBigUInt64LE(0x400078n, 24); // e_entry
+  b.writeBigUInt64LE(64n, 32); // e_phoff
+  b.writeUInt16LE(64, 52);
+  b.writeUInt16LE(56, 54);
+  b.writeUInt16LE(1, 56);
+  b.writeUInt32LE(1, 64); // PT_LOAD
+  b.writeUInt32LE(5, 68);
+  b.writeBigUInt64LE(0x400000n, 80);
+  b.writeBigUInt64LE(0x400000n, 88);
+  b.writeBigUInt64LE(BigInt(b.length), 96);
+  b.writeBigUInt64LE(BigInt(b.length), 104);
+  b.writeBigUInt64LE(0x1000n, 112);
+  return b;
+}
+
+/** What `docker save` writes for an image of one layer. */
+function dockerArchive(files, config) {
+  const layer = tar(...files);
+  const json = Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", config, rootfs: { type: "layers", diff_ids: [`sha256:${sha256(layer)}`] } }));
+  const name = `${sha256(json)}.json`;
+  const manifest = Buffer.from(JSON.stringify([{ Config: name, RepoTags: ["example.test/hello:1"], Layers: ["layer.tar"] }]));
+  return tar(tarEntry("layer.tar", layer), tarEntry(name, json), tarEntry("manifest.json", manifest));
+}
+
+scene("a dropped docker archive runs to its program", {}, async (page) => {
+  await lab(page);
+  await drop(page, "hello.tar", dockerArchive([tarEntry("hello", staticELF(), { mode: 0o755 })], { Entrypoint: ["/hello"] }));
+  await settled(page);
+  const { outcome, facts } = await answer(page);
+  assert.equal(outcome.verdict, "works", JSON.stringify(outcome));
+  assert.deepEqual(facts.argv, ["/hello"]);
+  await page.locator("bp-image-bar", { hasText: "no kernel inside: the host’s kernel runs it" }).waitFor();
+});
+
+scene("a dropped docker archive, gzipped, whose entrypoint is missing stops with the engine's words", {}, async (page) => {
+  await lab(page);
+  await drop(page, "broken.tar.gz", gzipSync(dockerArchive([tarEntry("hello", staticELF(), { mode: 0o755 })], { Entrypoint: ["/nope"] })));
+  await settled(page);
+  const { outcome } = await answer(page);
+  assert.equal(outcome.verdict, "stops", JSON.stringify(outcome));
+  assert.match(outcome.message, /exec: "\/nope": stat \/nope: no such file or directory/);
+  assert.equal(await player(page).evaluate((e) => e.position), outcome.step, "shown where it stops");
+});
+
+scene("a dropped disk with a partition table and no boot code stops at its boot sector", {}, async (page) => {
+  await lab(page);
+  // A DOS partition table with one Linux partition, and no code before it.
+  const disk = Buffer.alloc(4 << 20);
+  disk.write("\x00\x20\x21\x00\x83\x20\x21\x00\x00\x08\x00\x00\x00\x18\x00\x00", 446, "latin1");
+  disk.writeUInt16LE(0xaa55, 510);
+  await drop(page, "empty.img", disk);
+  await page.waitForFunction(() => !document.querySelector("boot-path").shadowRoot.querySelector(".working"));
+  const { outcome } = await answer(page);
+  assert.equal(outcome?.verdict, "stops", JSON.stringify(outcome));
+  assert.equal(outcome.message, "Booting from Hard Disk...");
+});
+
+scene("a file that is no image is named, and the page goes on", {}, async (page) => {
+  await lab(page);
+  await drop(page, "notes.txt", Buffer.from("nothing that starts\n".repeat(100)));
+  await page.waitForFunction(() => {
+    const root = document.querySelector("boot-path").shadowRoot;
+    return !root.querySelector(".working") && (root.querySelector(".problem") || root.querySelector("bp-image-bar")?.inspection);
+  });
+  await page.screenshot({ path: `${out}bad-input.png` });
+  await drop(page, "cut.tar", dockerArchive([tarEntry("hello", staticELF())], { Entrypoint: ["/hello"] }).subarray(0, 900));
+  await page.waitForFunction(() => !document.querySelector("boot-path").shadowRoot.querySelector(".working"));
+  await drop(page, "hello.tar", dockerArchive([tarEntry("hello", staticELF(), { mode: 0o755 })], { Entrypoint: ["/hello"] }));
+  await settled(page);
+  assert.equal((await answer(page)).outcome.verdict, "works");
+});
+
+scene("an opened file is in the library of the next visit", {}, async (page) => {
+  await lab(page);
+  await drop(page, "kept.tar", dockerArchive([tarEntry("hello", staticELF(), { mode: 0o755 })], { Entrypoint: ["/hello"] }));
+  await settled(page);
+  const want = await answer(page);
+  await page.waitForFunction(async () => {
+    if (!(await indexedDB.databases()).some((d) => d.name === "bootpath")) return false; // opening it would create it
+    const db = await new Promise((ok) => { indexedDB.open("bootpath").onsuccess = (e) => ok(e.target.result); });
+    const n = await new Promise((ok) => { db.transaction("entries").objectStore("entries").count().onsuccess = (e) => ok(e.target.result); });
+    db.close();
+    return n > 0;
+  });
+  await page.reload();
+  await page.locator("bp-opener").getByRole("button", { name: /^kept\.tar/ }).click();
+  await settled(page);
+  assert.deepEqual((await answer(page)).steps, want.steps);
+});
+
+scene("the image's slice can be saved and opened", {}, async (page) => {
+  await lab(page);
+  await drop(page, "hello.tar", dockerArchive([tarEntry("hello", staticELF(), { mode: 0o755 })], { Entrypoint: ["/hello"] }));
+  await settled(page);
+  const want = await answer(page);
+  const waiting = page.waitForEvent("download");
+  await page.getByRole("button", { name: /Save the image’s slice/ }).click();
+  const file = await (await waiting).path();
+  await drop(page, "hello.tar.slice", readFileSync(file));
+  await page.waitForFunction(() => document.querySelector("boot-path").shadowRoot.querySelector("bp-image-bar").name === "hello.tar.slice");
+  await settled(page);
+  assert.deepEqual((await answer(page)).steps, want.steps);
+});
+
+for (const [name, lang, options] of [["wide-light-en", "en", {}], ["wide-dark-zh", "zh", { dark: true, zh: true }], ["390-light-zh", "zh", { width: 390, height: 844, zh: true }], ["390-dark-en", "en", { width: 390, height: 844, dark: true }]]) {
+  scene(`screenshot ${name}`, options, async (page) => {
+    for (const kind of ["system", "application"]) {
+      await page.goto("about:blank");
+      await lab(page, `#v1&src=${samples.find((s) => s.kind === kind).id}&step=kernel.execve`, lang);
+      await settled(page);
+      await page.locator("bp-evidence .in.sel, bp-console").first().waitFor();
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing is wider than the page");
+      await page.screenshot({ path: `${out}${kind}-${name}.png` });
+    }
+  });
+}
