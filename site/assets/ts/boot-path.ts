@@ -287,6 +287,8 @@ export class BootPath extends LitElement {
     this.at = -1;
     this.kernelCites = null;
     if (!result) return;
+    // A container's start prints nothing before its program: the tables tell more than an empty screen.
+    if (!this.view && this.tab === "console" && !result.steps.some((s) => s.console)) this.tab = "state";
     this.seek(this.#first(result));
     this.step = null;
     this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
@@ -316,7 +318,7 @@ export class BootPath extends LitElement {
     if (e instanceof EngineError) {
       const f = e.failure;
       const key: Key = context === "settings" && f.code === "read" ? "fail.settings" : `fail.${f.code}`;
-      this.problem = { title: this.#say(key, { name }), message: f.message, ...("want" in f ? { want: f.want, got: f.got, where: f.where } : {}) };
+      this.problem = { title: this.#say(key, { name }), message: "want" in f && f.want ? f.message.split(": at ")[0] ?? "" : f.message, ...("want" in f ? { want: f.want, got: f.got, where: f.where } : {}) };
     } else {
       this.problem = { title: this.#say("fail.internal"), message: e instanceof Error ? e.message : String(e) };
     }
