@@ -228,3 +228,12 @@ func (s *Store) Missed() (at Span, ok bool) {
 	}
 	return Span{}, false
 }
+
+// Ranges lists what was kept: offset and length, sorted.
+func (s *Saved) Ranges() [][2]int64 {
+	out := make([][2]int64, 0, len(s.runs))
+	for _, r := range s.runs {
+		out = append(out, [2]int64{r.off, int64(len(r.data))})
+	}
+	return out
+}
