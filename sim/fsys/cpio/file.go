@@ -3,7 +3,6 @@ package cpio
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -15,11 +14,8 @@ import (
 )
 
 var (
-	_ fsys.FS   = (*FS)(nil)
-	_ fsys.File = (*file)(nil)
+	_ fsys.FS = (*FS)(nil)
 
-	errNotDir  = errors.New("not a directory")
-	errIsDir   = errors.New("is a directory")
 	errNotLink = errors.New("not a symbolic link")
 )
 
@@ -38,7 +34,7 @@ func (f *FS) find(op, name string) (*node, error) {
 			return fail(fs.ErrInvalid)
 		}
 		if n.kind() != fsys.S_IFDIR {
-			return fail(errNotDir)
+			return fail(fsys.ErrNotDir)
 		}
 		if n = n.children[part]; n == nil || n.builtin {
 			return fail(fs.ErrNotExist)
@@ -56,11 +52,11 @@ func (f *FS) Open(name string) (fs.File, error) {
 	info := fileInfo{n, path.Base(name)}
 	switch n.kind() {
 	case fsys.S_IFREG:
-		return &file{info: info, reader: n.content()}, nil
+		return fsys.NewFile(info, n.content()), nil
 	case fsys.S_IFDIR:
-		return &dirFile{info: info, rest: n.entries()}, nil
+		return fsys.NewDir(info, func() ([]fs.DirEntry, error) { return n.entries(), nil }), nil
 	}
-	return &special{info}, nil
+	return fsys.NewSpecial(info), nil
 }
 
 // Stat implements [fs.StatFS]; like Lstat, it follows no link.
@@ -96,7 +92,7 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if n.kind() != fsys.S_IFDIR {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errNotDir}
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
 	return n.entries(), nil
 }
@@ -143,58 +139,3 @@ func (i fileInfo) Sys() any {
 	}
 	return s
 }
-
-// file is an open regular file.
-type file struct {
-	info fileInfo
-	reader
-	off int64
-}
-
-func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
-func (f *file) Close() error               { return nil }
-
-func (f *file) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := f.ReadAt(p, f.off)
-	f.off += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
-
-// dirFile is an open directory.
-type dirFile struct {
-	info fileInfo
-	rest []fs.DirEntry
-}
-
-func (d *dirFile) Stat() (fs.FileInfo, error) { return d.info, nil }
-func (d *dirFile) Close() error               { return nil }
-
-func (d *dirFile) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: errIsDir}
-}
-
-func (d *dirFile) ReadDir(n int) ([]fs.DirEntry, error) {
-	if n > 0 && len(d.rest) == 0 {
-		return nil, io.EOF
-	}
-	if n <= 0 || n > len(d.rest) {
-		n = len(d.rest)
-	}
-	out := d.rest[:n]
-	d.rest = d.rest[n:]
-	return out, nil
-}
-
-// special is an open link, device, pipe or socket; it has no content here.
-type special struct{ info fileInfo }
-
-func (s *special) Stat() (fs.FileInfo, error) { return s.info, nil }
-func (s *special) Close() error               { return nil }
-
-func (s *special) Read([]byte) (int, error) { return 0, io.EOF }

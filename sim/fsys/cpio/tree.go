@@ -1,7 +1,6 @@
 package cpio
 
 import (
-	"io"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -263,16 +262,9 @@ func (f *FS) write(e *entry, truncate bool) bool {
 
 // content is what a file holds. The part of a body that the image does not have reads as zeros, because the
 // kernel makes the file as long as the header says first.
-func (n *node) content() reader {
+func (n *node) content() fsys.Content {
 	if n.data == nil {
 		return blob.Section(strings.NewReader(""), 0, 0)
 	}
 	return blob.Mapped(n.data.r, n.size, []blob.Extent{{Off: 0, Len: n.have, Phys: n.body}})
-}
-
-// reader is an open file's content.
-type reader interface {
-	io.ReaderAt
-	blob.Locator
-	blob.Sized
 }

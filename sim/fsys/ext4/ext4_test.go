@@ -253,10 +253,12 @@ func (s small) ReadDir(name string) ([]fs.DirEntry, error) {
 
 func (s small) Open(name string) (fs.File, error) {
 	f, err := s.FS.Open(name)
-	if d, ok := f.(*dirFile); ok && name == "." {
-		all, err := d.ReadDir(-1)
-		d.rest = without(all)
-		return d, err
+	if d, ok := f.(fs.ReadDirFile); ok && name == "." {
+		fi, err := d.Stat()
+		return fsys.NewDir(fi, func() ([]fs.DirEntry, error) {
+			all, err := d.ReadDir(-1)
+			return without(all), err
+		}), err
 	}
 	return f, err
 }
@@ -301,7 +303,7 @@ func TestAHashedLookupReadsAFewBlocks(t *testing.T) {
 func TestPaths(t *testing.T) {
 	f := openVolume(t, "ext4")
 	for name, want := range map[string]error{
-		"nope": fs.ErrNotExist, "hello/x": errNotDir, "fast/x": errNotDir, "/hello": fs.ErrInvalid, "dir/../hello": fs.ErrInvalid,
+		"nope": fs.ErrNotExist, "hello/x": fsys.ErrNotDir, "fast/x": fsys.ErrNotDir, "/hello": fs.ErrInvalid, "dir/../hello": fs.ErrInvalid,
 		"": fs.ErrInvalid, "dir/": fs.ErrInvalid, strings.Repeat("a/", 3000) + "a": fs.ErrInvalid,
 	} {
 		_, err := f.Stat(name)

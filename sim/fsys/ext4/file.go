@@ -2,7 +2,6 @@ package ext4
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -15,7 +14,6 @@ import (
 
 var (
 	_ fsys.FS     = (*FS)(nil)
-	_ fsys.File   = (*file)(nil)
 	_ fs.FileInfo = fileInfo{}
 )
 
@@ -53,7 +51,7 @@ func (f *FS) walk(op, name string) (*inode, error) {
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if in.kind() != fsys.S_IFDIR {
-			return fail(errNotDir)
+			return fail(fsys.ErrNotDir)
 		}
 		n, err := f.lookup(in, part)
 		if err != nil {
@@ -67,8 +65,6 @@ func (f *FS) walk(op, name string) (*inode, error) {
 }
 
 var (
-	errNotDir  = errors.New("not a directory")
-	errIsDir   = errors.New("is a directory")
 	errNotLink = errors.New("not a symbolic link")
 )
 
@@ -101,11 +97,17 @@ func (f *FS) Open(name string) (fs.File, error) {
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}
-		return &file{info: info, reader: r}, nil
+		return fsys.NewFile(info, r), nil
 	case fsys.S_IFDIR:
-		return &dirFile{info: info, f: f, in: in, name: name}, nil
+		return fsys.NewDir(info, func() ([]fs.DirEntry, error) {
+			list, err := f.readDir(in)
+			if err != nil {
+				err = &fs.PathError{Op: "readdir", Path: name, Err: err}
+			}
+			return list, err
+		}), nil
 	}
-	return &special{info}, nil
+	return fsys.NewSpecial(info), nil
 }
 
 // Stat implements [fs.StatFS]; like Lstat, it follows no link.
@@ -156,7 +158,7 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if in.kind() != fsys.S_IFDIR {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errNotDir}
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
 	out, err := f.readDir(in)
 	if err != nil {
@@ -224,72 +226,3 @@ func (i fileInfo) ModTime() time.Time { return i.in.mtime }
 func (i fileInfo) IsDir() bool        { return i.Mode().IsDir() }
 func (i fileInfo) Sys() any           { return i.f.statOf(i.in) }
 func (i fileInfo) String() string     { return fs.FormatFileInfo(i) }
-
-// file is an open regular file.
-type file struct {
-	info fileInfo
-	reader
-	off int64
-}
-
-func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
-func (f *file) Close() error               { return nil }
-
-func (f *file) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := f.ReadAt(p, f.off)
-	f.off += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
-
-// dirFile is an open directory.
-type dirFile struct {
-	info fileInfo
-	f    *FS
-	in   *inode
-	name string
-	rest []fs.DirEntry
-	read bool
-}
-
-func (d *dirFile) Stat() (fs.FileInfo, error) { return d.info, nil }
-func (d *dirFile) Close() error               { return nil }
-
-func (d *dirFile) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.name, Err: errIsDir}
-}
-
-func (d *dirFile) ReadDir(n int) ([]fs.DirEntry, error) {
-	if !d.read {
-		var err error
-		d.read = true
-		if d.rest, err = d.f.readDir(d.in); err != nil {
-			return d.rest, &fs.PathError{Op: "readdir", Path: d.name, Err: err}
-		}
-	}
-	if n <= 0 {
-		out := d.rest
-		d.rest = nil
-		return out, nil
-	}
-	if len(d.rest) == 0 {
-		return nil, io.EOF
-	}
-	n = min(n, len(d.rest))
-	out := d.rest[:n]
-	d.rest = d.rest[n:]
-	return out, nil
-}
-
-// special is an open link, device, pipe or socket; it has no content here.
-type special struct{ info fileInfo }
-
-func (s *special) Stat() (fs.FileInfo, error) { return s.info, nil }
-func (s *special) Close() error               { return nil }
-
-func (s *special) Read([]byte) (int, error) { return 0, io.EOF }

@@ -3,7 +3,6 @@ package ext4
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math/bits"
 	"time"
 
@@ -22,7 +21,7 @@ type inode struct {
 	size  int64
 	mtime time.Time
 	stat  *fsys.Stat
-	data  reader // once opened
+	data  fsys.Content // once opened
 }
 
 func (in *inode) kind() uint32         { return uint32(in.raw.I_mode) & fsys.S_IFMT }
@@ -231,13 +230,6 @@ func rdev(block []byte) uint32 {
 	return binary.LittleEndian.Uint32(block[4:])
 }
 
-// reader is the content of a file.
-type reader interface {
-	io.ReaderAt
-	blob.Locator
-	blob.Sized
-}
-
 // isFastSymlink tells whether the target lies in the inode: ext4_inode_is_fast_symlink. A link whose
 // only block holds extended attributes is one.
 func (f *FS) isFastSymlink(in *inode) bool {
@@ -253,14 +245,14 @@ func (f *FS) isFastSymlink(in *inode) bool {
 }
 
 // content opens what an inode holds, once.
-func (f *FS) content(in *inode) (r reader, err error) {
+func (f *FS) content(in *inode) (r fsys.Content, err error) {
 	if in.data == nil {
 		in.data, err = f.open(in)
 	}
 	return in.data, err
 }
 
-func (f *FS) open(in *inode) (reader, error) {
+func (f *FS) open(in *inode) (fsys.Content, error) {
 	switch {
 	case in.flag(EXT4_ENCRYPT_FL):
 		return nil, fmt.Errorf("inode %d: encrypted: %w", in.ino, decode.ErrUnsupported)
@@ -279,7 +271,7 @@ func (f *FS) open(in *inode) (reader, error) {
 }
 
 // inline lays the two places of inline data side by side: i_block and the attribute system.data.
-func (f *FS) inline(in *inode) (reader, error) {
+func (f *FS) inline(in *inode) (fsys.Content, error) {
 	ext := []blob.Extent{{Off: 0, Len: min(in.size, iBlockLen), Phys: in.off + iBlockOff}}
 	if in.size > iBlockLen {
 		off, n, ok := f.inodeXattr(in, xattrSystem, "data")

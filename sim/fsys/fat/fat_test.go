@@ -25,7 +25,6 @@ import (
 )
 
 var _ fsys.FS = (*FS)(nil)
-var _ fsys.File = (*file)(nil)
 
 func TestLayout(t *testing.T) {
 	require.NoError(t, decode.CheckLayout(new(BPB), 0x24))

@@ -1,8 +1,6 @@
 package fat
 
 import (
-	"errors"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -23,10 +21,10 @@ func (f *FS) Open(name string) (fs.File, error) {
 		if err != nil && len(list) == 0 {
 			return nil, err
 		}
-		return &dirFile{e: e, list: list, err: err}, nil
+		return fsys.NewDir(e, func() ([]fs.DirEntry, error) { return list, err }), nil
 	}
 	ext, n, err := f.chain(e.first, e.size)
-	return &file{m: blob.Mapped(f.r, min(n, e.size), ext), e: e, err: err}, nil
+	return fsys.NewFile(e, &content{blob.Mapped(f.r, min(n, e.size), ext), e.size, err}), nil
 }
 
 // Stat implements [fs.StatFS].
@@ -56,7 +54,7 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if !e.dir() {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a directory")}
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
 	return f.list("readdir", name, e)
 }
@@ -86,63 +84,19 @@ func (e *entry) Type() fs.FileMode          { return e.Mode().Type() }
 func (e *entry) Info() (fs.FileInfo, error) { return e, nil }
 func (e *entry) String() string             { return fs.FormatDirEntry(e) }
 
-// file is an open regular file. Its chain may hold less than its size says; a read there gives err.
-type file struct {
-	m   *blob.MappedReader
-	e   *entry
-	err error
-	pos int64
+// content is a file's clusters. The chain may hold less than the file's size says; a read there gives err.
+type content struct {
+	*blob.MappedReader
+	size int64
+	err  error
 }
 
-func (f *file) Stat() (fs.FileInfo, error)      { return f.e, nil }
-func (f *file) Close() error                    { return nil }
-func (f *file) Size() int64                     { return f.e.size }
-func (f *file) Locate(off, n int64) []blob.Span { return f.m.Locate(off, n) }
-func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	n, err := f.m.ReadAt(p, off)
-	if n < len(p) && f.err != nil && off+int64(n) < f.e.size {
-		err = f.err
+func (c *content) Size() int64 { return c.size }
+
+func (c *content) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.MappedReader.ReadAt(p, off)
+	if n < len(p) && c.err != nil && off+int64(n) < c.size {
+		err = c.err
 	}
 	return n, err
-}
-
-func (f *file) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := f.ReadAt(p, f.pos)
-	f.pos += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
-
-// dirFile is an open directory.
-type dirFile struct {
-	e    *entry
-	list []fs.DirEntry
-	err  error // after the entries
-}
-
-func (d *dirFile) Stat() (fs.FileInfo, error) { return d.e, nil }
-func (d *dirFile) Close() error               { return nil }
-func (d *dirFile) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.e.name, Err: errors.New("is a directory")}
-}
-
-func (d *dirFile) ReadDir(n int) ([]fs.DirEntry, error) {
-	out := d.list
-	if n > 0 && n < len(out) {
-		out = out[:n]
-	}
-	d.list = d.list[len(out):]
-	if len(out) == 0 && n > 0 || n <= 0 {
-		err := d.err
-		if err == nil && n > 0 {
-			err = io.EOF
-		}
-		return out, err
-	}
-	return out, nil
 }

@@ -1,8 +1,6 @@
 package iso9660
 
 import (
-	"errors"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -23,12 +21,12 @@ func (f *FS) Open(name string) (fs.File, error) {
 		if err != nil && len(list) == 0 {
 			return nil, err
 		}
-		return &dirFile{e: e, list: list, err: err}, nil
+		return fsys.NewDir(e, func() ([]fs.DirEntry, error) { return list, err }), nil
 	}
 	if e.stat.Mode&fsys.S_IFMT != fsys.S_IFREG {
-		return special{e}, nil
+		return fsys.NewSpecial(e), nil
 	}
-	return &file{m: blob.Mapped(f.r, e.size, e.ext), e: e}, nil
+	return fsys.NewFile(e, &content{blob.Mapped(f.r, e.size, e.ext), e.err}), nil
 }
 
 // Stat implements [fs.StatFS].
@@ -62,7 +60,7 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if !e.dir() {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errors.New("not a directory")}
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
 	return f.list("readdir", name, e)
 }
@@ -92,70 +90,15 @@ func (e *entry) Type() fs.FileMode          { return e.Mode().Type() }
 func (e *entry) Info() (fs.FileInfo, error) { return e, nil }
 func (e *entry) String() string             { return fs.FormatDirEntry(e) }
 
-// special is an open file without content: a symbolic link, a device.
-type special struct{ e *entry }
-
-func (s special) Stat() (fs.FileInfo, error) { return s.e, nil }
-func (s special) Close() error               { return nil }
-func (s special) Read([]byte) (int, error)   { return 0, io.EOF }
-
-// file is an open regular file.
-type file struct {
-	m   *blob.MappedReader
-	e   *entry
-	pos int64
+// content is a file's extents; one that cannot be understood gives the reason.
+type content struct {
+	*blob.MappedReader
+	err error
 }
 
-func (f *file) Stat() (fs.FileInfo, error)      { return f.e, nil }
-func (f *file) Close() error                    { return nil }
-func (f *file) Size() int64                     { return f.e.size }
-func (f *file) Locate(off, n int64) []blob.Span { return f.m.Locate(off, n) }
-
-// ReadAt implements [io.ReaderAt]; a file whose content cannot be understood gives the reason.
-func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	if f.e.err != nil {
-		return 0, f.e.err
+func (c *content) ReadAt(p []byte, off int64) (int, error) {
+	if c.err != nil {
+		return 0, c.err
 	}
-	return f.m.ReadAt(p, off)
-}
-
-func (f *file) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := f.ReadAt(p, f.pos)
-	f.pos += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
-
-// dirFile is an open directory.
-type dirFile struct {
-	e    *entry
-	list []fs.DirEntry
-	err  error // after the entries
-}
-
-func (d *dirFile) Stat() (fs.FileInfo, error) { return d.e, nil }
-func (d *dirFile) Close() error               { return nil }
-func (d *dirFile) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.e.name, Err: errors.New("is a directory")}
-}
-
-func (d *dirFile) ReadDir(n int) ([]fs.DirEntry, error) {
-	out := d.list
-	if n > 0 && n < len(out) {
-		out = out[:n]
-	}
-	d.list = d.list[len(out):]
-	if len(out) == 0 && n > 0 || n <= 0 {
-		err := d.err
-		if err == nil && n > 0 {
-			err = io.EOF
-		}
-		return out, err
-	}
-	return out, nil
+	return c.MappedReader.ReadAt(p, off)
 }

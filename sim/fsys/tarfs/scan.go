@@ -12,6 +12,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/fsys"
 )
 
 // Limits on what an archive may make us keep.
@@ -48,18 +49,11 @@ type Entry struct {
 func (e *Entry) Contiguous() bool { return e.sparse == nil }
 
 // Content is the entry's content as a view of the archive r.
-func (e *Entry) Content(r io.ReaderAt) Content {
+func (e *Entry) Content(r io.ReaderAt) fsys.Content {
 	if e.sparse != nil {
 		return blob.Mapped(r, e.Size, e.sparse)
 	}
 	return blob.Section(r, e.DataOff, e.Size)
-}
-
-// Content reads a member's bytes and says where they lie.
-type Content interface {
-	io.ReaderAt
-	blob.Locator
-	blob.Sized
 }
 
 // Cites gives the header fields of the entry in the archive r. A field that a pax record or a GNU long

@@ -337,7 +337,7 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if n.typ != TypeDir {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errNotDir}
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
 	return slices.Clone(f.list(n)), nil
 }
@@ -361,10 +361,12 @@ func (f *FS) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	if n.typ == TypeReg {
-		c := n.entry.Content(f.r)
-		return &file{c, io.NewSectionReader(c, 0, c.Size()), info{f, n}}, nil
+		return fsys.NewFile(info{f, n}, n.entry.Content(f.r)), nil
 	}
-	return &special{info: info{f, n}}, nil
+	if i := (info{f, n}); i.IsDir() {
+		return fsys.NewDir(i, func() ([]fs.DirEntry, error) { return f.list(n), nil }), nil
+	}
+	return fsys.NewSpecial(info{f, n}), nil
 }
 
 // info is the FileInfo of a node.

@@ -147,7 +147,7 @@ func (e *edited) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if !fi.IsDir() {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errNotDir}
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
 	var out []fs.DirEntry
 	if !e.hidden(name) {
@@ -180,7 +180,7 @@ func (e *edited) Open(name string) (fs.File, error) {
 		return &memory{bytes.NewReader(m.data), m}, nil
 	}
 	if fi.IsDir() {
-		return &special{info: fi, list: func() ([]fs.DirEntry, error) { return e.ReadDir(name) }}, nil
+		return fsys.NewDir(fi, func() ([]fs.DirEntry, error) { return e.ReadDir(name) }), nil
 	}
 	return e.FS.Open(name)
 }

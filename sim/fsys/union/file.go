@@ -1,18 +1,11 @@
 package union
 
 import (
-	"errors"
-	"io"
 	"io/fs"
 	"path"
 	"time"
 
 	"bootpath/sim/fsys"
-)
-
-var (
-	errNotDir = errors.New("not a directory")
-	errIsDir  = errors.New("is a directory")
 )
 
 // Stat implements [fs.StatFS]; symbolic links are not followed.
@@ -43,7 +36,7 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	if !n.info.IsDir() {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errNotDir}
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
 	d, err := f.dir(name, n.parts)
 	if err != nil {
@@ -68,54 +61,12 @@ func (f *FS) Open(name string) (fs.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &regular{file, fi}, nil
+		return fsys.NewFile(fi, file), nil
 	}
-	return &special{info: fi, list: func() ([]fs.DirEntry, error) { return f.ReadDir(name) }}, nil
-}
-
-// regular is a layer's file under the name and number it has in the union.
-type regular struct {
-	fsys.File
-	info fs.FileInfo
-}
-
-func (r *regular) Stat() (fs.FileInfo, error) { return r.info, nil }
-
-// special is an open file without content: a directory, a link, a device.
-type special struct {
-	info fs.FileInfo
-	list func() ([]fs.DirEntry, error)
-	at   int
-}
-
-func (s *special) Stat() (fs.FileInfo, error) { return s.info, nil }
-func (s *special) Close() error               { return nil }
-
-func (s *special) Read([]byte) (int, error) {
-	if s.info.IsDir() {
-		return 0, &fs.PathError{Op: "read", Path: s.info.Name(), Err: errIsDir}
+	if fi.IsDir() {
+		return fsys.NewDir(fi, func() ([]fs.DirEntry, error) { return f.ReadDir(name) }), nil
 	}
-	return 0, io.EOF
-}
-
-// ReadDir implements [fs.ReadDirFile].
-func (s *special) ReadDir(n int) ([]fs.DirEntry, error) {
-	if !s.info.IsDir() {
-		return nil, &fs.PathError{Op: "readdir", Path: s.info.Name(), Err: errNotDir}
-	}
-	all, err := s.list()
-	if err != nil {
-		return nil, err
-	}
-	rest := all[min(s.at, len(all)):]
-	if n > 0 {
-		if len(rest) == 0 {
-			return nil, io.EOF
-		}
-		rest = rest[:min(n, len(rest))]
-	}
-	s.at += len(rest)
-	return rest, nil
+	return fsys.NewSpecial(fi), nil
 }
 
 // info gives a file the inode number and link count that it has in the union.
