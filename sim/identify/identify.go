@@ -16,7 +16,6 @@ import (
 	"bootpath/sim/disk/eltorito"
 	"bootpath/sim/disk/gpt"
 	"bootpath/sim/disk/mbr"
-	"bootpath/sim/disk/qcow2"
 	"bootpath/sim/exe/bzimage"
 	"bootpath/sim/fsys"
 	"bootpath/sim/oci"
@@ -63,15 +62,11 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 	im.Formats = append(im.Formats, inner.Formats...)
 	b := inner.Blob
 
-	q, err := qcow2.Open(b, b.Size())
-	switch {
-	case err == nil:
-		im.Formats = append(im.Formats, "qcow2")
-		im.Notes = append(im.Notes, q.Notes...)
-		b = store.Add("disk0", q, q.Size(), q.From)
-		return im, im.openDisk(b, patches, true)
-	case !errors.Is(err, decode.ErrFormat):
+	switch inside, err := im.unwrapDisk(b); {
+	case err != nil:
 		return nil, err
+	case inside != nil:
+		return im, im.openDisk(inside, patches, true)
 	}
 	if isTar(b) {
 		b.Patch(patches...)
@@ -259,5 +254,5 @@ func unrecognised(b *blob.Blob) error {
 		got = "an empty file"
 	}
 	return decode.Errorf(b, 0, int64(max(n, 1)), b.Name(),
-		"a container archive (docker save, OCI), a disk image (raw, qcow2, ISO 9660) or a root file system", "%s", got)
+		"a container archive (docker save, OCI), a disk image (raw, qcow2, VDI, ISO 9660) or a root file system", "%s", got)
 }
