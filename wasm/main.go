@@ -184,7 +184,7 @@ func (e *engine) keep() {
 		return
 	}
 	o := e.origin()
-	o.Name, o.Size = in.Name, in.Size
+	o.Name, o.Size, o.Read = in.Name, in.Size, in.BytesRead
 	err := libraryPut(wire.LibraryEntry{Key: e.key, Origin: o, Kind: in.Kind, Size: int64(b.Len())}, b.Bytes())
 	if err != nil {
 		js.Global().Get("console").Call("info", "bootpath: the library did not keep "+in.Name+": "+err.Error())
