@@ -11,6 +11,7 @@ import (
 	"bootpath/sim/fsys/ext4"
 	"bootpath/sim/fsys/fat"
 	"bootpath/sim/fsys/iso9660"
+	"bootpath/sim/fsys/squashfs"
 )
 
 // openVolume finds the file system in size bytes at off of the disk.
@@ -31,6 +32,7 @@ func openVolume(d *disk.Disk, partition int, off, size int64) disk.Volume {
 	switch {
 	case try("iso9660", func() (fsys.FS, error) { return iso9660.Open(r, size) }):
 	case try("ext4", func() (fsys.FS, error) { return ext4.Open(r, size) }):
+	case try("squashfs", func() (fsys.FS, error) { return squashfs.Open(r, size) }):
 	case try("vfat", func() (fsys.FS, error) { return fat.Open(r, size) }):
 	default:
 		for _, m := range magics {
@@ -54,7 +56,6 @@ var magics = [...]struct {
 }{
 	{"xfs", 0, "XFSB"},
 	{"btrfs", 0x10040, "_BHRfS_M"},
-	{"squashfs", 0, "hsqs"},
 	{"erofs", 1024, "\xe2\xe1\xf5\xe0"},
 	{"crypto_LUKS", 0, "LUKS\xba\xbe"},
 	{"LVM2_member", 512 + 24, "LVM2 001"},
