@@ -97,7 +97,7 @@ func TestASliceKeepsTheDiskAndNotTheBlocks(t *testing.T) {
 }
 
 func TestLabContent(t *testing.T) {
-	fixture.CheckConversion(t, Open, "-O", "vdi")
+	fixture.CheckConversion(t, Open, "vdi")
 }
 
 func FuzzOpen(f *testing.F) {
