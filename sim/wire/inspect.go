@@ -2,7 +2,6 @@ package wire
 
 import (
 	"cmp"
-	"strings"
 
 	"bootpath/sim/disk"
 	"bootpath/sim/fsys"
@@ -36,7 +35,7 @@ func (s *Session) Inspect() *Inspection {
 	}
 	if im.Archive != nil {
 		for i := range im.Archive.Images {
-			in.Images = append(in.Images, describeApp(&im.Archive.Images[i]))
+			in.Images = append(in.Images, describeApp(&im.Archive.Images[i])...)
 		}
 		if len(im.Archive.Images) > 0 {
 			if root, err := im.Archive.Images[0].RootFS(); err == nil {
@@ -111,17 +110,26 @@ func describeVolume(v disk.Volume) Filesystem {
 	return out
 }
 
-func describeApp(a *oci.Image) AppImage {
+// describeApp gives a row for each name that the image goes by, one without a name when it has none.
+func describeApp(a *oci.Image) []AppImage {
 	c := a.Config.Config
 	out := AppImage{
-		Ref: strings.Join(a.Refs, ", "), Platform: a.Platform, ManifestDigest: a.ManifestDigest, ConfigDigest: a.ConfigDigest,
+		Platform: a.Platform, ManifestDigest: a.ManifestDigest, ConfigDigest: a.ConfigDigest,
 		Layers: []Layer{}, Entrypoint: orEmpty(c.Entrypoint), Cmd: orEmpty(c.Cmd), Env: orEmpty(c.Env),
 		User: c.User, Workdir: cmp.Or(c.WorkingDir, "/"),
 	}
 	for _, l := range a.Layers {
 		out.Layers = append(out.Layers, Layer{Digest: l.Digest, DiffID: l.DiffID, Size: l.Size, MediaType: l.MediaType, CreatedBy: l.CreatedBy})
 	}
-	return out
+	if len(a.Refs) == 0 {
+		return []AppImage{out}
+	}
+	rows := make([]AppImage, len(a.Refs))
+	for i, ref := range a.Refs {
+		rows[i] = out
+		rows[i].Ref = ref
+	}
+	return rows
 }
 
 func orEmpty(s []string) []string {

@@ -16,7 +16,7 @@ async function load(module) {
 const { Tape } = await load("tape");
 const { Timeline } = await load("timeline");
 const { encode, decode } = await load("place");
-const { fill, say } = await load("words");
+const { fill, say, shortPath } = await load("words");
 const { pieces, plain } = await load("ansi");
 const format = await load("format");
 
@@ -91,6 +91,12 @@ test("sentences: placeholders, plurals, unknown names stay visible", () => {
   assert.equal(say("en", "bar.layers", { n: 1 }), "1 layer");
   assert.equal(say("en", "bar.layers", { n: 12 }), "12 layers");
   assert.equal(say("zh", "bar.layers", { n: 12 }), "12 层");
+});
+
+test("of a long path a title shows the end", () => {
+  assert.equal(shortPath("/var/lib/docker/overlay2/41ab4eb44dda/merged/dev/stdout"), "…/merged/dev/stdout");
+  assert.equal(shortPath("/boot/vmlinuz-6.1"), "/boot/vmlinuz-6.1");
+  assert.equal(shortPath("a text that is long and has no path in it at all"), "a text that is long and has no path in it at all");
 });
 
 test("console text: colours become classes, cursor moves vanish, a cleared screen is a new page", () => {

@@ -59,6 +59,16 @@ export interface Sentence {
   missing: boolean;
 }
 
+/** How long a path may be in a title before only its end is shown. */
+const TITLE_PATH = 30;
+
+/** A title is for the eye: of a long path its end is what tells one step from the next. */
+export function shortPath(value: string): string {
+  if (!value.startsWith("/") || value.length <= TITLE_PATH || value.includes(" ")) return value;
+  const cut = value.indexOf("/", value.length - TITLE_PATH);
+  return `…${cut < 0 ? value.slice(-TITLE_PATH) : value.slice(cut)}`;
+}
+
 export function sentence(step: Step, messages: Messages, lang: Lang): Sentence {
   const m = messages[step.kind];
   if (!m) {
@@ -66,5 +76,6 @@ export function sentence(step: Step, messages: Messages, lang: Lang): Sentence {
     return { title: step.kind, text, missing: true };
   }
   const args = step.args ?? {};
-  return { title: fill(m.title, args, lang), text: fill(m.text, args, lang), missing: false };
+  const short = Object.fromEntries(Object.entries(args).map(([k, v]) => [k, shortPath(v)]));
+  return { title: fill(m.title, short, lang), text: fill(m.text, args, lang), missing: false };
 }

@@ -32,7 +32,7 @@ export class BpCard extends Part {
       .over { display: flex; gap: 10px; align-items: baseline; font-size: var(--t1); color: var(--ink-2); }
       .stage { color: var(--c); font-weight: 650; }
       .over .mono { margin-left: auto; }
-      h2 { font-size: var(--t3); font-weight: 650; line-height: 1.3; margin: 4px 0 4px; text-wrap: balance; }
+      h2 { font-size: var(--t3); font-weight: 650; line-height: 1.3; margin: 4px 0 4px; text-wrap: balance; overflow-wrap: anywhere; }
       .text { font-size: 1rem; line-height: 1.5; max-width: 68ch; overflow-wrap: anywhere; }
       .missing { font-family: var(--mono); font-size: var(--t2); }
       dl { display: grid; grid-template-columns: auto 1fr; gap: 4px 12px; margin-top: 12px; }
