@@ -99,7 +99,7 @@ e2e() {
 	packages tests/e2e
 	browser
 	say "browser tests"
-	node --test --test-concurrency=1 --test-timeout=300000 tests/e2e/*.test.mjs </dev/null
+	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=300000 tests/e2e/*.test.mjs </dev/null
 }
 
 run_tests() {
