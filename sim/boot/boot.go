@@ -52,6 +52,8 @@ type start struct {
 	m     *machine.Machine
 	c     Config
 	facts Facts
+	given efiGiven // for the EFI program that starts next
+	exit  *efiExit // an EFI program that gave up
 }
 
 // loaded is what a bootloader leaves in memory for the kernel.
@@ -62,6 +64,7 @@ type loaded struct {
 	size    int64
 	initrds []initrd // in the order given
 	cmdline string   // as the kernel will print it
+	files   []string // the names behind initrds, when a loader joined several to one
 	cause   int      // the step that jumped to the kernel
 }
 
@@ -69,7 +72,7 @@ type initrd struct {
 	path string
 	file io.ReaderAt
 	size int64
-	addr uint64 // physical address that the loader chose
+	addr uint64 // physical address that the loader chose; 0 when firmware chose one
 }
 
 // stop ends the run: the machine stands still with these words.

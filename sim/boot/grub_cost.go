@@ -8,6 +8,8 @@ const (
 	costPOST = 2 * time.Second
 	// From power-on to the first BdsDxe line: 12 s (deb-uefi).
 	costUEFI = 12 * time.Second
+	// How long systemd-boot shows an error: 3 s, log_error_stall of systemd 252.
+	costSdError = 3 * time.Second
 	// Bytes per second that GRUB reads through the BIOS: a kernel of 13.5 MiB in 8.4 s (deb-bios).
 	rateBIOS = 1600 << 10
 	// Bytes per second that GRUB reads through UEFI: the same kernel in 1.8 s (deb-uefi).

@@ -74,6 +74,9 @@ func (s *start) linux(l loaded) {
 	for _, i := range l.initrds {
 		s.facts.Initrd = append(s.facts.Initrd, i.path)
 	}
+	if len(l.files) > 0 {
+		s.facts.Initrd = l.files
+	}
 	x.k = kernel.New(s.m, kernel.Options{Version: x.version, Arch: img.Arch, Cmdline: l.cmdline})
 	x.pid1 = x.k.Init()
 	x.initArgs = x.params.InitArgs(kernelTakes)
@@ -134,7 +137,7 @@ func (x *linux) enter(img *bzimage.Image) {
 	x.emit("linux.banner", kernNotice, text, map[string]string{"version": x.version, "banner": text}, "init/version-timestamp.c, linux_banner", append(cites, img.Cites()...))
 	x.emit("linux.command-line", kernInfo, "Command line: "+x.l.cmdline, map[string]string{"cmdline": x.l.cmdline, "by": x.l.by},
 		"arch/x86/kernel/setup.c, setup_arch", nil)
-	if start, end, ok := x.ramdisk(); ok {
+	if start, end, ok := x.ramdisk(); ok && start > 0 {
 		x.emit("linux.find-ramdisk", kernInfo, fmt.Sprintf("RAMDISK: [mem 0x%08x-0x%08x]", start, end-1),
 			map[string]string{"start": hex(start), "end": hex(end - 1), "size": bytesText(int64(end - start))},
 			"arch/x86/kernel/setup.c, early_reserve_initrd", nil)

@@ -208,6 +208,11 @@ func (s *start) loadEFI(name, device string, v *efiVolume, at string, f fsys.Fil
 	s.bds("uefi.start-image", "BdsDxe: starting "+name+" "+device+"\n", map[string]string{"path": slash(at), "option": name},
 		"UEFI 2.10 §7.4.2 StartImage", img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint), rows...)
 	s.runEFI(img, v.vol, v.grub, at)
+	if s.exit != nil && !s.m.Ended() {
+		s.bds("uefi.option-failed", "BdsDxe: failed to start "+name+" "+device+": "+s.exit.status+"\n", map[string]string{"option": name, "status": s.exit.status, "path": slash(at)},
+			"EDK II: EfiBootManagerBoot; the program returned an error", nil)
+		return false
+	}
 	return true
 }
 
@@ -228,10 +233,18 @@ func (s *start) startEFI(vol *disk.Volume, dev, at string, f fsys.File) {
 	}
 	s.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "chainloader"}, "UEFI 2.10 §7.4.2 StartImage", volCites(vol, at), cpuRow("long", slash(at)))
 	s.runEFI(img, vol, dev, at)
+	if s.exit != nil {
+		s.unknown(trace.Bootloader, "what the program that started "+slash(at)+" does after that failed")
+	}
 }
 
 // runEFI follows a boot program that bootpath knows.
 func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
+	given := s.given
+	s.given = efiGiven{by: "firmware"}
+	if given.by == "" {
+		given = efiGiven{by: "firmware", cause: s.m.Last()}
+	}
 	program, cites := img.Program()
 	if program == "" {
 		s.bds("uefi.unknown-program", "", map[string]string{"path": slash(at)}, "the sections of the image", volCites(vol, at))
@@ -254,6 +267,12 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 		g.main("(" + dev + ")" + slash(dir))
 	case pe.Shim:
 		s.shim(vol, dev, at)
+	case pe.SystemdBoot:
+		s.systemdBoot(img, vol, dev, at)
+	case pe.SystemdStub:
+		s.systemdStub(img, vol, at, given)
+	case pe.Linux:
+		s.efiStub(img, vol, slash(at), given)
 	default:
 		s.unknown(trace.Bootloader, "what "+slash(at)+" ("+program+") does: bootpath does not follow it")
 	}
@@ -288,6 +307,9 @@ func (s *start) shell(option int, vols []efiVolume) {
 		return
 	}
 	decided := s.m.Last()
+	if s.exit != nil {
+		decided = s.exit.step
+	}
 	name := fmt.Sprintf("Boot%04d", option)
 	s.bds("uefi.load-shell", "BdsDxe: loading "+name+" "+uefiShell+"\nBdsDxe: starting "+name+" "+uefiShell+"\n", map[string]string{"option": name}, "EDK II: the shell is OVMF's last boot option", nil, cpuRow("long", "UEFI Shell"))
 	var table strings.Builder
@@ -307,5 +329,6 @@ func (s *start) shell(option int, vols []efiVolume) {
 		}
 	}
 	s.bds("uefi.shell-prompt", "Shell> ", nil, "UEFI Shell 2.2", nil)
-	s.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Firmware, Message: strings.TrimSpace(s.m.Step(decided).Console), Step: decided})
+	stage := s.m.Step(decided).Stage
+	s.m.End(trace.Outcome{Verdict: trace.Stops, Stage: stage, Message: strings.TrimSpace(s.m.Step(decided).Console), Step: decided})
 }

@@ -47,6 +47,7 @@ type OptionalHeader struct {
 	ImageBase           uint64 `at:"0x18"`
 	SectionAlignment    uint32 `at:"0x20"`
 	FileAlignment       uint32 `at:"0x24"`
+	MajorImageVersion   uint16 `at:"0x2c"` // of a Linux kernel: what its EFI stub can do
 	SizeOfImage         uint32 `at:"0x38"`
 	SizeOfHeaders       uint32 `at:"0x3c"`
 	CheckSum            uint32 `at:"0x40"`
