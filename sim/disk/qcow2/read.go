@@ -2,13 +2,13 @@ package qcow2
 
 import (
 	"bytes"
-	"compress/flate"
 	"container/list"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math/bits"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
 
 	"bootpath/sim/blob"
