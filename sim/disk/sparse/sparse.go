@@ -158,7 +158,7 @@ const tableHeld = 4 << 20 // bytes
 
 // NewTable reads tables of r, page bytes at a time, a power of two. Errors name what.
 func NewTable(r io.ReaderAt, what string, page int64) *Table {
-	return &Table{r: r, what: what, page: page, pages: NewCache(int(tableHeld / page))}
+	return &Table{r: r, what: what, page: page, pages: NewCache(int(min(tableHeld/page, 1<<14)))}
 }
 
 // At returns the n bytes at off, which lie in one page.

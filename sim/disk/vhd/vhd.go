@@ -157,7 +157,10 @@ func (im *Image) readFooter() (int64, error) {
 // footerAt looks for the cookie without leaving a trace in a slice: every raw disk is asked.
 func (im *Image) footerAt(off int64) bool {
 	var cookie [8]byte
-	n, _ := sparse.Raw(im.r).ReadAt(cookie[:], off)
+	if b, ok := im.r.(*blob.Blob); ok {
+		return blob.Probe(b, cookie[:], off) && string(cookie[:]) == footerCookie
+	}
+	n, _ := im.r.ReadAt(cookie[:], off)
 	return n == len(cookie) && string(cookie[:]) == footerCookie
 }
 

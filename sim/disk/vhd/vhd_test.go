@@ -164,6 +164,25 @@ func TestASliceKeepsTheDiskAndNotTheBlocks(t *testing.T) {
 	fixture.CheckSlice(t, data(t, "fixed.vhd"), 20000, 100, Open)
 }
 
+// Every raw disk is asked for a footer; a slice of one neither keeps its end nor misses it.
+func TestASliceOfARawDiskDoesNotMissItsEnd(t *testing.T) {
+	raw := data(t, "source.raw")
+	s := blob.NewStore()
+	in := s.Add("input", bytes.NewReader(raw), int64(len(raw)), nil)
+	_, err := Open(in, in.Size())
+	require.ErrorIs(t, err, decode.ErrFormat)
+	require.Zero(t, s.BytesRead())
+	var out bytes.Buffer
+	require.NoError(t, s.WriteSlice(&out, blob.Origin{Name: "input", Size: in.Size()}))
+	s, o, err := blob.OpenSlice(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	require.NoError(t, err)
+	in = s.Add(o.Name, s.Kept(o.Name), o.Size, nil)
+	_, err = Open(in, in.Size())
+	require.ErrorIs(t, err, decode.ErrFormat)
+	_, missed := s.Missed()
+	require.False(t, missed)
+}
+
 func TestPeers(t *testing.T) { fixture.CheckPeers(t, ".vhd", Open, nil) }
 
 func TestLabContent(t *testing.T) {
