@@ -9,6 +9,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
 	"bootpath/sim/exe/grubcore"
+	"bootpath/sim/exe/ldlinux"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -68,7 +69,7 @@ func (s *start) bootEmpty(device, why string) bool {
 }
 
 // bootDisk loads the first sector of the image and starts it when its last two bytes say that it is a
-// boot sector. It returns true when control went there, whatever came of it.
+// boot sector. It returns false when the next device has its turn.
 func (s *start) bootDisk(device string, drive uint8) bool {
 	d := s.c.Disk
 	var mbr struct {
@@ -98,7 +99,7 @@ func (s *start) bootDisk(device string, drive uint8) bool {
 		Args: map[string]string{"address": "0000:7c00", "drive": fmt.Sprintf("%#02x", drive), "size": "512 bytes"}, Cites: cite(d.R, 0, 440, "boot code", "")},
 		memoryRow(bootSectorAddr, sector, "boot sector", d.Name), cpuRow("real", "boot sector at 0000:7c00"))
 	s.bootCode(drive, jump)
-	return true
+	return s.m.Ended() // code that gives up with INT 18h leaves the turn to the next device
 }
 
 // bootCode decides what the code of the first sector does.
@@ -114,7 +115,20 @@ func (s *start) bootCode(drive uint8, cause int) {
 		s.grubBootSector(bs, drive, cause)
 		return
 	}
-	s.unknown(trace.Bootloader, "what the boot code in the first sector of "+d.Name+" does: "+codeName(code))
+	first := make([]byte, sector)
+	d.R.ReadAt(first, 0)
+	switch ldlinux.Identify(first) {
+	case ldlinux.IsoHybrid:
+		s.isoHybrid(cause)
+	case ldlinux.MBR:
+		s.syslinuxMBR(false, cause)
+	case ldlinux.GPTMBR:
+		s.syslinuxMBR(true, cause)
+	case ldlinux.VBR:
+		s.syslinuxVBR(d.Volume(0), first, cause)
+	default:
+		s.unknown(trace.Bootloader, "what the boot code in the first sector of "+d.Name+" does: "+codeName(code))
+	}
 }
 
 func allZero(b []byte) bool {
@@ -148,7 +162,6 @@ func (s *start) lastLine() string {
 // codeName says whose boot code it is, by the messages inside.
 func codeName(code []byte) string {
 	for _, k := range [...]struct{ text, name string }{
-		{"isolinux.bin missing or corrupt", "it is ISOLINUX's hybrid MBR"},
 		{"SYSLINUX", "it is SYSLINUX"},
 		{"LILO", "it is LILO"},
 		{"BOOTMGR", "it is Windows' boot code"},
@@ -256,9 +269,11 @@ func (s *start) startCD(cat bootCatalog, cites []blob.Cite, fail func(int, []blo
 		s.grubCDBoot(info, rec, jump)
 	case allZero(head):
 		s.zeroCode(jump)
-	case bytes.Contains(head, []byte("isolinux")), bytes.Contains(head, []byte("ISOLINUX")):
-		s.unknown(trace.Bootloader, "what ISOLINUX does: bootpath does not follow it")
 	default:
+		if p, err := ldlinux.ReadISOLINUX(image); err == nil {
+			s.isolinux(p, at, "ETCD", jump)
+			return true
+		}
 		s.unknown(trace.Bootloader, "what the El Torito boot image of "+d.Name+" does: it is not code that bootpath knows")
 	}
 	return true

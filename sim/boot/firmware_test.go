@@ -248,7 +248,7 @@ func requireReplay(t *testing.T, store *blob.Store, name string, size int64, wan
 func requireSentences(t *testing.T, tr *trace.Trace) {
 	t.Helper()
 	for _, lang := range []string{"en", "zh"} {
-		for _, area := range []string{"bios", "uefi", "grub"} {
+		for _, area := range []string{"bios", "uefi", "grub", "syslinux"} {
 			data, err := os.ReadFile(filepath.Join("..", "..", "content", "messages", area+"."+lang+".json"))
 			require.NoError(t, err)
 			var messages map[string]struct{ Title, Text string }

@@ -56,7 +56,6 @@ var accepted = map[[2]string]string{
 // unknownIs are images whose start cannot be known to its end, with what would have to be known.
 var unknownIs = map[string]string{
 	"deb-openrc":              "sysvinit's scripts and OpenRC are not followed yet",
-	"isolinux-iso":            "ISOLINUX is not followed yet",
 	"stock-grub-rescue-cdrom": "the image is not rebuilt here",
 }
 
