@@ -44,6 +44,10 @@ func (x *linux) firstProgram(name string, asked bool) {
 		x.sysvinit(exe)
 		return
 	}
+	if kind == "busybox" {
+		x.busyboxInit(exe)
+		return
+	}
 	x.unknown(trace.Init, kind+" is recognised as init ("+exe+"), and bootpath does not follow what it starts yet")
 }
 
@@ -108,59 +112,6 @@ func (x *linux) shellAsInit(st trace.Step, name, exe string, asked bool) {
 		line = prompt
 	}
 	x.stop(trace.Init, line)
-}
-
-// maxInittab bounds /etc/inittab, in bytes.
-const maxInittab = 64 << 10
-
-// sysvinit is the init of inittab(5), up to the first program that it runs.
-func (x *linux) sysvinit(exe string) {
-	if text, cites := x.textIn(exe, "version "); strings.HasSuffix(text, " %s") {
-		// bootmsg of init.c: its version stands in the program
-		x.say("init.greeting", "INIT: "+strings.Replace(text, "%s", "booting", 1), map[string]string{"version": text}, "init(8)", cites)
-	}
-	file, err := x.pid1.Open("/etc/inittab")
-	if err != nil {
-		x.say("init.no-inittab", "INIT: No inittab file found", map[string]string{"error": strerror(err)}, "init(8)", nil)
-		x.stop(trace.Init, "INIT: No inittab file found")
-		return
-	}
-	defer file.Close()
-	data, err := blob.ReadAll(file, maxInittab)
-	if err != nil {
-		x.unknown(trace.Init, "what is in /etc/inittab: "+err.Error())
-		return
-	}
-	if text, cites := x.textIn(exe, "No inittab.d directory found"); text != "" {
-		if _, err := x.pid1.Stat("/etc/inittab.d"); err != nil {
-			x.say("init.no-inittab-d", "INIT: "+text, map[string]string{}, "init(8)", cites)
-		}
-	}
-	// "sysinit: The process will be executed during system boot. It will be executed before any boot or
-	// bootwait entries." - inittab(5)
-	level := ""
-	off := 0
-	var first []string
-	var cites []blob.Cite
-	for line := range strings.SplitSeq(string(data), "\n") {
-		f := strings.SplitN(line, ":", 4)
-		if len(f) == 4 && !strings.HasPrefix(line, "#") {
-			switch {
-			case f[2] == "initdefault":
-				level = f[1]
-			case f[2] == "sysinit" && first == nil:
-				first, cites = f, cite(file, int64(off), int64(len(line)), "/etc/inittab", line)
-			}
-		}
-		off += len(line) + 1
-	}
-	if first == nil {
-		x.unknown(trace.Init, "what sysvinit starts in runlevel "+level+": /etc/inittab has no sysinit entry, and bootpath does not follow the others yet")
-		return
-	}
-	x.say("init.sysinit", "", map[string]string{"id": first[0], "process": first[3], "runlevel": level}, "inittab(5)", cites)
-	x.facts.Target = level
-	x.unknown(trace.Init, "what "+first[3]+" does, which /etc/inittab has run first: bootpath does not follow sysvinit's scripts yet")
 }
 
 // say appends a step of PID 1 with a line for the console.

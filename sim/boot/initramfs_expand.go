@@ -422,7 +422,28 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 	if err != nil && strings.HasPrefix(name, "/dev/") {
 		in.x.doubt("")
 	}
+	if err != nil {
+		in.uncertain(name)
+	}
 	return fi, err
+}
+
+// uncertain leaves a script of the real root that asks for a file which bootpath does not have and the
+// machine may: what the kernel makes up, and what earlier scripts that were not followed have made.
+func (in *shProcess) uncertain(name string) {
+	if !in.b.soft || in.b.gaveUp != "" {
+		return
+	}
+	made := []string{"/proc", "/sys", "/dev"}
+	if in.b.doubtful {
+		made = append(made, "/run", "/var", "/tmp", "/media", "/mnt")
+	}
+	for _, dir := range made {
+		if strings.HasPrefix(name, dir+"/") {
+			in.end("whether there is " + name + " (" + in.where() + ")")
+			return
+		}
+	}
 }
 
 // readFile reads a file, made up by the kernel or not.
@@ -432,7 +453,12 @@ func (in *shProcess) readFile(name string) (string, bool) {
 		return text, true
 	}
 	data, err := in.x.pid1.ReadFile(name)
+	if in.b.soft && (strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/")) && !strings.HasSuffix(name, "/mounts") {
+		in.end("what the kernel says in " + name + " (" + in.where() + ")") // modules and hardware decide it
+		return "", false
+	}
 	if err != nil {
+		in.uncertain(name)
 		return "", false
 	}
 	return string(data), true

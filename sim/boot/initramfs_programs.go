@@ -21,7 +21,15 @@ func (in *shProcess) program(words []string) ctl {
 	if !ok {
 		return in.notFound(words[0])
 	}
+	if in.b.gaveUp != "" {
+		return ctlEnd
+	}
 	in.x.m.Wait(costProgram)
+	if in.b.hook != nil {
+		if c, ok := in.b.hook(in, found, words); ok {
+			return c
+		}
+	}
 	if kind, options, ok := in.x.shebang(found); ok {
 		return in.runFile(found, words[1:], kind, options)
 	}

@@ -90,6 +90,14 @@ type budget struct {
 	commands int
 	slept    time.Duration
 	switches bool // a script that was read can go over to another root
+
+	// For scripts that init runs from the real root. A script of which not all can be known is left there,
+	// and gaveUp says why; the run goes on. hook may take over a program.
+	// Once one was left, later ones find files changed that bootpath knows nothing of: doubtful.
+	soft     bool
+	doubtful bool
+	gaveUp   string
+	hook     func(in *shProcess, found string, words []string) (ctl, bool)
 }
 
 // shProcess follows one shell: a process that reads a script, or a subshell of it.
@@ -131,6 +139,10 @@ func (in *shProcess) child() *shProcess {
 // end ends the run: what comes next cannot be known.
 func (in *shProcess) end(missing string) ctl {
 	x := in.x
+	if in.b.soft {
+		in.b.gaveUp = missing
+		return ctlEnd
+	}
 	if x.unsure != "" {
 		missing = x.unsure
 	}
@@ -176,7 +188,7 @@ func (in *shProcess) emit(kind trace.Kind, console string, args map[string]strin
 
 // print writes to a sink; text for the console is a step.
 func (in *shProcess) print(to *sink, text string) {
-	if text == "" {
+	if text == "" || in.b.gaveUp != "" {
 		return
 	}
 	switch to.kind {
@@ -190,7 +202,11 @@ func (in *shProcess) print(to *sink, text string) {
 		if i := strings.LastIndexByte(strings.TrimSuffix(x.line, "\n"), '\n'); i >= 0 {
 			x.line = x.line[i+1:]
 		}
-		in.emit("initramfs.print", shown, map[string]string{"text": strings.TrimSpace(text)}, "")
+		kind := trace.Kind("initramfs.print")
+		if in.b.soft {
+			kind = "init.print"
+		}
+		in.emit(kind, shown, map[string]string{"text": strings.TrimSpace(text)}, "")
 	case "buffer", "file":
 		if to.buf.Len()+len(text) <= maxValue {
 			to.buf.WriteString(text)
@@ -202,6 +218,10 @@ func (in *shProcess) out(format string, args ...any) {
 	in.print(in.stdout, fmt.Sprintf(format, args...))
 }
 func (in *shProcess) err(format string, args ...any) {
+	if in.b.doubtful && in.b.gaveUp == "" {
+		in.end("whether this fails: " + in.where())
+		return
+	}
 	in.print(in.stderr, fmt.Sprintf(format, args...))
 }
 
@@ -263,7 +283,7 @@ func (in *shProcess) cond(body []sh.Stmt) ctl {
 }
 
 func (in *shProcess) node(n sh.Node) ctl {
-	if in.x.m.Ended() {
+	if in.x.m.Ended() || in.b.gaveUp != "" {
 		return ctlEnd
 	}
 	if in.b.commands++; in.b.commands > maxCommands {
@@ -385,6 +405,9 @@ func (in *shProcess) loop(n *sh.Loop) ctl {
 
 // forever ends a run whose script waits for what does not come.
 func (in *shProcess) forever() ctl {
+	if in.b.soft {
+		return in.end("how long " + in.name + " waits (" + in.where() + ")")
+	}
 	in.step("initramfs.wait-forever", map[string]string{"seconds": strconv.Itoa(int(in.b.slept / time.Second))}, "")
 	in.x.deviceMissing(in.x.lastLine())
 	return ctlEnd
@@ -727,7 +750,7 @@ func (in *shProcess) runFile(name string, args []string, kind shellKind, options
 		}
 		return in.end("what " + name + " does: bootpath cannot read its shell (" + err.Error() + ")")
 	}
-	child.src = src
+	child.src, child.pos = src, sh.Pos{}
 	c := child.run(body)
 	in.status = child.status
 	if c == ctlEnd {
