@@ -8,6 +8,7 @@ import (
 	"bootpath/sim/decode"
 	"bootpath/sim/disk"
 	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/erofs"
 	"bootpath/sim/fsys/ext4"
 	"bootpath/sim/fsys/fat"
 	"bootpath/sim/fsys/iso9660"
@@ -33,6 +34,7 @@ func openVolume(d *disk.Disk, partition int, off, size int64) disk.Volume {
 	case try("iso9660", func() (fsys.FS, error) { return iso9660.Open(r, size) }):
 	case try("ext4", func() (fsys.FS, error) { return ext4.Open(r, size) }):
 	case try("squashfs", func() (fsys.FS, error) { return squashfs.Open(r, size) }):
+	case try("erofs", func() (fsys.FS, error) { return erofs.Open(r, size) }):
 	case try("vfat", func() (fsys.FS, error) { return fat.Open(r, size) }):
 	default:
 		for _, m := range magics {
@@ -56,7 +58,6 @@ var magics = [...]struct {
 }{
 	{"xfs", 0, "XFSB"},
 	{"btrfs", 0x10040, "_BHRfS_M"},
-	{"erofs", 1024, "\xe2\xe1\xf5\xe0"},
 	{"crypto_LUKS", 0, "LUKS\xba\xbe"},
 	{"LVM2_member", 512 + 24, "LVM2 001"},
 	{"ntfs", 3, "NTFS    "},
