@@ -160,6 +160,9 @@ func TestRecordedBootsUpToTheKernel(t *testing.T) {
 			message: "error: file `/boot/vmlinuz-6.1.0-50-cloud-amd64' not found."},
 		{name: "brk-uefi-bootx64", file: "brk-uefi-bootx64.qcow2", firmware: "uefi", verdict: trace.Stops, stage: trace.Firmware,
 			message: `BdsDxe: failed to load Boot0002 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x2,0x0): Not Found`},
+		{name: "deb-sdboot", file: "deb-sdboot.qcow2", firmware: "uefi"},
+		{name: "brk-sdboot-linux", file: "brk-sdboot-linux.qcow2", firmware: "uefi", verdict: trace.Stops, stage: trace.Bootloader, message: "Reboot Into Firmware Interface"},
+		{name: "brk-sdboot-entries", file: "brk-sdboot-entries.qcow2", firmware: "uefi", verdict: trace.Stops, stage: trace.Bootloader, message: "Reboot Into Firmware Interface"},
 		{name: "brk-uefi-grubcfg", file: "brk-uefi-grubcfg.qcow2", firmware: "uefi", verdict: trace.Stops, stage: trace.Bootloader, message: "grub>"},
 		{name: "brk-uefi-vmlinuz", file: "brk-uefi-vmlinuz.qcow2", firmware: "uefi", verdict: trace.Stops, stage: trace.Bootloader,
 			message: "error: file `/boot/vmlinuz-6.1.0-50-cloud-amd64' not found."},
@@ -248,7 +251,7 @@ func requireReplay(t *testing.T, store *blob.Store, name string, size int64, wan
 func requireSentences(t *testing.T, tr *trace.Trace) {
 	t.Helper()
 	for _, lang := range []string{"en", "zh"} {
-		for _, area := range []string{"bios", "uefi", "grub", "syslinux"} {
+		for _, area := range []string{"bios", "uefi", "grub", "syslinux", "sdboot"} {
 			data, err := os.ReadFile(filepath.Join("..", "..", "content", "messages", area+"."+lang+".json"))
 			require.NoError(t, err)
 			var messages map[string]struct{ Title, Text string }
