@@ -179,6 +179,15 @@ func (t *Table) At(off, n int64) ([]byte, error) {
 	return data[off-at:][:n], nil
 }
 
+// ReadAt implements [io.ReaderAt] for a record that lies in one page.
+func (t *Table) ReadAt(p []byte, off int64) (int, error) {
+	data, err := t.At(off, int64(len(p)))
+	return copy(p, data), err
+}
+
+// Locate implements [blob.Locator].
+func (t *Table) Locate(off, n int64) []blob.Span { return blob.Locate(t.r, off, n) }
+
 // Cache keeps the blocks that were used last, by their offset in the file.
 type Cache struct {
 	max  int
