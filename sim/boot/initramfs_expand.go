@@ -418,6 +418,9 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 	if fi, ok := in.x.virtual(name); ok {
 		return fi, nil
 	}
+	if fi, ok := alwaysThere(name); ok && in.b.soft && in.x.mountedAt("/sys", "sysfs") {
+		return fi, nil
+	}
 	fi, err := in.x.pid1.Stat(name)
 	if err != nil && strings.HasPrefix(name, "/dev/") {
 		in.x.doubt("")
@@ -431,7 +434,7 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 // uncertain leaves a script of the real root that asks for a file which bootpath does not have and the
 // machine may: what the kernel makes up, and what earlier scripts that were not followed have made.
 func (in *shProcess) uncertain(name string) {
-	if !in.b.soft || in.b.gaveUp != "" {
+	if !in.b.soft || in.b.gaveUp != "" || name == "/dev/null" || name == "/dev/console" {
 		return
 	}
 	made := []string{"/proc", "/sys", "/dev"}
@@ -453,6 +456,9 @@ func (in *shProcess) readFile(name string) (string, bool) {
 		return text, true
 	}
 	data, err := in.x.pid1.ReadFile(name)
+	if text, ok := in.x.filesystems(name); ok && in.b.soft {
+		return text, true
+	}
 	if in.b.soft && (strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/")) && !strings.HasSuffix(name, "/mounts") {
 		in.end("what the kernel says in " + name + " (" + in.where() + ")") // modules and hardware decide it
 		return "", false

@@ -378,8 +378,12 @@ func (d *initd) openrcService(s openrc.Start) {
 	}
 	if len(s.Missing) > 0 && !s.LSB {
 		st.Kind, args["missing"] = "openrc.cannot-start", strings.Join(s.Missing, " ")
-		st.Console = " * ERROR: " + s.Name + " needs service(s) " + strings.Join(s.Missing, ", ") + "\n"
-		d.k.Emit(st, serviceRow(s.Name, args["description"], "failed"))
+		d.fail(s, st, " * ERROR: "+s.Name+" needs service(s) "+strings.Join(s.Missing, ", ")+"\n")
+		return
+	}
+	if by := d.failedNeed(s); by != "" {
+		st.Kind, args["missing"] = "openrc.cannot-start", by
+		d.fail(s, st, " * ERROR: cannot start "+s.Name+" as "+by+" would not start\n")
 		return
 	}
 	switch {
@@ -399,6 +403,25 @@ func (d *initd) openrcService(s openrc.Start) {
 	}
 }
 
+// fail is a service that does not come up.
+func (d *initd) fail(s openrc.Start, st trace.Step, console string) {
+	st.Console = console
+	d.failed = append(d.failed, s.Name)
+	d.k.Emit(st, serviceRow(s.Name, st.Args["description"], "failed"))
+}
+
+// failedNeed names what a service needs and what has not come up.
+func (d *initd) failedNeed(s openrc.Start) string {
+	for _, need := range s.Need {
+		for _, p := range d.tree.Providers(need) {
+			if slices.Contains(d.failed, p) {
+				return p
+			}
+		}
+	}
+	return ""
+}
+
 // openrcDaemon is default_start: it starts the program that command= names.
 func (d *initd) openrcDaemon(s openrc.Start, st trace.Step) {
 	d.m.Wait(costInitService)
@@ -413,8 +436,7 @@ func (d *initd) openrcDaemon(s openrc.Start, st trace.Step) {
 	st.Rule = openrcRun
 	if _, err := d.executable(s.Command); err != nil {
 		st.Kind, st.Args["missing"] = "openrc.cannot-start", s.Command
-		st.Console = " * Starting " + s.Label + " ...\n * start-stop-daemon: " + s.Command + " does not exist\n [ !! ]\n * ERROR: " + s.Name + " failed to start\n"
-		d.k.Emit(st, serviceRow(s.Name, st.Args["description"], "failed"))
+		d.fail(s, st, " * Starting "+s.Label+" ...\n * start-stop-daemon: "+s.Command+" does not exist\n [ !! ]\n * ERROR: "+s.Name+" failed to start\n")
 		return
 	}
 	st.Console = " * Starting " + s.Label + " ...\n [ ok ]\n"

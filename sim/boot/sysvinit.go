@@ -43,6 +43,7 @@ type initd struct {
 	tab     *source // /etc/inittab
 	gettys  []getty
 	running []string // services, in the order in which they were started
+	failed  []string // OpenRC services that did not come up
 	rc      map[string]string
 	tree    *openrc.Tree
 	doubts  []string
@@ -329,12 +330,16 @@ func (d *initd) follow(actor string, words []string) int {
 func (d *initd) leave(words []string, why string) {
 	d.doubt(why)
 	d.left = true
+	script := words[0]
+	if len(words) > 1 && words[1] == "-c" {
+		script = d.pid1.Actor
+	}
 	console := ""
 	if d.line != "" && !strings.HasSuffix(d.line, "\n") {
 		console, d.line = "\n", ""
 	}
 	d.k.Emit(trace.Step{Actor: d.pid1.Actor, Stage: trace.Init, Kind: "init.assume-success", Rule: "init(8)", Console: console,
-		Args: map[string]string{"script": words[0], "unknown": why}})
+		Args: map[string]string{"script": script, "unknown": why}})
 }
 
 // hook takes over what bootpath has a rule for: openrc, sysv-rc's rc, services.
@@ -362,7 +367,7 @@ func (d *initd) hook(in *shProcess, found string, words []string) (ctl, bool) {
 		d.service(base, found)
 		return done()
 	}
-	return ctlNone, false
+	return d.assumed(in, base, words)
 }
 
 func isServiceDir(dir string) bool {
