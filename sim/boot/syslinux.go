@@ -28,7 +28,7 @@ type sysLinux struct {
 	conf    *syslinux.Config
 	path    string // of the configuration
 	opened  map[string]bool
-	waited  bool // at the prompt
+	noticed bool // the serial port got the loader's name
 	configs int  // that CONFIG led to
 }
 
@@ -36,6 +36,8 @@ type sysLinux struct {
 const (
 	maxSysConfig  = 1 << 20
 	maxSysConfigs = 16
+	maxSysLines   = 2000 // that do something while they are read
+	maxSysCites   = 32   // lines that are shown as the evidence for one step
 )
 
 // emit appends a step of the loader.
@@ -132,7 +134,7 @@ func (x *sysLinux) missing(name string, err error) bool {
 	return true
 }
 
-// fileCites is the evidence for a file that is not there: the directory that does not list it.
+// noFile is the evidence for a file that is not there: the directory that does not list it.
 func (x *sysLinux) noFile(name string) []blob.Cite {
 	if !strings.HasPrefix(name, "/") {
 		name = path.Join("/", x.cwd, name)
@@ -155,8 +157,12 @@ func (x *sysLinux) config(at string) {
 	}
 	x.conf = syslinux.Read(main, x.text)
 	x.emit("syslinux.read-config", "", map[string]string{"path": slash(at), "labels": fmt.Sprint(len(x.conf.Labels))}, "SYSLINUX 6.04: parse_configs", volCites(x.vol, at))
+	before := x.m.Last()
 	for _, d := range x.conf.Directives {
-		x.directive(d)
+		if x.directive(d); x.m.Last()-before > maxSysLines {
+			x.giveUp("what " + slash(at) + " says: it is too long")
+			return
+		}
 	}
 	if x.conf.Problem != "" {
 		x.giveUp("what " + slash(at) + " says: " + x.conf.Problem)
@@ -188,7 +194,7 @@ func (x *sysLinux) text(name string) (*syslinux.File, bool) {
 // cite is the evidence for lines of the configuration.
 func (x *sysLinux) cite(lines ...syslinux.Directive) []blob.Cite {
 	var out []blob.Cite
-	for _, d := range lines {
+	for _, d := range lines[:min(len(lines), maxSysCites)] {
 		if d.File == nil {
 			continue
 		}
@@ -220,7 +226,9 @@ func (x *sysLinux) directive(d syslinux.Directive) {
 		}
 		x.emit(kind, "", map[string]string{"path": word}, rule, x.cite(d))
 	case "display":
+		opened := x.opened[word]
 		text, ok := x.text(word)
+		x.opened[word] = opened
 		if !ok {
 			return // nothing is shown and nothing is said
 		}
@@ -233,16 +241,9 @@ func (x *sysLinux) directive(d syslinux.Directive) {
 		if baud < 75 {
 			return
 		}
-		first := true
-		for _, other := range x.conf.Directives {
-			if other.Key == "serial" {
-				first = other.Off == d.Off && other.File == d.File
-				break
-			}
-		}
 		text := ""
-		if first { // "Show some life"
-			text = x.banner.Text + x.banner.Copyright + "\n"
+		if !x.noticed { // "Show some life"
+			text, x.noticed = x.banner.Text+x.banner.Copyright+"\n", true
 		}
 		x.emit("syslinux.serial", text, map[string]string{"port": word, "speed": fmt.Sprint(baud)}, rule, machine.Cites(x.cite(d), x.banner.Cites))
 	}
@@ -279,7 +280,6 @@ func (x *sysLinux) prompt() {
 	if c.NoEscape {
 		ticks = 0
 	}
-	x.waited = true
 	if !c.NoEscape {
 		args := map[string]string{"timeout": fmt.Sprintf("%.1f s", float64(ticks)/10)}
 		kind, rule := trace.Kind("syslinux.prompt"), "SYSLINUX 6.04: edit_cmdline; TIMEOUT counts tenths of a second"

@@ -48,7 +48,7 @@ func (s *start) isolinux(p *ldlinux.ISOLINUX, at int64, drive string, cause int)
 	}
 	s.m.Wait(cost(int64(p.Info.Length), rateBIOS))
 	if sum != p.Info.Checksum {
-		text := p.Text + "isolinux: Image checksum error, sorry...\n"
+		text := p.Text + drive + "isolinux: Image checksum error, sorry...\n"
 		first("\n" + text)
 		n := x.emit("syslinux.bad-checksum", "\nBoot failed: press a key to retry...", map[string]string{"want": hex(uint64(p.Info.Checksum)), "got": hex(uint64(sum))},
 			"SYSLINUX 6.04: isolinux.asm, verify_image", p.Rec.Cite(&p.Info.Checksum))

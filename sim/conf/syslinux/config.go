@@ -49,6 +49,9 @@ type Menu struct {
 	Parent  *Menu
 	Entries []*Label // hidden ones are not among them
 	Default int      // the entry that MENU DEFAULT marks
+
+	entry *Label // that leads here, with its place in Parent
+	index int
 }
 
 // Config is what a configuration says.
@@ -220,8 +223,9 @@ func hasKey(set []Directive, key string) bool {
 
 func (c *Config) begin(d Directive, tag string) {
 	c.record()
-	sub := &Menu{Title: tag, Parent: c.menu}
-	c.menu.Entries = append(c.menu.Entries, &Label{Display: tag, Submenu: sub, Menu: c.menu, Set: []Directive{d}})
+	sub := &Menu{Title: tag, Parent: c.menu, index: len(c.menu.Entries)}
+	sub.entry = &Label{Display: tag, Submenu: sub, Menu: c.menu, Set: []Directive{d}}
+	c.menu.Entries = append(c.menu.Entries, sub.entry)
 	c.menu = sub
 }
 
@@ -230,19 +234,6 @@ func (c *Config) end() {
 	if c.menu.Parent != nil {
 		c.menu = c.menu.Parent
 	}
-}
-
-// entry is the entry of the menu being read in its parent, nil in the root menu.
-func (c *Config) entry() *Label {
-	if c.menu.Parent == nil {
-		return nil
-	}
-	for _, e := range c.menu.Parent.Entries {
-		if e.Submenu == c.menu {
-			return e
-		}
-	}
-	return nil
 }
 
 // menuWord is what follows MENU.
@@ -274,16 +265,12 @@ func (c *Config) menuWord(word string, d Directive) {
 	case "title":
 		c.menu.Title = d.Value
 	case "label":
-		if e := c.entry(); e != nil {
+		if e := c.menu.entry; e != nil {
 			e.Display = d.Value
 		}
 	case "default":
-		if e := c.entry(); e != nil {
-			for i, other := range c.menu.Parent.Entries {
-				if other == e {
-					c.menu.Parent.Default = i
-				}
-			}
+		if c.menu.Parent != nil {
+			c.menu.Parent.Default = c.menu.index
 		}
 	case "separator":
 		c.record()
