@@ -78,6 +78,9 @@ func (s *start) systemdBoot(img *pe.File, vol *disk.Volume, dev, at string) {
 	b.addOwn()
 	if len(b.entries) == 0 {
 		n := b.emit("sdboot.no-loader", `No loader found. Configuration files in \loader\entries\*.conf are needed.`+"\n", nil, "systemd-boot 252: real_main", dirCites(vol, "/loader/entries/x"))
+		s.m.Wait(costSdError)
+		// It returns success, and firmware takes that as a program that is done.
+		s.bds("sdboot.firmware-menu", "BdsDxe: loading Boot0000 "+uefiMenu+"\nBdsDxe: starting Boot0000 "+uefiMenu+"\n", nil, "EDK II: BootBootOptions; an option that succeeds is followed by the boot manager's menu", nil, cpuRow("long", "OVMF"))
 		s.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Bootloader, Message: strings.TrimSpace(s.m.Step(n).Console), Step: n})
 		return
 	}

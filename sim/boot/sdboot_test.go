@@ -125,7 +125,7 @@ func TestSystemdBoot(t *testing.T) {
 		{name: "an entry of nothing", esp: map[string]string{"loader/entries/b.conf": "title b\n", "loader/entries/a.conf": entry("options a")}, cmdline: "a", kind: "sdboot.entry-without-loader"},
 		{name: "names that are no entries", esp: map[string]string{"loader/entries/auto-z.conf": entry("options z"), "loader/entries/.z.conf": entry("options z"), "loader/entries/z.conf.bak": entry("options z"), "loader/entries/a.CONF": entry("options a")}, cmdline: "a"},
 		{name: "nothing left", esp: map[string]string{}, message: "Reboot Into Firmware Interface", console: "Boot in 10 s.\n", kind: "sdboot.nothing-configured"},
-		{name: "nothing left and no firmware entry", esp: map[string]string{"loader/loader.conf": "auto-firmware no\n"}, message: `No loader found. Configuration files in \loader\entries\*.conf are needed.`},
+		{name: "nothing left and no firmware entry", esp: map[string]string{"loader/loader.conf": "auto-firmware no\n"}, message: `No loader found. Configuration files in \loader\entries\*.conf are needed.`, kind: "sdboot.firmware-menu"},
 		{name: "a bad setting", esp: map[string]string{"loader/loader.conf": "timeout soon\n", "loader/entries/a.conf": entry("options a")}, cmdline: "a", console: "Error parsing 'timeout' config option: soon\n"},
 		{name: "the menu waits", esp: map[string]string{"loader/loader.conf": "timeout menu-force\n", "loader/entries/a.conf": entry("options a")}, cmdline: "a", kind: "sdboot.press-enter"},
 		{name: "no tries left comes last", esp: map[string]string{"loader/entries/z+0-3.conf": entry("options z"), "loader/entries/a.conf": entry("options a")}, cmdline: "a"},

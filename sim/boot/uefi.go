@@ -27,6 +27,7 @@ const (
 	uefiDisk  = `"UEFI Misc Device" from PciRoot(0x0)/Pci(0x2,0x0)`
 	uefiFAT   = `"UEFI Non-Block Boot Device" from PciRoot(0x0)/Pci(0x2,0x0)` // a file system without partitions: EDK II, BmGetMiscDescription
 	uefiCD    = `"UEFI QEMU QEMU CD-ROM " from PciRoot(0x0)/Pci(0x2,0x0)/Scsi(0x0,0x0)`
+	uefiMenu  = `"UiApp" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)/FvFile(462CAA21-7614-4503-836E-8AB6F4662331)`
 	uefiShell = `"EFI Internal Shell" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)/FvFile(7C04A583-9E3E-4F1C-AD65-E05268D0B4D1)`
 )
 
