@@ -212,7 +212,7 @@ func TestRecordedBootsUpToTheKernel(t *testing.T) {
 			} else {
 				require.NotEmpty(t, facts.KernelPath)
 			}
-			if c.name == "bb-iso" || c.name == "brk-vmlinuz" {
+			if c.name == "bb-iso" || c.name == "brk-vmlinuz" || c.name == "brk-sdboot-linux" {
 				requireReplay(t, store, c.file, fi.Size(), tr, Config{Firmware: c.firmware, Device: c.device})
 			}
 			if os.Getenv("BOOTPATH_SHOW") != "" {

@@ -306,6 +306,9 @@ func (g *grub) cmdChainloader(c *grubCall) int {
 	vol, at, _ := g.find(name)
 	dev, _, _ := g.split(name)
 	g.emit("grub.chainloader", "", map[string]string{"path": slash(at), "size": bytesText(f.Size())}, "GRUB manual, chainloader", machine.Cites(c.src.cite(c.node.Span), g.fileCites(name)))
-	g.os = &grubOS{path: slash(at), chain: func(int) { g.startEFI(vol, dev, at, f) }}
+	g.os = &grubOS{path: slash(at), chain: func(cause int) {
+		g.given = efiGiven{by: "grub", options: strings.Join(args[1:], " "), cause: cause} // grub_cmd_chainloader, LoadOptions
+		g.startEFI(vol, dev, at, f)
+	}}
 	return grubOK
 }

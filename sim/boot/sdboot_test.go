@@ -186,3 +186,17 @@ func TestSeveralInitrdsAreOnePiece(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "aaabb", string(got))
 }
+
+// What GRUB's chainloader is given behind the file's name is the command line of a unified kernel.
+func TestChainloadedUnifiedKernelTakesOptions(t *testing.T) {
+	store := blob.NewStore()
+	uki := efiProgram(map[string]string{".linux": tinyKernel(1), ".cmdline": "own"})
+	d := &disk.Disk{Name: "disk0", Size: 1 << 30, Volumes: []disk.Volume{{FS: labelled{tree(t, store, "esp", map[string]string{"x.efi": uki})}, Type: "vfat"}}}
+	m := machine.New()
+	s := &start{m: m, c: Config{Disk: d, Store: store, Firmware: "uefi", MemoryMiB: 64}}
+	f, at, err := openEFI(d.Volume(0), `\x.efi`)
+	require.NoError(t, err)
+	s.given = efiGiven{by: "grub", options: "a b"}
+	s.startEFI(d.Volume(0), "hd0", at, f)
+	require.Equal(t, "a b", s.facts.Cmdline)
+}
