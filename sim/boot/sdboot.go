@@ -32,7 +32,7 @@ type sdboot struct {
 	file    fsys.File // loader.conf, nil without one
 	entries []*sdEntry
 	chosen  int
-	waits   bool // the menu is shown
+	read    int64 // bytes of text so far
 }
 
 // sdEntry is a line of the menu.
@@ -51,7 +51,9 @@ const (
 	xbootldrType = "BC13C2FF-59E6-4262-A352-B275FD6F7172" // Discoverable Partitions Specification
 	sdMachine    = "x64"                                  // EFI_MACHINE_TYPE_NAME
 	maxEntries   = 1000                                   // entries read, of files that one volume can hold by the thousand
-	maxEntryFile = 1 << 20                                // bytes of a text file or section that is read
+	maxEntryText = 1 << 20                                // bytes of all entries and loader.conf that are read
+	maxSection   = 64 << 10                               // bytes of a section with text; a command line ends at 2 KiB
+	maxItemCites = 100                                    // lines of a file that are evidence
 	maxCountdown = 60                                     // seconds of a countdown that are written out
 )
 
@@ -67,7 +69,9 @@ func (s *start) systemdBoot(img *pe.File, vol *disk.Volume, dev, at string) {
 	b.readConfig()
 	b.addUnified(vol, dev)
 	b.addEntries(vol, dev, `\`+strings.ReplaceAll(at, "/", `\`))
-	b.addXBOOTLDR()
+	if !s.m.Ended() {
+		b.addXBOOTLDR()
+	}
 	if s.m.Ended() {
 		return
 	}
@@ -120,11 +124,26 @@ func openEFI(vol *disk.Volume, name string) (fsys.File, string, error) {
 	return f, at, err
 }
 
-// readText reads a small file whole.
-func readText(f fsys.File) []byte {
-	data := make([]byte, min(f.Size(), maxEntryFile))
+// readText reads a small file whole. It returns false, with an outcome, when the files together are more
+// than anybody writes.
+func (b *sdboot) readText(f fsys.File, at string) ([]byte, bool) {
+	b.read += f.Size()
+	if b.read > maxEntryText {
+		b.unknown(trace.Bootloader, "what the boot loader entries say: with "+slash(at)+" they are more text than bootpath reads")
+		return nil, false
+	}
+	data := make([]byte, f.Size())
 	n, _ := f.ReadAt(data, 0)
-	return data[:n]
+	return data[:n], true
+}
+
+// citeItems is the evidence for the first lines of a file.
+func citeItems(f fsys.File, items []bls.Item) []blob.Cite {
+	var out []blob.Cite
+	for i := range items[:min(len(items), maxItemCites)] {
+		out = append(out, citeItem(f, &items[i])...)
+	}
+	return out
 }
 
 // citeItem is the evidence for an assignment.
@@ -143,11 +162,11 @@ func (b *sdboot) readConfig() {
 		b.emit("sdboot.no-config", "", map[string]string{"path": "/loader/loader.conf"}, "loader.conf(5); systemd-boot 252: config_load_defaults", dirCites(b.vol, "/loader/loader.conf"))
 		return
 	}
-	b.file, b.conf = f, bls.ParseConfig(readText(f))
-	var cites []blob.Cite
-	for i := range b.conf.Items {
-		cites = append(cites, citeItem(f, &b.conf.Items[i])...)
+	text, ok := b.readText(f, at)
+	if !ok {
+		return
 	}
+	b.file, b.conf = f, bls.ParseConfig(text)
 	args := map[string]string{"path": slash(at), "timeout": "0", "default": "–"}
 	if it := b.conf.TimeoutItem; it != nil {
 		args["timeout"] = it.Value
@@ -155,7 +174,7 @@ func (b *sdboot) readConfig() {
 	if it := b.conf.DefaultItem; it != nil {
 		args["default"] = it.Value
 	}
-	b.emit("sdboot.read-config", "", args, "loader.conf(5)", machine.Cites(cites, volCites(b.vol, at)))
+	b.emit("sdboot.read-config", "", args, "loader.conf(5)", machine.Cites(citeItems(f, b.conf.Items), volCites(b.vol, at)))
 	for i := range b.conf.Bad {
 		it := &b.conf.Bad[i]
 		text := "Error parsing '" + it.Key + "' config option: " + it.Value + "\n"
@@ -197,11 +216,12 @@ func (b *sdboot) addEntries(vol *disk.Volume, dev, self string) {
 		if err != nil {
 			continue
 		}
-		e := &sdEntry{Entry: bls.ParseEntry(readText(f), name, sdMachine, self), vol: vol, dev: dev, path: at}
-		for i := range e.Items {
-			e.cites = append(e.cites, citeItem(f, &e.Items[i])...)
+		text, ok := b.readText(f, at)
+		if !ok {
+			return
 		}
-		e.cites = append(e.cites, volCites(vol, at)...)
+		e := &sdEntry{Entry: bls.ParseEntry(text, name, sdMachine, self), vol: vol, dev: dev, path: at}
+		e.cites = machine.Cites(citeItems(f, e.Items), volCites(vol, at))
 		args := map[string]string{"path": slash(at), "title": e.Title, "loader": e.Loader}
 		const rule = "systemd-boot 252: config_entry_add_type1"
 		switch {
@@ -246,6 +266,7 @@ func (b *sdboot) addUnified(vol *disk.Volume, dev string) {
 			b.emit("sdboot.unified-without-osrel", "", map[string]string{"path": slash(at)}, "systemd-boot 252: config_entry_add_unified", volCites(vol, at))
 			continue
 		}
+		e.Items = nil // of a thousand files they would be many
 		b.emit("sdboot.read-unified", "", map[string]string{"path": slash(at), "title": e.Title, "version": e.Version}, "Boot Loader Specification, Type #2", machine.Cites(cites, volCites(vol, at)))
 		b.entries = append(b.entries, &sdEntry{Entry: e, vol: vol, dev: dev, path: at, cites: cites})
 	}
@@ -257,7 +278,7 @@ func section(img *pe.File, name string) ([]byte, []blob.Cite) {
 	if s == nil || s.Size == 0 {
 		return nil, nil
 	}
-	data, err := img.Data(s, maxEntryFile)
+	data, err := img.Data(s, maxSection)
 	if err != nil {
 		return nil, nil
 	}

@@ -200,3 +200,22 @@ func TestChainloadedUnifiedKernelTakesOptions(t *testing.T) {
 	s.startEFI(d.Volume(0), "hd0", at, f)
 	require.Equal(t, "a b", s.facts.Cmdline)
 }
+
+func TestTooManyEntries(t *testing.T) {
+	tr, _ := startESP(t, map[string]string{"k/linux": tinyKernel(1), "loader/entries/a.conf": strings.Repeat("title a\n", 200_000)}, nil)
+	require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
+	require.Contains(t, tr.Outcome.Missing, "/loader/entries/a.conf")
+}
+
+// Whatever the files say, the run ends.
+func FuzzSystemdBoot(f *testing.F) {
+	f.Add("timeout 2\ndefault a*\n", "linux /k/linux\ninitrd /k/linux\noptions a\n", []byte("ID=x\x00"))
+	f.Add("timeout menu-force\n", "efi /EFI/Linux/x.efi\nsort-key a\nversion 1~2\n", []byte(tinyKernel(0)))
+	f.Fuzz(func(t *testing.T, conf, entry string, sections []byte) {
+		if len(conf)+len(entry)+len(sections) > 1<<16 {
+			return
+		}
+		startESP(t, map[string]string{"k/linux": tinyKernel(1), "loader/loader.conf": conf, "loader/entries/a+2.conf": entry, "loader/entries/b.conf": entry,
+			"EFI/Linux/x.efi": efiProgram(map[string]string{".linux": string(sections), ".osrel": "ID=y\n", ".cmdline": conf, ".initrd": entry})}, nil)
+	})
+}
