@@ -50,6 +50,18 @@ type Config struct {
 	HostKernel  string
 	HostArch    string
 	Cgroup      string // v1 | v2
+
+	// Limits and connections, as docker run takes them; see options.go.
+	Memory     string // "512m"
+	MemorySwap string // memory and swap together; "-1"
+	PidsLimit  string
+	Ulimit     []string // "nofile=1024:2048"
+	Tmpfs      []string // "/run:size=64m"
+	Volume     []string // "/srv/data:/data:ro"
+	Network    string   // bridge | host | none | container:NAME | a name
+	Sysctl     []string // "net.core.somaxconn=1024"
+	Init       bool
+	StopSignal string
 }
 
 // Facts are what a reader asks for first.
@@ -60,6 +72,8 @@ type Facts struct {
 	Cwd    string
 	Image  string // the reference and platform chosen
 	Kernel string
+
+	StopSignal string // what "stop" sends first
 }
 
 // run is one start on its way.
@@ -76,6 +90,8 @@ type run struct {
 	spec  spec
 	facts Facts
 
+	options options
+
 	profile    string // a seccomp profile that is not known
 	found      string // crun: the program's path
 	chdirLater bool   // crun: root could not enter the directory, the user may
@@ -87,6 +103,9 @@ type failure struct {
 	cites []blob.Cite
 	early bool // the runtime refused the config: it has not started a process
 	init  bool // the container's init failed before it said that it is ready
+
+	client bool // the engine's client refused the command line
+	usage  bool // docker's client adds where to find help
 }
 
 func (f *failure) Error() string { return f.text }
@@ -110,6 +129,10 @@ func Run(m *machine.Machine, c Config) Facts {
 // start is the story: choose, configure, create, execute.
 func (r *run) start() {
 	r.makeHost()
+	if f := r.readOptions(); f != nil {
+		r.refuse(f, trace.Resolve)
+		return
+	}
 	if !r.resolve() || !r.configure() {
 		return
 	}
@@ -198,8 +221,11 @@ func (r *run) names() (store, root, actor string) {
 	return "/run/bundle", "/run/bundle/rootfs", r.runtime()
 }
 
-func (r *run) layerID() string {
-	sum := sha256.Sum256([]byte("layer of " + r.id))
+func (r *run) layerID() string { return shortSum("layer of " + r.id) }
+
+// shortSum stands for a random ID.
+func shortSum(of string) string {
+	sum := sha256.Sum256([]byte(of))
 	return hex.EncodeToString(sum[:6])
 }
 
@@ -226,8 +252,7 @@ func (r *run) containerID() string {
 	if r.image != nil {
 		digest = r.image.ConfigDigest
 	}
-	sum := sha256.Sum256([]byte(digest + "\x00" + strings.Join(r.c.Command, "\x00")))
-	return hex.EncodeToString(sum[:6])
+	return shortSum(digest + "\x00" + strings.Join(r.c.Command, "\x00"))
 }
 
 // scoped resolves name below root as if root were "/": links inside cannot lead out. It is what runc's

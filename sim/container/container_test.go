@@ -152,7 +152,7 @@ func TestTheProcessThatRuns(t *testing.T) {
 	tr, facts := start(t, Config{Image: conf("/bin/script", "arg"), User: "app", Workdir: "/srv/made", Hostname: "box"})
 	require.Equal(t, trace.Works, tr.Outcome.Verdict)
 	require.Equal(t, Facts{Argv: []string{"/bin/script", "arg"}, Env: []string{"PATH=/bin", "HOSTNAME=box", "HOME=/home/app"}, User: "1001:1001",
-		Cwd: "/srv/made", Image: "rootfs.tar", Kernel: "6.1.0"}, facts)
+		Cwd: "/srv/made", Image: "rootfs.tar", Kernel: "6.1.0", StopSignal: "SIGTERM"}, facts)
 	end := tr.At(len(tr.Steps))
 	var row trace.Row
 	for _, p := range end[trace.Processes] {

@@ -37,7 +37,9 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	} else {
 		main.JoinCgroup("", r.spec.CgroupPath, init)
 	}
-	r.deviceRules(main)
+	if err := r.cgroupLimits(main); err != nil {
+		return nil, err
+	}
 	init.Stage = trace.Mounts
 	if err := r.crunMounts(init); err != nil {
 		return nil, err
@@ -49,14 +51,8 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 }
 
 func (r *run) crunLimits(main *kernel.Task) error {
-	for _, l := range []struct {
-		name  string
-		limit kernel.Limit
-	}{{"NOFILE", r.spec.NoFile}, {"NPROC", r.spec.NoProc}} {
-		if l.limit == (kernel.Limit{}) {
-			continue
-		}
-		if err := main.Setrlimit(main, l.name, l.limit); err != nil {
+	for _, l := range r.spec.Limits {
+		if err := main.Setrlimit(main, l.name, l.Limit); err != nil {
 			return crunError("setrlimit `RLIMIT_"+l.name+"`", err)
 		}
 	}

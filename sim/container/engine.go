@@ -124,7 +124,7 @@ func (r *run) configure() bool {
 		if r.engine() == "podman" {
 			text = "no command or entrypoint provided, and no CMD or ENTRYPOINT from image"
 		}
-		return r.refuse(&failure{text: text, cites: r.cite("config.Entrypoint", "config.Cmd"), early: true}, trace.Resolve)
+		return r.refuse(&failure{text: text, cites: r.cite("config.Entrypoint", "config.Cmd"), early: true, usage: true}, trace.Resolve)
 	}
 	var s spec
 	switch r.engine() {
@@ -140,6 +140,7 @@ func (r *run) configure() bool {
 		s.Cwd = wd
 	}
 	s.Hostname = firstOf(r.c.Hostname, s.Hostname)
+	r.applyOptions(&s)
 	who, err := r.user(&s)
 	if err != nil {
 		return r.refuse(&failure{text: err.Error(), cites: r.cite("config.User"), early: true}, trace.Resolve)
@@ -150,12 +151,13 @@ func (r *run) configure() bool {
 	}
 	r.spec = s
 	r.facts.Argv, r.facts.Env, r.facts.Cwd = s.Args, s.Env, s.Cwd
+	r.facts.StopSignal = firstOf(r.options.stopSignal, r.conf.StopSignal, "SIGTERM")
 	r.facts.User = fmt.Sprintf("%d:%d", s.UID, s.GID)
 	_, _, actor := r.names()
 	cites := append(r.cite("config.Entrypoint", "config.Cmd", "config.Env", "config.User", "config.WorkingDir"), who.cites...)
 	r.emit(trace.Step{Actor: actor, Stage: trace.Create, Kind: "engine.write-config", Cites: cites, Rule: "image-spec conversion.md; runtime-spec config.md",
 		Args: map[string]string{"argv": strings.Join(s.Args, " "), "user": r.facts.User, "cwd": s.Cwd, "env": strings.Join(s.Env, " "), "caps": s.Caps.String(), "id": r.id}})
-	return true
+	return r.describeNetwork()
 }
 
 // cite is the evidence for keys of the image's config, where it was not replaced.
@@ -271,13 +273,20 @@ func (r *run) launch() *kernel.Task {
 // refuse ends the run before the program started: each program around the one that failed adds its words.
 // It returns false.
 func (r *run) refuse(f *failure, stage trace.Stage) bool {
+	if r.m.Ended() {
+		return false
+	}
 	text, code := r.wrap(f)
 	_, _, actor := r.names()
 	kind := trace.Kind("engine.create-failed")
 	if stage == trace.Resolve {
 		kind = "engine.refused"
 	}
-	r.emit(trace.Step{Actor: actor, Stage: stage, Kind: kind, Console: text + "\n", Cites: f.cites, Rule: ruleOf(r.engine()),
+	console := text + "\n"
+	if f.usage && r.engine() == "docker" {
+		console += "See 'docker run --help'.\n"
+	}
+	r.emit(trace.Step{Actor: actor, Stage: stage, Kind: kind, Console: console, Cites: f.cites, Rule: ruleOf(r.engine()),
 		Args: map[string]string{"message": text, "cause": f.text, "exit_code": strconv.Itoa(code)}})
 	r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: stage, Message: text, ExitCode: &code})
 	return false
@@ -319,6 +328,9 @@ func runcText(f *failure) string {
 }
 
 func (r *run) wrapDocker(f *failure) (string, int) {
+	if f.client {
+		return f.text, 125
+	}
 	text := f.text
 	if r.created(f) {
 		text = "failed to create shim task: OCI runtime create failed: runc create failed: " + runcText(f) + ": unknown."

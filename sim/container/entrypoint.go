@@ -36,6 +36,10 @@ func (r *run) execute(t *kernel.Task) {
 	if r.m.Ended() {
 		return
 	}
+	if r.c.Init {
+		r.startInit(t, name)
+		return
+	}
 	if err := t.Execve(name, r.spec.Args, r.spec.Env); err != nil {
 		r.execFailed(t, name, err)
 		return
@@ -110,6 +114,7 @@ func (r *run) notFound(t *kernel.Task, file, text string, searched []string) *fa
 	cites := append(r.cite("config.Entrypoint", "config.Cmd", "config.Env"), t.Evidence(file)...)
 	r.emit(trace.Step{Actor: t.Actor, Stage: trace.Create, Kind: "runc.program-not-found", Cites: cites, Rule: "runtime-spec runtime.md, create",
 		Args: map[string]string{"name": file, "searched": strings.Join(searched, ":"), "error": text}})
+	r.hidden(file)
 	return &failure{text: text, cites: cites}
 }
 
@@ -126,6 +131,9 @@ func (r *run) execFailed(t *kernel.Task, name string, err error) {
 	}
 	step := r.m.Last()
 	cause := r.m.Step(step)
+	if r.hidden(name, cause.Args["missing"]) {
+		return
+	}
 	code := 1
 	t.Actor = cause.Actor
 	st := trace.Step{Actor: t.Actor, Stage: trace.Exec, Kind: "runc.exec-failed", Console: text + "\n", Cites: cause.Cites, Rule: cause.Rule,
@@ -145,6 +153,7 @@ func (r *run) running(t *kernel.Task) {
 		return
 	}
 	switch l := t.Load(); {
+	case l.Failed && r.hidden(strings.Split(r.m.Step(r.m.Last()).Args["searched"], ":")...):
 	case l.Failed:
 		code := l.Exit
 		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.exit", Console: l.Message + "\n", Cites: l.Cites, Rule: "ld.so(8)",

@@ -62,6 +62,13 @@ func (r *run) checkSpec() error {
 	case len(s.Args) == 0:
 		return early("args must not be empty", "config.Entrypoint", "config.Cmd")
 	}
+	// libcontainer/configs/validate, sysctl: net. needs a network namespace of the container's own.
+	for _, v := range s.Sysctl {
+		key, _, _ := strings.Cut(v, "=")
+		if strings.HasPrefix(key, "net.") && !s.Namespaces.Has(kernel.CLONE_NEWNET) {
+			return early(fmt.Sprintf("sysctl %q is not allowed in the hosts network namespace", key))
+		}
+	}
 	return nil
 }
 
@@ -87,6 +94,11 @@ func (r *run) stages(main *kernel.Task, state string) (*kernel.Task, error) {
 		return nil, initError(err)
 	}
 	child.Comm, child.Actor = "runc:[1:CHILD]", "runc:[1:CHILD]"
+	if r.spec.SharedNet {
+		if err := child.Setns(r.host, kernel.CLONE_NEWNET); err != nil {
+			return nil, initError(err)
+		}
+	}
 	if err := child.Unshare(r.spec.Namespaces &^ kernel.CLONE_NEWCGROUP); err != nil {
 		return nil, initError(err)
 	}
@@ -148,7 +160,9 @@ func (r *run) prepareRootfs(main, t *kernel.Task) error {
 		}
 	}
 	r.devices(t)
-	r.deviceRules(main)
+	if err := r.cgroupLimits(main); err != nil {
+		return err
+	}
 	return r.pivot(t)
 }
 
@@ -182,8 +196,8 @@ func (r *run) mountEntry(t *kernel.Task, m specMount) error {
 
 // bindEntry mounts a file or directory of the host, which the engine has made before.
 func (r *run) bindEntry(t *kernel.Task, m specMount, dest string, flags, prop kernel.MountFlags) error {
-	r.hostFile(m.source)
-	if strings.HasSuffix(m.source, "/shm") {
+	r.hostFile(t, m, dest)
+	if fi, err := r.host.Stat(m.source); err == nil && fi.IsDir() {
 		if err := t.MkdirAll(dest, 0o755); err != nil {
 			return err
 		}
@@ -209,9 +223,11 @@ func (r *run) bindEntry(t *kernel.Task, m specMount, dest string, flags, prop ke
 	return nil
 }
 
-// hostFile makes sure that the engine's file is there: hosts, hostname, resolv.conf, the shm directory.
-func (r *run) hostFile(name string) {
-	t := r.host
+// hostFile makes sure that the source is there: the engine's hosts, hostname, resolv.conf, shm, or what a
+// volume names. What a volume is mounted over tells whether that is a file; otherwise it is a directory, as
+// docker and podman make one that is missing.
+func (r *run) hostFile(in *kernel.Task, m specMount, dest string) {
+	t, name := r.host, m.source
 	if _, err := t.Stat(name); err == nil {
 		return
 	}
@@ -222,9 +238,15 @@ func (r *run) hostFile(name string) {
 	case "shm":
 		t.Mkdir(name, 0o700)
 		t.Mount("shm", name, "tmpfs", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, "mode=1777,size=65536000")
+	case "docker-init", "catatonit":
+		t.WriteFile(name, nil, 0o755)
 	case "hostname":
 		t.WriteFile(name, []byte(r.spec.Hostname+"\n"), 0o644)
 	default:
+		if fi, err := in.Stat(dest); r.isVolume(m.dest) && (err != nil || fi.IsDir()) {
+			t.Mkdir(name, 0o755)
+			return
+		}
 		t.WriteFile(name, nil, 0o644)
 	}
 }
@@ -271,20 +293,14 @@ func (r *run) devLinks(t *kernel.Task, dev string, links [][2]string) {
 
 // deviceRules limit which devices can be opened: files of the devices controller in version 1, a BPF
 // program in version 2.
-func (r *run) deviceRules(main *kernel.Task) {
+func (r *run) deviceRules(main *kernel.Task) error {
 	how := "BPF_PROG_ATTACH BPF_CGROUP_DEVICE"
 	if r.cgroupV1() {
 		how = "devices.deny, devices.allow"
 	}
 	r.emit(trace.Step{Actor: main.Actor, Stage: trace.Mounts, Kind: "runc.limit-devices", Rule: "runtime-spec config-linux.md, Allowed Device list",
 		Args: map[string]string{"how": how, "cgroup": r.spec.CgroupPath}})
-	if r.spec.PidsLimit > 0 {
-		h := ""
-		if r.cgroupV1() {
-			h = "pids"
-		}
-		main.SetCgroup(h, r.spec.CgroupPath, "pids.max", fmt.Sprint(r.spec.PidsLimit))
-	}
+	return nil
 }
 
 // pivot makes the tree the root. "pivot_root(".", ".") … In order to mount the old root onto the new one,
@@ -373,16 +389,10 @@ func (r *run) mask(t *kernel.Task, p string) {
 
 // limits are set by the parent: a container's init may lack the right to raise them.
 func (r *run) limits(main, t *kernel.Task) error {
-	for _, l := range []struct {
-		name  string
-		limit kernel.Limit
-		typ   int
-	}{{"NOFILE", r.spec.NoFile, 7}, {"NPROC", r.spec.NoProc, 6}} {
-		if l.limit == (kernel.Limit{}) {
-			continue
-		}
-		if err := main.Setrlimit(t, l.name, l.limit); err != nil {
-			return &failure{text: fmt.Sprintf("error setting rlimits for ready process: error setting rlimit type %d: %v", l.typ, err)}
+	for _, l := range r.spec.Limits {
+		if err := main.Setrlimit(t, l.name, l.Limit); err != nil {
+			typ, _ := rlimitType(l.name)
+			return &failure{text: fmt.Sprintf("error setting rlimits for ready process: error setting rlimit type %d: %v", typ, err)}
 		}
 	}
 	return nil

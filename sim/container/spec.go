@@ -20,7 +20,7 @@ type spec struct {
 	Effective       kernel.Caps // and permitted
 	Inheritable     kernel.Caps // and ambient
 	NoNewPrivs      bool
-	NoFile, NoProc  kernel.Limit // zero when not set
+	Limits          []rlimit
 	Hostname        string
 	ReadOnly        bool
 	Terminal        bool
@@ -30,7 +30,9 @@ type spec struct {
 	Masked, Guarded []string // maskedPaths, readonlyPaths
 	Sysctl          []string // "net.ipv4.ip_unprivileged_port_start=0"
 	CgroupPath      string
-	PidsLimit       int
+	Memory, Swap    int64 // bytes; Swap is both together, -1 without limit; zero when not set
+	PidsLimit       int64 // -1 without limit, zero when not set
+	SharedNet       bool  // the namespace of the host's network is entered, not made
 	AllDevices      bool
 }
 
@@ -54,7 +56,7 @@ func (r *run) bareSpec() spec {
 	s := spec{
 		Env: []string{"PATH=" + defaultPath, "TERM=xterm"}, Cwd: "/", NoNewPrivs: true, Hostname: r.runtime(), ReadOnly: true,
 		Caps:   kernel.SetOf(kernel.CAP_AUDIT_WRITE, kernel.CAP_KILL, kernel.CAP_NET_BIND_SERVICE),
-		NoFile: kernel.Limit{Soft: 1024, Hard: 1024}, Namespaces: allNamespaces, CgroupPath: "/" + r.id,
+		Limits: []rlimit{{"NOFILE", kernel.Limit{Soft: 1024, Hard: 1024}}}, Namespaces: allNamespaces, CgroupPath: "/" + r.id,
 		Mounts: []specMount{
 			{"/proc", "proc", "proc", ""},
 			{"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"},
@@ -105,7 +107,8 @@ func (r *run) podmanSpec() spec {
 	files := "/run/containers/storage/overlay-containers/" + r.id + "/userdata"
 	s := spec{
 		Cwd: "/", Caps: defaultCaps(), Hostname: r.id, Namespaces: allNamespaces, PidsLimit: 2048,
-		CgroupPath: "/libpod_parent/libpod-" + r.id, NoFile: kernel.Limit{Soft: 1048576, Hard: 1048576}, NoProc: kernel.Limit{Soft: 4194304, Hard: 4194304},
+		CgroupPath: "/libpod_parent/libpod-" + r.id,
+		Limits:     []rlimit{{"NOFILE", kernel.Limit{Soft: 1048576, Hard: 1048576}}, {"NPROC", kernel.Limit{Soft: 4194304, Hard: 4194304}}},
 		Mounts: []specMount{
 			{"/proc", "proc", "proc", "nosuid,noexec,nodev"},
 			{"/dev", "tmpfs", "tmpfs", "nosuid,noexec,strictatime,mode=755,size=65536k"},
@@ -156,7 +159,9 @@ func (r *run) applySecurity(s *spec) *failure {
 	if r.c.Privileged {
 		s.Caps, s.Masked, s.Guarded, s.AllDevices = kernel.AllCaps, nil, nil, true
 		for i, m := range s.Mounts {
-			s.Mounts[i].options = dropOption(m.options, "ro")
+			if m.fstype != "bind" && m.fstype != "tmpfs" {
+				s.Mounts[i].options = dropOption(m.options, "ro")
+			}
 		}
 	}
 	var err *failure

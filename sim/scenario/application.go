@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -23,12 +24,17 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		User: s.User, Workdir: s.Workdir, Env: s.Env, CapAdd: s.CapAdd, CapDrop: s.CapDrop,
 		SecurityOpt: s.SecurityOpt, ReadOnly: s.ReadOnly, Hostname: s.Hostname, Privileged: s.Privileged,
 		TTY: s.TTY, HostKernel: s.HostKernel, HostArch: s.HostArch, Cgroup: s.Cgroup,
+		Memory: s.Memory, MemorySwap: s.MemorySwap, PidsLimit: s.PidsLimit, Ulimit: s.Ulimit, Tmpfs: s.Tmpfs,
+		Volume: s.Volume, Network: s.Network, Sysctl: s.Sysctl, Init: s.Init, StopSignal: s.StopSignal,
+	}
+	if c.Memory == "" && s.MemoryMiB > 0 {
+		c.Memory = strconv.Itoa(s.MemoryMiB) + "m"
 	}
 	if err := change(&c, im.Archive, s); err != nil {
 		return Facts{}, err
 	}
 	f := container.Run(m, c)
-	return Facts{Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel}, nil
+	return Facts{Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal}, nil
 }
 
 // change applies the what-ifs to the image that the engine would choose. When it would choose none, there is

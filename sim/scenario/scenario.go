@@ -121,6 +121,9 @@ func rel(f fsys.FS, p string) string {
 }
 
 func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, error) {
+	if s.Memory != "" && s.MemoryMiB == 0 {
+		return Facts{}, fmt.Errorf("--memory %s: want a size like 512m or 2g", s.Memory)
+	}
 	c := boot.Config{
 		Disk: im.Disk, Store: im.Store, SecureBoot: s.SecureBoot, MemoryMiB: s.MemoryMiB,
 		Firmware: s.Firmware, Device: s.Device,

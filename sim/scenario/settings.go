@@ -27,6 +27,17 @@ type RunSettings struct {
 	HostKernel  string   `json:"host_kernel,omitempty"`
 	HostArch    string   `json:"host_arch,omitempty"`
 	Cgroup      string   `json:"cgroup,omitempty"` // v1 | v2
+	// limits and connections of an application; a value that docker refuses ends the run with its message
+	Memory     string   `json:"memory,omitempty"`      // "512m"; memory_mib when empty
+	MemorySwap string   `json:"memory_swap,omitempty"` // memory and swap together, "-1" without limit; twice memory when empty
+	PidsLimit  string   `json:"pids_limit,omitempty"`  // "-1" without limit
+	Ulimit     []string `json:"ulimit,omitempty"`      // "nofile=1024:2048", soft and hard
+	Tmpfs      []string `json:"tmpfs,omitempty"`       // "/run:size=64m"
+	Volume     []string `json:"volume,omitempty"`      // "/srv/data:/data:ro" or "name:/data"
+	Network    string   `json:"network,omitempty"`     // bridge, host, none, container:NAME or a network's name
+	Sysctl     []string `json:"sysctl,omitempty"`      // "net.core.somaxconn=1024"
+	Init       bool     `json:"init,omitempty"`        // a small init is process 1
+	StopSignal string   `json:"stop_signal,omitempty"` // "SIGINT"
 	// what-ifs
 	Set    map[string]string `json:"set,omitempty"`    // config.KEY or cmdline: JSON values
 	Remove []string          `json:"remove,omitempty"` // paths
@@ -54,5 +65,6 @@ type Facts struct {
 	Env        []string `json:"env,omitempty"`
 	User       string   `json:"user,omitempty"` // uid:gid
 	Cwd        string   `json:"cwd,omitempty"`
-	Image      string   `json:"image,omitempty"` // the reference and platform chosen
+	Image      string   `json:"image,omitempty"`       // the reference and platform chosen
+	StopSignal string   `json:"stop_signal,omitempty"` // what stops the container politely
 }

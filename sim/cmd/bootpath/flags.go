@@ -59,12 +59,12 @@ func (l list) Set(s string) error {
 // container's command.
 func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	var s scenario.RunSettings
-	var memory, entrypoint string
+	var entrypoint string
 	var set, write, patch []string
 	fl.StringVar(&s.Firmware, "firmware", "", "system: `bios|uefi`")
 	fl.BoolVar(&s.SecureBoot, "secure-boot", false, "system: UEFI refuses what is not signed")
 	fl.StringVar(&s.Arch, "arch", "", "system: `architecture` of the machine")
-	fl.StringVar(&memory, "memory", "", "`size` of memory: 512m, 2g")
+	fl.StringVar(&s.Memory, "memory", "", "`size`: system: of memory; application: most that it may use: 512m, 2g")
 	fl.StringVar(&s.Device, "device", "", "system: attach the image as `disk|cdrom|floppy`")
 	fl.StringVar(&s.Engine, "engine", "", "application: `docker|podman|runc|crun`")
 	fl.StringVar(&s.Platform, "platform", "", "application: `os/arch[/variant]` to choose")
@@ -83,6 +83,15 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	fl.StringVar(&s.HostKernel, "host-kernel", "", "application: `version` of the host's kernel")
 	fl.StringVar(&s.HostArch, "host-arch", "", "application: `architecture` of the host")
 	fl.StringVar(&s.Cgroup, "cgroup", "", "application: `v1|v2`")
+	fl.StringVar(&s.MemorySwap, "memory-swap", "", "application: `size` of memory and swap together, -1 for no limit")
+	fl.StringVar(&s.PidsLimit, "pids-limit", "", "application: `number` of processes, -1 for no limit")
+	fl.Var(list{&s.Ulimit}, "ulimit", "application: `NAME=SOFT[:HARD]` (repeat)")
+	fl.Var(list{&s.Tmpfs}, "tmpfs", "application: `DIR[:OPTIONS]`, an empty file system in memory (repeat)")
+	fl.Var(list{&s.Volume}, "volume", "application: `[SOURCE:]DIR[:ro]`, a directory or volume of the host (repeat)")
+	fl.StringVar(&s.Network, "network", "", "application: `bridge|host|none|container:NAME`")
+	fl.Var(list{&s.Sysctl}, "sysctl", "application: `KEY=VALUE` of the container's namespaces (repeat)")
+	fl.BoolVar(&s.Init, "init", false, "application: a small init is process 1 and starts the program")
+	fl.StringVar(&s.StopSignal, "stop-signal", "", "application: `signal` that stops the container")
 	fl.Var(list{&set}, "set", "what-if: `config.KEY=JSON` or cmdline=TEXT (repeat)")
 	fl.Var(list{&s.Remove}, "rm", "what-if: the file at `PATH` is missing (repeat)")
 	fl.Var(list{&write}, "write", "what-if: `PATH=FILE`, the image's PATH has FILE's content (repeat)")
@@ -94,18 +103,14 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 				s.Entrypoint = &entrypoint
 			}
 		})
-		return s, fillWhatIfs(&s, memory, set, write, patch)
+		if s.Memory != "" {
+			s.MemoryMiB = mebibytes(s.Memory)
+		}
+		return s, fillWhatIfs(&s, set, write, patch)
 	}
 }
 
-func fillWhatIfs(s *scenario.RunSettings, memory string, set, write, patch []string) error {
-	if memory != "" {
-		n, err := mebibytes(memory)
-		if err != nil {
-			return err
-		}
-		s.MemoryMiB = n
-	}
+func fillWhatIfs(s *scenario.RunSettings, set, write, patch []string) error {
 	for _, kv := range set {
 		key, value, ok := strings.Cut(kv, "=")
 		if !ok {
@@ -141,8 +146,9 @@ func fillWhatIfs(s *scenario.RunSettings, memory string, set, write, patch []str
 	return nil
 }
 
-// mebibytes reads a size as docker run takes it: a number with b, k, m or g behind it, bytes without.
-func mebibytes(s string) (int, error) {
+// mebibytes reads a size as docker run takes it: a number with b, k, m or g behind it, bytes without. It is 0
+// when that is no size.
+func mebibytes(s string) int {
 	unit := int64(1)
 	digits := strings.ToLower(s)
 	if n := len(digits) - 1; n > 0 {
@@ -152,7 +158,7 @@ func mebibytes(s string) (int, error) {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n <= 0 || n > 1<<40/unit {
-		return 0, fmt.Errorf("%w: --memory %s: want a size like 512m or 2g", errUsage, s)
+		return 0
 	}
-	return int(n * unit >> 20), nil
+	return int(n * unit >> 20)
 }

@@ -43,6 +43,29 @@ export interface RunSettings {
   /** v1 | v2 */
   cgroup?: "v1" | "v2";
   /**
+   * limits and connections of an application; a value that docker refuses ends the run with its message
+   * "512m"; memory_mib when empty
+   */
+  memory?: string;
+  /** memory and swap together, "-1" without limit; twice memory when empty */
+  memory_swap?: string;
+  /** "-1" without limit */
+  pids_limit?: string;
+  /** "nofile=1024:2048", soft and hard */
+  ulimit?: string[];
+  /** "/run:size=64m" */
+  tmpfs?: string[];
+  /** "/srv/data:/data:ro" or "name:/data" */
+  volume?: string[];
+  /** bridge, host, none, container:NAME or a network's name */
+  network?: string;
+  /** "net.core.somaxconn=1024" */
+  sysctl?: string[];
+  /** a small init is process 1 */
+  init?: boolean;
+  /** "SIGINT" */
+  stop_signal?: string;
+  /**
    * what-ifs
    * config.KEY or cmdline: JSON values
    */
@@ -317,6 +340,8 @@ export interface Facts {
   cwd?: string;
   /** the reference and platform chosen */
   image?: string;
+  /** what stops the container politely */
+  stop_signal?: string;
 }
 
 /** RunResult answers "what happens when it starts?". */

@@ -55,7 +55,9 @@ type recorded struct {
 
 // accepted are differences that stay, each with its reason. The key is case and runtime; "*" is all.
 var accepted = map[[2]string]string{
-	{"nofile-limit", "*"}: "limits of the container are not among the settings yet; the failures are of the recording host, which lacks CAP_SYS_RESOURCE",
+	{"nofile-limit", "podman-crun"}: "the recording host lacks CAP_SYS_RESOURCE for podman's default of NPROC",
+	{"nofile-limit", "podman-runc"}: "the recording host lacks CAP_SYS_RESOURCE for podman's default of NPROC",
+	{"nofile-limit", "crun"}:        "crun sets the limit on itself before its mounts and has more than 16 files open then; how many is not modelled",
 }
 
 // opened is an archive with the blobs that its citations name.
@@ -164,14 +166,39 @@ func config(row recorded, images map[string]*opened) (container.Config, *opened,
 		return c, nil, false
 	}
 	c.Archive = from.Archive
-	if row.Runtime == "runc" || row.Runtime == "crun" {
-		return c, from, true // the flags were edits of the bundle's config
+	flags(&c, row)
+	return c, from, true
+}
+
+// flags reads what was given to the engine. For a runtime alone the same was edited into the bundle's config;
+// of that, limits, sysctls and the host name are taken.
+func flags(c *container.Config, row recorded) {
+	bare := row.Runtime == "runc" || row.Runtime == "crun"
+	if !bare {
+		c.Network = "none" // the recorder's
 	}
-	args := strings.Fields(strings.ReplaceAll(row.Config.Flags, "=", " "))
+	args := strings.Fields(row.Config.Flags)
 	for i, a := range args {
-		value := ""
-		if i+1 < len(args) {
+		a, value, joined := strings.Cut(a, "=")
+		if !joined && i+1 < len(args) {
 			value = args[i+1]
+		}
+		switch a {
+		case "--hostname":
+			c.Hostname = value
+		case "--memory":
+			c.Memory = value
+		case "--memory-swap":
+			c.MemorySwap = value
+		case "--pids-limit":
+			c.PidsLimit = value
+		case "--ulimit":
+			c.Ulimit = append(c.Ulimit, value)
+		case "--sysctl":
+			c.Sysctl = append(c.Sysctl, value)
+		}
+		if bare {
+			continue
 		}
 		switch a {
 		case "--security-opt":
@@ -182,15 +209,18 @@ func config(row recorded, images map[string]*opened) (container.Config, *opened,
 			c.CapAdd = append(c.CapAdd, value)
 		case "--cap-drop":
 			c.CapDrop = append(c.CapDrop, value)
-		case "--hostname":
-			c.Hostname = value
 		case "--read-only":
 			c.ReadOnly = true
+		case "--tmpfs":
+			c.Tmpfs = append(c.Tmpfs, value)
+		case "--init":
+			c.Init = true
+		case "--stop-signal":
+			c.StopSignal = value
 		case "-t":
 			c.TTY = true
 		}
 	}
-	return c, from, true
 }
 
 // long gives the argument that the recorder made too long for execve.
