@@ -161,15 +161,21 @@ func (t *tester) unary(op byte, a string) (result, ok bool) {
 	case 'z':
 		return a == "", true
 	case 't':
-		return false, true
+		return t.in.b.soft && t.in.terminal(a), true
 	case 'h', 'L':
 		fi, err := t.in.lstat(a)
+		if err != nil {
+			t.in.uncertain(t.in.abs(a))
+		}
 		return err == nil && fi.Mode()&fs.ModeSymlink != 0, true
 	}
 	if strings.IndexByte("abcdefgkprsuwxS", op) < 0 {
 		return false, false
 	}
 	fi, err := t.in.stat(a)
+	if err != nil {
+		t.in.uncertain(t.in.abs(a))
+	}
 	if err != nil {
 		return false, true
 	}

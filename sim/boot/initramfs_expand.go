@@ -155,6 +155,7 @@ func (in *shProcess) list(dir string) []string {
 	if names, ok := in.x.virtualDir(dir); ok {
 		return names
 	}
+	in.uncertain(dir + "/*")
 	entries, err := in.x.pid1.ReadDir(dir)
 	if err != nil {
 		return nil
@@ -409,7 +410,23 @@ func (in *shProcess) lstat(name string) (fs.FileInfo, error) {
 	if fi, ok := in.x.virtual(name); ok {
 		return fi, nil
 	}
+	if in.b.soft && name == "/sys/class/mem/null" && in.x.mountedAt("/sys", "sysfs") {
+		return made{name: "null", mode: fs.ModeSymlink | 0o777}, nil // since CONFIG_SYSFS_DEPRECATED is gone
+	}
 	return in.x.pid1.Lstat(name)
+}
+
+// terminal tells whether a file descriptor is the console.
+func (in *shProcess) terminal(fd string) bool {
+	switch fd {
+	case "0":
+		return in.stdin == nil
+	case "1":
+		return in.stdout.kind == "console"
+	case "2":
+		return in.stderr.kind == "console"
+	}
+	return false
 }
 
 // stat follows links.
@@ -421,12 +438,12 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 	if fi, ok := alwaysThere(name); ok && in.b.soft && in.x.mountedAt("/sys", "sysfs") {
 		return fi, nil
 	}
+	if in.b.soft && in.x.udevd && strings.TrimSuffix(name, "/") == "/run/udev" {
+		return made{name: "udev", mode: fs.ModeDir | 0o755}, nil // the initramfs's udev has made it
+	}
 	fi, err := in.x.pid1.Stat(name)
 	if err != nil && strings.HasPrefix(name, "/dev/") {
 		in.x.doubt("")
-	}
-	if err != nil {
-		in.uncertain(name)
 	}
 	return fi, err
 }
@@ -434,7 +451,10 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 // uncertain leaves a script of the real root that asks for a file which bootpath does not have and the
 // machine may: what the kernel makes up, and what earlier scripts that were not followed have made.
 func (in *shProcess) uncertain(name string) {
-	if !in.b.soft || in.b.gaveUp != "" || name == "/dev/null" || name == "/dev/console" {
+	if !in.b.soft || in.b.gaveUp != "" || name == "/dev/null" || name == "/dev/console" || name == "/run/systemd/system" {
+		return // the last is systemd's alone: sd_booted(3)
+	}
+	if conf := in.x.kconfig(); name == "/sys/kernel/uevent_helper" && len(conf) > 0 && conf["CONFIG_UEVENT_HELPER"] != "y" {
 		return
 	}
 	made := []string{"/proc", "/sys", "/dev"}

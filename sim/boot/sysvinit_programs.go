@@ -78,7 +78,12 @@ func (d *initd) fsck(in *shProcess, words []string) ctl {
 
 // runParts is run-parts --list: the names made of letters, digits, underscores and hyphens. run-parts(8)
 func (d *initd) runParts(in *shProcess, words []string) ctl {
-	_, _, rest := optArgs(words, "")
+	var rest []string
+	for _, w := range words[1:] {
+		if !strings.HasPrefix(w, "-") {
+			rest = append(rest, w)
+		}
+	}
 	if !slices.Contains(words, "--list") || len(rest) != 1 {
 		return in.end("what run-parts runs (" + in.where() + ")")
 	}
