@@ -254,5 +254,5 @@ func unrecognised(b *blob.Blob) error {
 		got = "an empty file"
 	}
 	return decode.Errorf(b, 0, int64(max(n, 1)), b.Name(),
-		"a container archive (docker save, OCI), a disk image (raw, qcow2, VDI, VMDK, VHD, ISO 9660) or a root file system", "%s", got)
+		"a container archive (docker save, OCI), a disk image (raw, qcow2, VDI, VMDK, VHD, VHDX, ISO 9660) or a root file system", "%s", got)
 }

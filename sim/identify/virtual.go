@@ -9,6 +9,7 @@ import (
 	"bootpath/sim/disk/qcow2"
 	"bootpath/sim/disk/vdi"
 	"bootpath/sim/disk/vhd"
+	"bootpath/sim/disk/vhdx"
 	"bootpath/sim/disk/vmdk"
 )
 
@@ -40,6 +41,7 @@ func wrappers() []wrapper {
 		wrapperOf("qcow2", qcow2.Open, func(d *qcow2.Image) []string { return d.Notes }),
 		wrapperOf("vdi", vdi.Open, func(d *vdi.Image) []string { return d.Notes }),
 		wrapperOf("vmdk", vmdk.Open, func(d *vmdk.Image) []string { return d.Notes }),
+		wrapperOf("vhdx", vhdx.Open, func(d *vhdx.Image) []string { return d.Notes }),
 		wrapperOf("vhd", vhd.Open, func(d *vhd.Image) []string { return d.Notes }), // last: it looks at the end of the file
 	}
 }
