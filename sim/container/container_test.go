@@ -62,6 +62,7 @@ func image(t *testing.T) (fsys.FS, *blob.Store) {
 	file("locked/prog", 0o755, program())
 	add(tar.Header{Typeflag: tar.TypeDir, Name: "home/app", Mode: 0o700, Uid: 1001, Gid: 1001}, "")
 	add(tar.Header{Typeflag: tar.TypeSymlink, Name: "dev", Linkname: "/../../outside", Mode: 0o777}, "")
+	add(tar.Header{Typeflag: tar.TypeSymlink, Name: "sbin", Linkname: "bin", Mode: 0o777}, "")
 	require.NoError(t, w.Close())
 	store := blob.NewStore()
 	b := store.Add("rootfs.tar", bytes.NewReader(buf.Bytes()), int64(buf.Len()), nil)

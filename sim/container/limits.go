@@ -2,12 +2,12 @@ package container
 
 import (
 	"cmp"
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
+	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
@@ -113,11 +113,34 @@ func (r *run) isVolume(dest string) bool {
 // what the image has into a tmpfs, which is not played here.
 func (r *run) under(name string) string {
 	for _, m := range slices.Concat(r.options.volumes, r.copiedTmpfs()) {
-		if name == m.dest || strings.HasPrefix(name, m.dest+"/") {
-			return m.dest
+		for _, dest := range r.spellings(m.dest) {
+			for _, at := range r.spellings(name) {
+				if at == dest || strings.HasPrefix(at, dest+"/") {
+					return m.dest
+				}
+			}
 		}
 	}
 	return ""
+}
+
+// spellings are a path as written and where links of the image lead it; what is missing there stays.
+func (r *run) spellings(name string) []string {
+	out := []string{name}
+	if at, err := fsys.Resolve(r.root, name); err == nil {
+		out = append(out, "/"+at)
+	}
+	for dir, rest := path.Split(name); ; {
+		at, err := fsys.Resolve(r.root, dir)
+		if err == nil {
+			return append(out, path.Join("/", at, rest))
+		}
+		if dir = path.Clean(dir); dir == "/" || dir == "." {
+			return out
+		}
+		rest = path.Join(path.Base(dir), rest)
+		dir = path.Dir(dir)
+	}
 }
 
 func (r *run) copiedTmpfs() []specMount {
@@ -197,7 +220,7 @@ func (r *run) memoryLimit(main *kernel.Task) error {
 	memory, swap := [2]string{"memory.limit_in_bytes", strconv.FormatInt(s.Memory, 10)}, [2]string{"memory.memsw.limit_in_bytes", strconv.FormatInt(s.Swap, 10)}
 	swapFirst := r.runtime() == "runc" && s.Swap == -1 // the sum may not be below the limit of memory
 	if !r.cgroupV1() {
-		text, err := swapOnly(s.Memory, s.Swap)
+		text, err := r.swapOnly()
 		if err != nil {
 			return err
 		}
@@ -219,15 +242,21 @@ func (r *run) memoryLimit(main *kernel.Task) error {
 	return nil
 }
 
-// swapOnly is libcontainer/cgroups/utils.go, ConvertMemorySwapToCgroupV2Value.
-func swapOnly(memory, both int64) (string, error) {
+// swapOnly is what version 2 counts as swap. libcontainer/cgroups/utils.go ConvertMemorySwapToCgroupV2Value;
+// crun src/libcrun/cgroup-resources.c write_memory_swap.
+func (r *run) swapOnly() (string, error) {
+	memory, both := r.spec.Memory, r.spec.Swap
+	without, below := "unable to set swap limit without memory limit", "memory+swap limit should be >= memory limit"
+	if r.runtime() == "crun" {
+		without, below = "cannot set swap limit without the memory limit", "cannot set memory+swap limit less than the memory limit"
+	}
 	switch {
 	case both == -1:
 		return "max", nil
 	case memory == 0:
-		return "", fmt.Errorf("unable to set swap limit without memory limit")
+		return "", &failure{text: without}
 	case both < memory:
-		return "", fmt.Errorf("memory+swap limit should be >= memory limit")
+		return "", &failure{text: below}
 	}
 	return strconv.FormatInt(both-memory, 10), nil
 }

@@ -348,6 +348,12 @@ func (r *run) readVolumes(o *options) *failure {
 		if err != nil {
 			return refused("%v", err)
 		}
+		if r.isVolume(m.dest) {
+			if r.engine() == "podman" {
+				return refused("%s: duplicate mount destination", m.dest)
+			}
+			return refused("Duplicate mount point: %s", m.dest)
+		}
 		o.volumes = append(o.volumes, m)
 	}
 	return nil

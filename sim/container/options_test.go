@@ -37,6 +37,7 @@ func TestRefusedOptions(t *testing.T) {
 		{"volume at /", daemon + `invalid volume specification: '/srv:/': invalid mount config for type "bind": invalid specification: destination can't be '/'.`, Config{Volume: []string{"/srv:/"}}},
 		{"volume mode", daemon + "invalid mode: often.", Config{Volume: []string{"/srv:/data:often"}}},
 		{"volume without a place", daemon + "invalid volume specification: '/data:ro'.", Config{Volume: []string{"/data:ro"}}},
+		{"the same place", daemon + "Duplicate mount point: /data.", Config{Volume: []string{"/srv:/data", "/opt:/data/"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.c.Image = conf("/bin/prog")
@@ -115,7 +116,7 @@ func targets(tr *trace.Trace) string {
 func TestMountsOfTheUser(t *testing.T) {
 	c := Config{Image: conf("/bin/prog"), Tmpfs: []string{"/tmp:exec,size=64m"}, Volume: []string{"/srv/data:/var/lib/data:ro", "cache:/cache"}, Init: true}
 	tr, _ := start(t, c)
-	require.Contains(t, targets(tr), "sbin/docker-init cache tmp etc/resolv.conf etc/hostname etc/hosts var/lib/data")
+	require.Contains(t, targets(tr), "bin/docker-init cache tmp etc/resolv.conf etc/hostname etc/hosts var/lib/data")
 	require.Equal(t, trace.Works, tr.Outcome.Verdict)
 	var options []string
 	for _, s := range tr.Steps {
@@ -138,7 +139,9 @@ func TestHiddenByVolume(t *testing.T) {
 			}
 		}
 	}
-	tr, _ := start(t, Config{Image: conf("/bin/prog"), Tmpfs: []string{"/bin"}})
+	tr, _ := start(t, Config{Image: conf("/sbin/prog"), Volume: []string{"tools:/bin"}})
+	require.Equal(t, "what lies in the volume at /bin", tr.Outcome.Missing, "/sbin is a link")
+	tr, _ = start(t, Config{Image: conf("/bin/prog"), Tmpfs: []string{"/bin"}})
 	require.Equal(t, trace.Stops, tr.Outcome.Verdict, "docker's tmpfs is empty")
 	require.Contains(t, tr.Outcome.Message, `exec: "/bin/prog": stat /bin/prog: no such file or directory`)
 }
@@ -191,4 +194,40 @@ func TestInit(t *testing.T) {
 		require.Equal(t, c.want, tr.Outcome.Message)
 		require.Equal(t, c.code, *tr.Outcome.ExitCode)
 	}
+}
+
+// TestSwapThatTheRuntimeRefuses: podman leaves the check to the runtime. crun cgroup-resources.c; runc
+// libcontainer/cgroups/utils.go.
+func TestSwapThatTheRuntimeRefuses(t *testing.T) {
+	tr, _ := start(t, Config{Image: conf("/bin/prog"), Engine: "podman", MemorySwap: "64m"})
+	require.Equal(t, "Error: OCI runtime error: /usr/bin/crun: cannot set swap limit without the memory limit", tr.Outcome.Message)
+	tr, _ = start(t, Config{Image: conf("/bin/prog"), Engine: "podman-runc", Memory: "64m", MemorySwap: "32m"})
+	require.Equal(t, "Error: OCI runtime error: /usr/sbin/runc: runc create failed: unable to start container process: error during container init: error setting cgroup config for procHooks process: memory+swap limit should be >= memory limit", tr.Outcome.Message)
+}
+
+// FuzzOptions: whatever is typed, the start ends with an outcome and a trace that holds together.
+func FuzzOptions(f *testing.F) {
+	f.Add("6m", "-1", "10", "nofile=1:2", "/run:size=1m", "/srv:/data:ro", "host", "net.a=1", "SIGINT", true)
+	f.Add("1.5 GiB", "9p", "0x10", "core=-1", "tmp", "a:/b/../c", "container:", "kernel.sem", "RTMIN+3", false)
+	f.Fuzz(func(t *testing.T, memory, swap, pids, ulimit, tmpfs, volume, network, sysctl, signal string, init bool) {
+		for _, engine := range []string{"docker", "podman", "runc"} {
+			tr, _ := start(t, Config{Image: conf("/bin/prog"), Engine: engine, Memory: memory, MemorySwap: swap, PidsLimit: pids, Ulimit: []string{ulimit},
+				Tmpfs: []string{tmpfs}, Volume: []string{volume, volume}, Network: network, Sysctl: []string{sysctl}, StopSignal: signal, Init: init})
+			require.NotEmpty(t, tr.Outcome.Verdict)
+		}
+		for _, read := range []func(*run) *failure{
+			func(r *run) *failure { r.c.Memory, r.c.MemorySwap = memory, swap; return r.readMemory(&r.options) },
+			func(r *run) *failure { r.c.Ulimit = []string{ulimit}; return r.readLimits(&r.options) },
+			func(r *run) *failure { r.c.Tmpfs = []string{tmpfs}; return r.readTmpfs(&r.options) },
+			func(r *run) *failure { r.c.Volume = []string{volume}; return r.readVolumes(&r.options) },
+			func(r *run) *failure { r.c.StopSignal = signal; return r.readSignal(&r.options) },
+		} {
+			r := &run{c: Config{Engine: "docker"}}
+			if f := read(r); f == nil {
+				for _, m := range append(r.options.tmpfs, r.options.volumes...) {
+					require.Equal(t, "/", m.dest[:1])
+				}
+			}
+		}
+	})
 }

@@ -161,7 +161,7 @@ func (r *run) prepareRootfs(main, t *kernel.Task) error {
 	}
 	r.devices(t)
 	if err := r.cgroupLimits(main); err != nil {
-		return err
+		return &failure{text: "error setting cgroup config for procHooks process: " + err.Error()}
 	}
 	return r.pivot(t)
 }
