@@ -15,6 +15,7 @@ import (
 	"bootpath/sim/conf/openrc"
 	"bootpath/sim/conf/sh"
 	"bootpath/sim/conf/systemd"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -440,6 +441,40 @@ func (d *initd) serviceBody(name string, words []string) {
 	if strings.TrimSuffix(name, ".sh") == "hostname" {
 		d.setHostname()
 	}
+	if n := strings.TrimSuffix(name, ".sh"); n == "checkroot" || n == "root" {
+		d.remountRoot()
+	}
+}
+
+// remountRoot is what the service "checkroot" (sysv-rc) or "root" (OpenRC) comes to when it succeeds: the
+// root has the options that fstab gives it. fstab(5)
+func (d *initd) remountRoot() {
+	src, err := d.text("/etc/fstab", maxRCScript)
+	if err != nil {
+		return
+	}
+	off := 0
+	for line := range strings.Lines(src.text) {
+		at := sh.Pos{Off: off, End: off + len(strings.TrimRight(line, "\n"))}
+		off += len(line)
+		f := strings.Fields(line)
+		if len(f) < 4 || strings.HasPrefix(f[0], "#") || f[1] != "/" {
+			continue
+		}
+		flags, mode := kernel.MS_REMOUNT, "r/w"
+		if slices.Contains(strings.Split(f[3], ","), "ro") {
+			flags, mode = flags|kernel.MS_RDONLY, "ro"
+		}
+		d.quietly(func() { err = d.pid1.Mount("", "/", "", flags, "") })
+		if err != nil {
+			d.doubt("whether the root file system can be remounted: " + strerror(err))
+			return
+		}
+		s := d.texts()
+		root, _ := s.mountRow("/")
+		d.say("init.remount-root", strings.TrimSuffix(s.ext4Remounted(root, mode), "\n"), map[string]string{"device": root["source"], "mode": mode}, "fstab(5)", src.cite(at))
+		return
+	}
 }
 
 // citeHead cites a range by its first line.
@@ -475,6 +510,7 @@ func (d *initd) setHostname() {
 // texts gives access to what login programs show, which is the same under every init.
 func (d *initd) texts() *sysd {
 	s := &sysd{start: d.start, k: d.k, pid1: d.pid1, fs: taskFS{d.pid1, d.rootFS()}, params: d.params}
+	s.sysdConsole = sysdConsole{printk: d.params.LogLevel(), booted: s.kernelStart()}
 	s.host = systemd.Host{Kernel: d.k.Options().Version, Arch: unitArch(d.k.Options().Arch), Name: d.hostName()}
 	text, _, err := s.small("/etc/os-release")
 	if err != nil {
