@@ -43,6 +43,18 @@ type parser struct {
 	pos   int
 	depth int
 	here  []*pending // here-documents whose text begins at the next line
+
+	// where has the place in the whole script of each byte of src and of its end, when src was taken out
+	// of quotes; nil when it is the script itself.
+	where []int
+}
+
+// script turns an offset in src into one in the whole script.
+func (p *parser) script(off int) int {
+	if p.where == nil {
+		return off
+	}
+	return p.where[min(off, len(p.where)-1)]
 }
 
 type pending struct {
@@ -50,6 +62,15 @@ type pending struct {
 	end    string
 	strip  bool // <<-
 	expand bool // the delimiter was not quoted
+}
+
+// places lists where the bytes from start up to end of src lie in the whole script.
+func (p *parser) places(start, end int) []int {
+	out := make([]int, 0, end-start)
+	for i := start; i < end; i++ {
+		out = append(out, p.script(i))
+	}
+	return out
 }
 
 func (p *parser) errorf(format string, args ...any) error {
@@ -94,6 +115,7 @@ func (p *parser) newline() error {
 
 func (p *parser) hereDoc(h *pending) error {
 	var text strings.Builder
+	var where []int
 	for !p.eof() {
 		line := p.src[p.pos:]
 		if i := strings.IndexByte(line, '\n'); i >= 0 {
@@ -107,12 +129,13 @@ func (p *parser) hereDoc(h *pending) error {
 			break
 		}
 		text.WriteString(line)
+		where = append(where, p.places(p.pos-len(line), p.pos)...)
 	}
 	if !h.expand {
 		h.redir.Target = Word{Lit{text.String(), true}}
 		return nil
 	}
-	sub := &parser{src: text.String(), depth: p.depth}
+	sub := &parser{src: text.String(), depth: p.depth, where: append(where, p.script(p.pos))}
 	w, err := sub.quoted("")
 	h.redir.Target = w
 	return err
@@ -175,7 +198,7 @@ func (p *parser) list() ([]Stmt, error) {
 		if err != nil {
 			return nil, err
 		}
-		st := Stmt{Node: n, Pos: Pos{start, p.pos}}
+		st := Stmt{Node: n, Pos: Pos{p.script(start), p.script(p.pos)}}
 		p.blanks()
 		switch {
 		case p.at(";;"):
@@ -335,7 +358,7 @@ func (p *parser) ifRest() (*If, error) {
 		if err != nil {
 			return nil, err
 		}
-		n.Else = []Stmt{{Node: rest, Pos: Pos{start, p.pos}}}
+		n.Else = []Stmt{{Node: rest, Pos: Pos{p.script(start), p.script(p.pos)}}}
 		return n, nil
 	case "else":
 		p.pos += 4
@@ -452,14 +475,14 @@ func (p *parser) caseItem() (CaseItem, error) {
 }
 
 func (p *parser) simple() (Node, error) {
-	c := &Simple{Pos: Pos{Off: p.pos}}
+	c := &Simple{Pos: Pos{Off: p.script(p.pos)}}
 	for {
 		p.blanks()
 		if r, ok, err := p.redir(); err != nil {
 			return nil, err
 		} else if ok {
 			c.Redirs = append(c.Redirs, r)
-			c.End = p.pos
+			c.End = p.script(p.pos)
 			continue
 		}
 		if len(c.Words) == 0 {
@@ -473,7 +496,7 @@ func (p *parser) simple() (Node, error) {
 					return nil, err
 				}
 				c.Assigns = append(c.Assigns, Assign{name, v})
-				c.End = p.pos
+				c.End = p.script(p.pos)
 				continue
 			}
 		}
@@ -495,7 +518,7 @@ func (p *parser) simple() (Node, error) {
 			return nil, p.errorf("unexpected %q", p.peekOp())
 		}
 		c.Words = append(c.Words, w)
-		c.End = p.pos
+		c.End = p.script(p.pos)
 	}
 }
 
@@ -514,7 +537,7 @@ func (p *parser) function(c *Simple) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Func{Pos{c.Off, p.pos}, name, body}, nil
+	return &Func{Pos{c.Off, p.script(p.pos)}, name, body}, nil
 }
 
 // assignment tells whether NAME= is ahead.

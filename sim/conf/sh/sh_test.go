@@ -105,6 +105,52 @@ func TestTree(t *testing.T) {
 	require.Equal(t, Word{Lit{"a ", true}, &Param{Name: "x", Quoted: true}, Lit{"\n", true}}, s.Body[0].Node.(*Simple).Redirs[0].Target)
 }
 
+// A command keeps its place in the script however deep it is quoted.
+func TestPlacesInsideQuotes(t *testing.T) {
+	for _, src := range []string{
+		"x=`one two`\n", "x=\"a `one \\`two\\`` b\"\n", "x=$((1 + $(one two)))\n", "cat <<E\nsome $(one two) text\nE\n", "x=$(one `one two`)\n",
+	} {
+		s, err := Parse(src)
+		require.NoError(t, err, src)
+		seen := 0
+		var visit func([]Stmt)
+		inside := func(w Word) {
+			for _, part := range w {
+				switch part := part.(type) {
+				case *CmdSub:
+					visit(part.Body)
+				case *Arith:
+					for _, p := range part.Expr {
+						if sub, ok := p.(*CmdSub); ok {
+							visit(sub.Body)
+						}
+					}
+				}
+			}
+		}
+		visit = func(body []Stmt) {
+			Walk(body, func(c *Simple) {
+				for _, a := range c.Assigns {
+					inside(a.Value)
+				}
+				for _, r := range c.Redirs {
+					inside(r.Target)
+				}
+				for _, w := range c.Words {
+					inside(w)
+				}
+				if len(c.Words) > 0 {
+					name := c.Words[0][0].(Lit).Text
+					require.Equal(t, name, src[c.Off:c.Off+len(name)], src)
+					seen++
+				}
+			})
+		}
+		visit(s.Body)
+		require.NotZero(t, seen, src)
+	}
+}
+
 func TestErrorsNameTheLine(t *testing.T) {
 	_, err := Parse("a\nb\nif [[ x ]]; then y; fi\n")
 	require.EqualError(t, err, `line 3: "[[" is not of the POSIX shell language`)

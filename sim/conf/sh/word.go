@@ -148,11 +148,13 @@ func (p *parser) expansion(quoted bool) (Part, error) {
 func (p *parser) backquoted(quoted bool) (Part, error) {
 	p.pos++
 	var text strings.Builder
+	var where []int
 	for {
 		if p.eof() {
 			return nil, p.errorf("no closing `")
 		}
 		c := p.src[p.pos]
+		where = append(where, p.script(p.pos))
 		p.pos++
 		if c == '`' {
 			break
@@ -163,7 +165,7 @@ func (p *parser) backquoted(quoted bool) (Part, error) {
 		}
 		text.WriteByte(c)
 	}
-	sub := &parser{src: text.String(), depth: p.depth}
+	sub := &parser{src: text.String(), depth: p.depth, where: where}
 	body, err := sub.list()
 	if err == nil && !sub.eof() {
 		err = sub.errorf("unexpected %q", sub.peekOp())
@@ -183,7 +185,7 @@ func (p *parser) arith(quoted bool) (Part, bool, error) {
 			level++
 		case ')':
 			if level--; level == -1 && i+1 < len(p.src) && p.src[i+1] == ')' {
-				sub := &parser{src: p.src[p.pos+3 : i], depth: p.depth}
+				sub := &parser{src: p.src[p.pos+3 : i], depth: p.depth, where: p.places(p.pos+3, i+1)}
 				w, err := sub.quoted("")
 				if err != nil {
 					return nil, false, p.errorf("in $((…)): %v", err)
