@@ -13,6 +13,7 @@ import (
 	"bootpath/sim/fsys/fat"
 	"bootpath/sim/fsys/iso9660"
 	"bootpath/sim/fsys/squashfs"
+	"bootpath/sim/fsys/xfs"
 )
 
 // openVolume finds the file system in size bytes at off of the disk.
@@ -33,6 +34,7 @@ func openVolume(d *disk.Disk, partition int, off, size int64) disk.Volume {
 	switch {
 	case try("iso9660", func() (fsys.FS, error) { return iso9660.Open(r, size) }):
 	case try("ext4", func() (fsys.FS, error) { return ext4.Open(r, size) }):
+	case try("xfs", func() (fsys.FS, error) { return xfs.Open(r, size) }):
 	case try("squashfs", func() (fsys.FS, error) { return squashfs.Open(r, size) }):
 	case try("erofs", func() (fsys.FS, error) { return erofs.Open(r, size) }):
 	case try("vfat", func() (fsys.FS, error) { return fat.Open(r, size) }):
@@ -56,7 +58,6 @@ var magics = [...]struct {
 	off   int64
 	magic string
 }{
-	{"xfs", 0, "XFSB"},
 	{"btrfs", 0x10040, "_BHRfS_M"},
 	{"crypto_LUKS", 0, "LUKS\xba\xbe"},
 	{"LVM2_member", 512 + 24, "LVM2 001"},
