@@ -7,6 +7,7 @@ import (
 
 	"bootpath/sim/conf/inittab"
 	"bootpath/sim/conf/sh"
+	"bootpath/sim/exe/initprog"
 	"bootpath/sim/trace"
 )
 
@@ -54,7 +55,7 @@ func (x *linux) busyboxInit(exe string) {
 // isPlainShell tells whether an entry keeps a shell running, which is a prompt like a getty's.
 func isPlainShell(e inittab.Entry) bool {
 	f := strings.Fields(strings.TrimLeft(e.Process, "-"))
-	return len(f) > 0 && isShell(f[0][strings.LastIndexByte(f[0], '/')+1:])
+	return len(f) > 0 && initprog.IsShell(f[0][strings.LastIndexByte(f[0], '/')+1:])
 }
 
 // consoleEntries is what the console shows in the end: a login prompt, a shell, or the offer of one.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/exe/initprog"
 	"bootpath/sim/fsys"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
@@ -28,23 +29,23 @@ func (x *linux) firstProgram(name string, asked bool) {
 	}
 	x.facts.Init = exe
 	root := x.rootFS()
-	kind := initKind(exe, func(p string) bool { _, err := x.pid1.Stat(p); return err == nil })
+	kind := initprog.Kind(exe, func(p string) bool { _, err := x.pid1.Stat(p); return err == nil })
 	x.pid1.Actor = path.Base(name)
 	st := trace.Step{Actor: x.pid1.Actor, Stage: trace.Init, Kind: "init.start", Rule: "init(8)", Args: map[string]string{"path": name, "exe": exe, "kind": kind}}
 	switch kind {
-	case "systemd":
+	case initprog.Systemd:
 		x.systemd(x.k, x.pid1, root)
 		return
-	case "shell":
+	case initprog.Shell:
 		x.shellAsInit(st, name, exe, asked)
 		return
 	}
 	x.m.Emit(st)
-	if strings.HasPrefix(kind, "sysvinit") {
+	if kind == initprog.Sysvinit || kind == initprog.SysvRC {
 		x.sysvinit(exe)
 		return
 	}
-	if kind == "busybox" {
+	if kind == initprog.BusyBox {
 		x.busyboxInit(exe)
 		return
 	}
@@ -57,38 +58,6 @@ func (x *linux) rootFS() fsys.FS {
 		return b.volumeFS()
 	}
 	return x.initrd
-}
-
-// shells are the names under which shells are installed.
-func isShell(base string) bool {
-	switch base {
-	case "sh", "dash", "bash", "ash", "busybox.sh", "zsh", "ksh", "mksh":
-		return true
-	}
-	return false
-}
-
-// initKind names an init by the program and by what is configured beside it.
-func initKind(exe string, exists func(string) bool) string {
-	switch base := path.Base(exe); {
-	case base == "systemd":
-		return "systemd"
-	case isShell(base):
-		return "shell"
-	case base == "busybox":
-		return "busybox"
-	case strings.HasPrefix(base, "openrc"):
-		return "openrc"
-	case strings.HasPrefix(base, "runit"):
-		return "runit"
-	case strings.HasPrefix(base, "s6"):
-		return "s6"
-	case base == "init" && exists("/etc/inittab") && exists("/sbin/openrc"):
-		return "sysvinit with openrc"
-	case base == "init" && exists("/etc/inittab"):
-		return "sysvinit"
-	}
-	return "a program of its own"
 }
 
 // shellAsInit is a shell as PID 1. Nothing of the system is started; whoever named the shell on the

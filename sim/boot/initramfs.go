@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"bootpath/sim/exe/initprog"
 	"bootpath/sim/trace"
 )
 
@@ -28,14 +29,14 @@ func (x *linux) compiledInit(rdinit string) {
 		exe, _ = x.pid1.RealPath(rdinit)
 	}
 	x.facts.Init = exe
-	kind := initKind(exe, func(p string) bool { _, err := x.pid1.Stat(p); return err == nil })
+	kind := initprog.Kind(exe, func(p string) bool { _, err := x.pid1.Stat(p); return err == nil })
 	flavour := x.flavour()
 	x.m.Emit(trace.Step{Actor: x.pid1.Actor, Stage: trace.Initramfs, Kind: "initramfs.start", Rule: "execve(2)",
 		Args: map[string]string{"path": rdinit, "shell": exe, "flavour": flavour}})
 	switch kind {
-	case "systemd":
+	case initprog.Systemd:
 		x.unknown(trace.Initramfs, "what systemd does in this initramfs ("+flavour+"): bootpath does not follow it there yet")
-	case "shell", "busybox":
+	case initprog.Shell, initprog.BusyBox:
 		x.unknown(trace.Initramfs, "what "+exe+" does as /init without a script")
 	default:
 		x.unknown(trace.Initramfs, "what the program "+exe+" does: it is machine code")

@@ -9,6 +9,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/sh"
+	"bootpath/sim/exe/initprog"
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
@@ -715,7 +716,7 @@ func (in *shProcess) shell(words []string) ctl {
 				words = words[1:]
 			}
 			continue
-		case isShell(name):
+		case initprog.IsShell(name):
 			return in.shellWith(words)
 		}
 		return in.program(words)

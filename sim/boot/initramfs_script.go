@@ -13,6 +13,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/sh"
+	"bootpath/sim/exe/initprog"
 	"bootpath/sim/trace"
 )
 
@@ -866,7 +867,7 @@ func (x *linux) shebang(name string) (kind shellKind, options string, ok bool) {
 	if path.Base(words[0]) == "busybox" && len(words) > 1 {
 		words[0], words = "/bin/"+words[1], append(words[:1], words[2:]...)
 	}
-	if !isShell(path.Base(words[0])) {
+	if !initprog.IsShell(path.Base(words[0])) {
 		return
 	}
 	if len(words) > 1 {

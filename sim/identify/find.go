@@ -9,6 +9,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/osrelease"
 	"bootpath/sim/exe/bzimage"
+	"bootpath/sim/exe/initprog"
 	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/cpio"
 )
@@ -187,24 +188,14 @@ func Init(root fsys.FS) *InitProgram {
 	return &InitProgram{Path: abs(at), Kind: initKind(root, at)}
 }
 
-// initKind names an init by the program that the links end at, and by what is configured beside it.
+// initKind is the init's kind in the words of the JSON contract.
 func initKind(root fsys.FS, at string) string {
-	exists := func(name string) bool { _, err := fsys.Resolve(root, name); return err == nil }
-	switch base := path.Base(at); {
-	case base == "systemd":
-		return "systemd"
-	case base == "busybox":
-		return "busybox"
-	case strings.HasPrefix(base, "openrc"):
-		return "openrc"
-	case strings.HasPrefix(base, "runit"):
-		return "runit"
-	case strings.HasPrefix(base, "s6"):
-		return "s6"
-	case base == "init" && exists("sbin/openrc") && exists("etc/inittab"):
-		return "openrc" // sysvinit reads inittab, whose lines run openrc
-	case base == "init" && exists("etc/inittab"):
-		return "sysvinit"
+	switch kind := initprog.Kind(at, func(p string) bool { _, err := fsys.Resolve(root, p); return err == nil }); kind {
+	case initprog.SysvRC:
+		return initprog.OpenRC // sysvinit only reads inittab, whose lines run openrc
+	case initprog.Other, initprog.Shell:
+		return "other"
+	default:
+		return kind
 	}
-	return "other"
 }
