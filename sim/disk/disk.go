@@ -55,6 +55,10 @@ type Volume struct {
 	FS        fsys.FS // nil when none is recognised or it cannot be read
 	Type      string  // what blkid would say: "ext4", "vfat", "swap", "crypto_LUKS"; "" for nothing known
 	Err       error   // why FS is nil although Type is known
+
+	Name        string      // of a logical volume: "vg/lv"; its Partition and Off are 0
+	UUID, Label string      // of what has no file system, as blkid prints them
+	Cites       []blob.Cite // evidence for what holds or makes the volume: LUKS header, LVM metadata
 }
 
 // Disk is a system image as firmware sees it.
@@ -70,9 +74,10 @@ type Disk struct {
 }
 
 // Volume returns the volume of that partition number (0 for the whole disk), nil when there is none.
+// Logical volumes have no partition.
 func (d *Disk) Volume(partition int) *Volume {
 	for i := range d.Volumes {
-		if d.Volumes[i].Partition == partition {
+		if d.Volumes[i].Partition == partition && d.Volumes[i].Name == "" {
 			return &d.Volumes[i]
 		}
 	}

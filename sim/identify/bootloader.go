@@ -41,7 +41,7 @@ func (im *Image) Bootloaders() []Bootloader {
 		}
 	}
 	for _, v := range d.Volumes {
-		if v.FS != nil && v.Type == "vfat" {
+		if v.FS != nil && v.Type == "vfat" && v.Name == "" {
 			out = append(out, efiPrograms(v.FS)...)
 		}
 	}

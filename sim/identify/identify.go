@@ -45,6 +45,7 @@ type Image struct {
 	Notes   []string
 
 	found *findings
+	probe io.ReaderAt // the disk, for guesses
 }
 
 // maxStream bounds what an outer compressed stream may unpack to, in bytes.
@@ -107,7 +108,7 @@ func (im *Image) openTar(b *blob.Blob) error {
 // other bytes something must be recognised.
 func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error {
 	d := &disk.Disk{Name: b.Name(), R: blob.Overlay(b, patches...), Size: b.Size()}
-	im.Disk = d
+	im.Disk, im.probe = d, blob.Overlay(prober{b}, patches...)
 	table, err := gpt.Read(d.R, d.Size)
 	if errors.Is(err, decode.ErrFormat) {
 		table, err = mbr.Read(d.R, d.Size)
@@ -126,7 +127,7 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error 
 		im.Notes = append(im.Notes, err.Error())
 	}
 
-	whole := openVolume(d, 0, 0, d.Size)
+	whole := im.openVolume(0, 0, d.Size)
 	if whole.Type != "" {
 		d.Volumes = append(d.Volumes, whole)
 	}
@@ -136,9 +137,10 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error 
 			if off < 0 || off >= d.Size || isExtended(p) {
 				continue
 			}
-			d.Volumes = append(d.Volumes, openVolume(d, p.Number, off, min(size, d.Size-off)))
+			d.Volumes = append(d.Volumes, im.openVolume(p.Number, off, min(size, d.Size-off)))
 		}
 	}
+	im.openLogical()
 	if !known && d.Table == nil && len(d.ElTorito) == 0 && len(d.Volumes) == 0 && !im.looksLikeDisk() {
 		return unrecognised(b)
 	}
@@ -167,7 +169,7 @@ func (im *Image) looksLikeDisk() bool {
 		if e.Type == 0 || off <= 0 || off+size > im.Disk.Size {
 			continue
 		}
-		if v := openVolume(im.Disk, 0, off, size); v.Type != "" {
+		if v := im.openVolume(0, off, size); v.Type != "" {
 			im.Notes = append(im.Notes, "the first sector lists partitions, its signature is missing")
 			return true
 		}

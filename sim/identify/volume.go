@@ -3,10 +3,15 @@ package identify
 import (
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
 	"bootpath/sim/disk"
+	"bootpath/sim/disk/luks"
+	"bootpath/sim/disk/lvm"
+	"bootpath/sim/disk/md"
 	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/erofs"
 	"bootpath/sim/fsys/ext4"
@@ -17,9 +22,115 @@ import (
 )
 
 // openVolume finds the file system in size bytes at off of the disk.
-func openVolume(d *disk.Disk, partition int, off, size int64) disk.Volume {
+func (im *Image) openVolume(partition int, off, size int64) disk.Volume {
+	d := im.Disk
 	r := blob.Section(d.R, off, size)
 	v := disk.Volume{Partition: partition, Off: off, Size: size, R: r}
+	// What looks like a member in front of a partition table is a leftover.
+	leftover := partition == 0 && d.Table != nil
+	if leftover || !isMember(blob.Section(im.probe, off, size), size) || !openMember(&v, r) {
+		openFS(&v, r)
+	}
+	return v
+}
+
+// prober reads for guesses that are mostly wrong: see [blob.Probe].
+type prober struct{ b *blob.Blob }
+
+func (p prober) ReadAt(data []byte, off int64) (int, error) {
+	if !blob.Probe(p.b, data, off) {
+		return 0, io.EOF
+	}
+	return len(data), nil
+}
+
+func (p prober) Size() int64 { return p.b.Size() }
+
+// isMember tells whether openMember may find something.
+func isMember(r io.ReaderAt, size int64) bool {
+	_, raid := md.Read(r, size)
+	_, crypt := luks.Read(r)
+	_, pv := lvm.ReadPV(r, size)
+	return !errors.Is(raid, decode.ErrFormat) || !errors.Is(crypt, decode.ErrFormat) || !errors.Is(pv, decode.ErrFormat)
+}
+
+// openMember recognises what holds other volumes; like blkid it asks before it asks for file systems, for
+// the members of a mirror look like one.
+func openMember(v *disk.Volume, r io.ReaderAt) bool {
+	found := func(kind string, err error) bool {
+		if errors.Is(err, decode.ErrFormat) {
+			return false
+		}
+		v.Type, v.Err = kind, err
+		return true
+	}
+	m, err := md.Read(r, v.Size)
+	if found("linux_raid_member", err) {
+		if err == nil {
+			v.UUID, v.Label, v.Cites = dashedUUID(strings.ReplaceAll(m.UUID, ":", "")), m.Name, m.Cites
+			v.Err = fmt.Errorf("%s: %w", m, decode.ErrUnsupported)
+		}
+		return true
+	}
+	h, err := luks.Read(r)
+	if found("crypto_LUKS", err) {
+		if err == nil {
+			v.UUID, v.Label, v.Cites = h.UUID, h.Label, h.Cites
+			v.Err = fmt.Errorf("%s: what it holds cannot be known without its passphrase: %w", h, decode.ErrUnsupported)
+		}
+		return true
+	}
+	pv, err := lvm.ReadPV(r, v.Size)
+	if found("LVM2_member", err) {
+		if err == nil {
+			v.UUID, v.Cites, v.Err = pv.UUID, pv.Cites, pv.Err
+		}
+		return true
+	}
+	return false
+}
+
+// dashedUUID writes 32 hexadecimal digits in the groups that blkid prints.
+func dashedUUID(s string) string {
+	if len(s) != 32 {
+		return s
+	}
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+// openLogical adds the logical volumes of the groups whose physical volumes are on the disk.
+func (im *Image) openLogical() {
+	d := im.Disk
+	for _, l := range lvm.Open(d.R, Members(d)) {
+		if !l.Visible {
+			continue
+		}
+		v := disk.Volume{Name: l.Name, Size: l.Size, Cites: l.Cites, Err: l.Err}
+		if l.R != nil {
+			v.R = l.R
+			openFS(&v, l.R)
+		}
+		d.Volumes = append(d.Volumes, v)
+	}
+}
+
+// Members lists the physical volumes of LVM on a disk.
+func Members(d *disk.Disk) []lvm.Member {
+	var out []lvm.Member
+	for _, v := range d.Volumes {
+		if v.Type != "LVM2_member" || v.Name != "" || v.Err != nil {
+			continue
+		}
+		if pv, err := lvm.ReadPV(v.R, v.Size); err == nil {
+			out = append(out, lvm.Member{PV: pv, Off: v.Off})
+		}
+	}
+	return out
+}
+
+// openFS finds the file system of a volume.
+func openFS(v *disk.Volume, r io.ReaderAt) {
+	size := v.Size
 	try := func(kind string, open func() (fsys.FS, error)) bool {
 		f, err := open()
 		if err != nil && errors.Is(err, decode.ErrFormat) {
@@ -48,7 +159,6 @@ func openVolume(d *disk.Disk, partition int, off, size int64) disk.Volume {
 			}
 		}
 	}
-	return v
 }
 
 // magics names volumes that are recognised and not read; the names are blkid's, the places those of
@@ -59,8 +169,7 @@ var magics = [...]struct {
 	magic string
 }{
 	{"btrfs", 0x10040, "_BHRfS_M"},
-	{"crypto_LUKS", 0, "LUKS\xba\xbe"},
-	{"LVM2_member", 512 + 24, "LVM2 001"},
+	{"crypto_LUKS", 0, "LUKS\xba\xbe"}, // on a logical volume
 	{"ntfs", 3, "NTFS    "},
 	{"BitLocker", 3, "-FVE-FS-"},
 	{"exfat", 3, "EXFAT   "},
@@ -68,5 +177,4 @@ var magics = [...]struct {
 	{"swap", 4096 - 10, "SWAPSPACE2"},
 	{"hfsplus", 1024, "H+"},
 	{"ufs", 8192 + 1372, "\x54\x19\x01\x00"},
-	{"linux_raid_member", 4096, "\xfc\x4e\x2b\xa9"},
 }

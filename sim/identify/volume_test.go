@@ -30,3 +30,36 @@ func TestCompressedVolumesAreOpened(t *testing.T) {
 		require.Equal(t, want.err == nil, v.FS != nil)
 	}
 }
+
+func TestALogicalVolumeIsAVolume(t *testing.T) {
+	store, data := blob.NewStore(), fixture.Blob("disk", fixture.Zst(t, "../disk/lvm/testdata/pv0.img.zst"))
+	im, err := Open(store, store.Add("disk", data, data.Size(), nil), nil)
+	require.NoError(t, err)
+	var names []string
+	for _, v := range im.Disk.Volumes {
+		names = append(names, v.Name+":"+v.Type)
+	}
+	require.Equal(t, []string{":LVM2_member", "vg-a/root:ext4", "vg-a/data_1:", "vg-a/fast:", "vg-a/nothing:"}, names)
+	require.Equal(t, "B00700-0001-0001-0001-0001-0001-B00701", im.Disk.Volumes[0].UUID)
+	require.ErrorContains(t, im.Disk.Volumes[2].Err, "is not on this disk")
+	require.Equal(t, "vg-a/root", im.RootVol.Name)
+	require.Same(t, &im.Disk.Volumes[0], im.Disk.Volume(0))
+}
+
+func TestVolumesInVolumesAreNamed(t *testing.T) {
+	for path, want := range map[string]struct{ kind, uuid, says string }{
+		"luks/testdata/luks1.img.zst": {"crypto_LUKS", "b0070011-0000-4000-8000-000000000001", "LUKS1, aes-xts-plain64, 1 key slot: what it holds cannot be known without its passphrase"},
+		"luks/testdata/luks2.img.zst": {"crypto_LUKS", "b0070011-0000-4000-8000-000000000002", "LUKS2, aes-xts-plain64, 1 key slot"},
+		"md/testdata/v1.2.img.zst":    {"linux_raid_member", "b0070012-0000-4000-8000-000000000001", "md 1.2, raid5 of 3 devices"},
+		"md/testdata/v0.90.img.zst":   {"linux_raid_member", "b0070012-0000-4000-8000-000000000001", "md 0.90, raid1 of 2 devices"},
+	} {
+		store, data := blob.NewStore(), fixture.Blob("disk", fixture.Zst(t, "../disk/"+path))
+		im, err := Open(store, store.Add("disk", data, data.Size(), nil), nil)
+		require.NoError(t, err, path)
+		v := im.Disk.Volumes[0]
+		require.Equal(t, want.kind, v.Type)
+		require.Equal(t, want.uuid, v.UUID)
+		require.ErrorContains(t, v.Err, want.says)
+		require.ErrorIs(t, v.Err, decode.ErrUnsupported)
+	}
+}

@@ -100,10 +100,11 @@ func describeDisk(in *Inspection, im *identify.Image) {
 }
 
 func describeVolume(v disk.Volume) Filesystem {
-	out := Filesystem{Partition: v.Partition, Type: v.Type}
+	out := Filesystem{Partition: v.Partition, Name: v.Name, Type: v.Type, UUID: v.UUID, Label: v.Label, Cites: v.Cites}
 	if v.FS != nil {
 		info := v.FS.Info()
-		out.Label, out.UUID, out.Notes, out.Cites = info.Label, info.UUID, info.Notes, info.Cites
+		out.Label, out.UUID, out.Notes = info.Label, info.UUID, info.Notes
+		out.Cites = append(v.Cites[:len(v.Cites):len(v.Cites)], info.Cites...)
 	} else if v.Err != nil {
 		out.Notes = []string{v.Err.Error()}
 	}

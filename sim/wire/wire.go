@@ -55,6 +55,7 @@ type Partition struct {
 // Filesystem is one volume; partition 0 is the whole disk.
 type Filesystem struct {
 	Partition int         `json:"partition"`
+	Name      string      `json:"name,omitempty"` // of a logical volume: "vg/lv"
 	Type      string      `json:"type"`
 	Label     string      `json:"label"`
 	UUID      string      `json:"uuid"`

@@ -105,7 +105,7 @@ func readLabel(r io.ReaderAt, sector int64) (*PV, error) {
 	at := sector * disk.SectorSize
 	w, err := blob.Window(r, at, disk.SectorSize)
 	if err != nil {
-		return nil, err
+		return nil, decode.ErrFormat
 	}
 	var l Label
 	rec, err := decode.Read(w, at, binary.LittleEndian, "LVM2 label", &l)
