@@ -54,6 +54,8 @@ type start struct {
 	facts Facts
 	given efiGiven // for the EFI program that starts next
 	exit  *efiExit // an EFI program that gave up
+
+	mapped []*disk.Volume // logical volumes that were activated: dm-0, dm-1 …
 }
 
 // loaded is what a bootloader leaves in memory for the kernel.

@@ -245,6 +245,7 @@ func (in *shProcess) coldplugWith(rules bool) {
 			break
 		}
 	}
+	in.udevLVM()
 }
 
 // blkid prints what it finds on devices. blkid(8).

@@ -9,6 +9,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/sh"
+	"bootpath/sim/disk/lvm"
 	"bootpath/sim/exe/initprog"
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
@@ -245,7 +246,7 @@ func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, d
 		fstype = have
 	}
 	if dev.vol != nil && dev.vol.FS == nil && have != "" && have == fstype {
-		return in.end("what is on /dev/" + dev.name + ": bootpath recognises " + have + " there and cannot read it")
+		return in.end(behind(dev.name, dev.vol))
 	}
 	for _, want := range strings.Split(fstype, ",") {
 		if a := in.needFS(want); a == unknown {
@@ -277,6 +278,9 @@ func (in *shProcess) blockDevice(src string) (blockDevice, bool) {
 		return in.x.lookup(tag, strings.Trim(value, `"`))
 	}
 	name := in.abs(src)
+	if dev, ok := in.x.logicalLink(name); ok {
+		return in.x.device(dev)
+	}
 	if tag, value, ok := diskLink(name); ok {
 		return in.x.linkTarget(tag, value)
 	}
@@ -603,6 +607,10 @@ func (in *shProcess) pathProgram(words []string) ctl {
 		return in.ok()
 	}
 	name := in.abs(rest[0])
+	if dev, ok := in.x.logicalLink(name); ok {
+		in.out("/dev/%s\n", dev)
+		return in.ok()
+	}
 	if tag, value, ok := diskLink(name); ok {
 		b, found := in.x.linkTarget(tag, value)
 		if !found {
@@ -671,9 +679,15 @@ func (in *shProcess) stacked(words []string) ctl {
 	want := types[name]
 	if want == "" {
 		want = "LVM2_member"
+		if len(lvm.Members(in.x.c.Disk)) > 0 && in.lvmCommand(words) {
+			return in.ok()
+		}
 	}
 	for _, b := range in.x.blockDevices() {
 		if strings.HasSuffix(b.tag("TYPE"), want) && want != "btrfs" {
+			if want == "crypto_LUKS" || want == "linux_raid_member" {
+				return in.end(behind(b.name, b.vol) + " (" + in.where() + ")")
+			}
 			return in.end("what " + name + " makes of the " + b.tag("TYPE") + " volume on /dev/" + b.name + " (" + in.where() + ")")
 		}
 	}

@@ -170,6 +170,11 @@ func (in *shProcess) step(kind trace.Kind, args map[string]string, rule string, 
 }
 
 func (in *shProcess) emit(kind trace.Kind, console string, args map[string]string, rule string, cites ...blob.Cite) {
+	in.x.k.Emit(in.stepOf(kind, console, args, rule, cites...))
+}
+
+// stepOf is a step that the running command explains.
+func (in *shProcess) stepOf(kind trace.Kind, console string, args map[string]string, rule string, cites ...blob.Cite) trace.Step {
 	if rule == "" {
 		rule = "POSIX.1-2017 XCU 2, shell command language"
 	}
@@ -184,7 +189,7 @@ func (in *shProcess) emit(kind trace.Kind, console string, args map[string]strin
 		}
 	}
 	st.Cites = append(st.Cites, cites...)
-	in.x.k.Emit(st)
+	return st
 }
 
 // print writes to a sink; text for the console is a step.

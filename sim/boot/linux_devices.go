@@ -100,7 +100,7 @@ func (x *linux) addDevice(name string, v *disk.Volume) {
 		x.k.AddDevice(name, nil, "", "", "")
 		return
 	}
-	var uuid, label string
+	uuid, label := v.UUID, v.Label
 	if v.FS != nil {
 		info := v.FS.Info()
 		uuid, label = info.UUID, info.Label
@@ -140,7 +140,9 @@ func (x *linux) blockDevices() []blockDevice {
 	for _, d := range x.k.Devices() {
 		b := blockDevice{name: d.Name}
 		base := x.hw[0].name
-		if d.Name == base {
+		if n := 0; strings.HasPrefix(d.Name, "dm-") && scanInt(d.Name[3:], &n) && n < len(x.mapped) {
+			b.vol = x.mapped[n]
+		} else if d.Name == base {
 			b.vol = x.c.Disk.Volume(0)
 		} else if n := 0; scanInt(strings.TrimPrefix(d.Name, base), &n) {
 			b.vol, b.part = x.c.Disk.Volume(n), x.c.Disk.Partition(n)
@@ -166,6 +168,10 @@ func (b blockDevice) tag(name string) string {
 		return ""
 	case name == "TYPE":
 		return b.vol.Type
+	case b.vol.FS == nil && name == "UUID":
+		return b.vol.UUID
+	case b.vol.FS == nil && name == "LABEL":
+		return b.vol.Label
 	case b.vol.FS == nil:
 		return ""
 	case name == "UUID":
@@ -201,10 +207,11 @@ func (x *linux) doubt(tag string) {
 		return
 	}
 	for _, b := range x.blockDevices() {
-		if b.vol != nil && b.vol.Type != "" && b.vol.FS == nil {
-			x.unsure = fmt.Sprintf("what is on /dev/%s: bootpath recognises %s there and cannot read it", b.name, b.vol.Type)
-			return
+		if b.vol == nil || b.vol.Type == "" || b.vol.FS != nil || b.vol.Type == "LVM2_member" && b.vol.Err == nil {
+			continue // a physical volume that is read hides nothing
 		}
+		x.unsure = behind(b.name, b.vol)
+		return
 	}
 }
 

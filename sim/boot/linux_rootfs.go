@@ -127,7 +127,7 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 		return false
 	}
 	if dev.volumeFS() == nil && have == yes {
-		x.unknown(x.stage(), fmt.Sprintf("what is on /dev/%s: bootpath recognises %s there and cannot read it", dev.name, fstype))
+		x.unknown(x.stage(), behind(dev.name, dev.vol))
 		return false
 	}
 	args := map[string]string{"root": root, "device": dev.name, "type": fstype}

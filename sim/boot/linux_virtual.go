@@ -118,6 +118,9 @@ func (x *linux) virtual(name string) (fs.FileInfo, bool) {
 	file := func(mode fs.FileMode) (fs.FileInfo, bool) {
 		return made{name: path.Base(name), mode: mode, size: 1}, true
 	}
+	if dev, ok := x.logicalLink(name); ok {
+		return made{name: dev, mode: fs.ModeDevice | 0o660}, true
+	}
 	if tag, value, ok := diskLink(name); ok {
 		if b, found := x.linkTarget(tag, value); found {
 			return made{name: b.name, mode: fs.ModeDevice | 0o660}, true

@@ -118,6 +118,9 @@ func (x *sysd) deviceHere(p string) bool {
 // deviceFor finds the block device behind a node or one of the links that udev makes for it.
 func (x *sysd) deviceFor(p string) (kernel.Device, bool) {
 	p = systemd.NodePath(p)
+	if dev, ok := x.logicalLink(p); ok {
+		p = "/dev/" + dev
+	}
 	for _, d := range x.k.Devices() {
 		if p == "/dev/"+d.Name {
 			return d, true
@@ -147,7 +150,7 @@ func (x *sysd) deviceFor(p string) (kernel.Device, bool) {
 
 // partition is the entry of the partition table behind a device name like "vda1".
 func (x *sysd) partition(name string) *disk.Partition {
-	if x.c.Disk == nil {
+	if x.c.Disk == nil || strings.HasPrefix(name, "dm-") {
 		return nil
 	}
 	i := len(name)

@@ -28,10 +28,16 @@ func (im *Image) openVolume(partition int, off, size int64) disk.Volume {
 	v := disk.Volume{Partition: partition, Off: off, Size: size, R: r}
 	// What looks like a member in front of a partition table is a leftover.
 	leftover := partition == 0 && d.Table != nil
-	if leftover || !isMember(blob.Section(im.probe, off, size), size) || !openMember(&v, r) {
+	if leftover || isESP(d, partition) || !isMember(blob.Section(im.probe, off, size), size) || !openMember(&v, r) {
 		openFS(&v, r)
 	}
 	return v
+}
+
+// isESP tells an EFI system partition: a mirror's member there is for the firmware a FAT file system.
+func isESP(d *disk.Disk, partition int) bool {
+	p := d.Partition(partition)
+	return p != nil && (strings.EqualFold(p.Type, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B") || strings.EqualFold(p.Type, "ef"))
 }
 
 // prober reads for guesses that are mostly wrong: see [blob.Probe].
@@ -101,7 +107,7 @@ func dashedUUID(s string) string {
 // openLogical adds the logical volumes of the groups whose physical volumes are on the disk.
 func (im *Image) openLogical() {
 	d := im.Disk
-	for _, l := range lvm.Open(d.R, Members(d)) {
+	for _, l := range lvm.Open(d.R, lvm.Members(d)) {
 		if !l.Visible {
 			continue
 		}
@@ -112,20 +118,6 @@ func (im *Image) openLogical() {
 		}
 		d.Volumes = append(d.Volumes, v)
 	}
-}
-
-// Members lists the physical volumes of LVM on a disk.
-func Members(d *disk.Disk) []lvm.Member {
-	var out []lvm.Member
-	for _, v := range d.Volumes {
-		if v.Type != "LVM2_member" || v.Name != "" || v.Err != nil {
-			continue
-		}
-		if pv, err := lvm.ReadPV(v.R, v.Size); err == nil {
-			out = append(out, lvm.Member{PV: pv, Off: v.Off})
-		}
-	}
-	return out
 }
 
 // openFS finds the file system of a volume.

@@ -14,8 +14,9 @@ import (
 type Group struct {
 	Name       string
 	UUID       string
-	Seqno      int64 // the highest of several texts is the newest
-	ExtentSize int64 // bytes
+	SystemID   string // of the host that owns the group, "" for anyone's: lvmsystemid(7)
+	Seqno      int64  // the highest of several texts is the newest
+	ExtentSize int64  // bytes
 	Members    []GroupMember
 	Logical    []Logical
 	Cites      []blob.Cite
@@ -34,6 +35,7 @@ type Logical struct {
 	Name     string
 	UUID     string
 	Visible  bool // false for the parts of others
+	Manual   bool // not activated with the rest: lvchange(8), --setactivationskip and --setautoactivation
 	Segments []Segment
 	Cites    []blob.Cite
 }
@@ -80,7 +82,7 @@ func group(r io.ReaderAt, n *node) (*Group, error) {
 		}
 		return out
 	}
-	g := &Group{Name: n.key, UUID: n.text("id")}
+	g := &Group{Name: n.key, UUID: n.text("id"), SystemID: n.text("system_id")}
 	g.Seqno, _ = n.number("seqno")
 	size, ok := n.number("extent_size")
 	if !ok || size == 0 || size > maxExtentSize {
@@ -102,7 +104,7 @@ func group(r io.ReaderAt, n *node) (*Group, error) {
 	}
 	if lvs := n.child("logical_volumes"); lvs != nil {
 		for _, l := range lvs.children {
-			out := Logical{Name: l.key, UUID: l.text("id"), Visible: l.has("status", "VISIBLE"), Cites: cites(l.key, l.child("id"))}
+			out := Logical{Name: l.key, UUID: l.text("id"), Visible: l.has("status", "VISIBLE"), Manual: l.has("flags", "ACTIVATION_SKIP") || l.has("status", "NOAUTOACTIVATE") || l.has("flags", "NOAUTOACTIVATE"), Cites: cites(l.key, l.child("id"))}
 			for _, s := range l.children {
 				if !s.section || !strings.HasPrefix(s.key, "segment") {
 					continue
@@ -157,15 +159,36 @@ type Member struct {
 	Off int64 // bytes
 }
 
+// Members lists the physical volumes on a disk whose volumes were found.
+func Members(d *disk.Disk) []Member {
+	var out []Member
+	for _, v := range d.Volumes {
+		if v.Type != "LVM2_member" || v.Name != "" || v.Err != nil {
+			continue
+		}
+		if pv, err := ReadPV(v.R, v.Size); err == nil {
+			out = append(out, Member{PV: pv, Off: v.Off})
+		}
+	}
+	return out
+}
+
 // Volume is a logical volume.
 type Volume struct {
 	Name    string // "vg/lv"
 	UUID    string
 	Visible bool
+	Manual  bool               // see [Logical]
 	Size    int64              // bytes
 	R       *blob.MappedReader // nil when it cannot be read
 	Err     error              // why R is nil; wraps [decode.ErrUnsupported]
 	Cites   []blob.Cite
+}
+
+// DeviceName is what device-mapper calls the volume "vg/lv": hyphens within the names are doubled.
+func DeviceName(name string) string {
+	vg, lv, _ := strings.Cut(name, "/")
+	return strings.ReplaceAll(vg, "-", "--") + "-" + strings.ReplaceAll(lv, "-", "--")
 }
 
 // Open lists the logical volumes of the groups that the members belong to, which all lie on disk, in the
@@ -198,7 +221,7 @@ func newest(members []Member, uuid string) *Group {
 }
 
 func (g *Group) volume(r io.ReaderAt, members []Member, l *Logical) Volume {
-	v := Volume{Name: g.Name + "/" + l.Name, UUID: l.UUID, Visible: l.Visible, Cites: append(g.Cites[:len(g.Cites):len(g.Cites)], l.Cites...)}
+	v := Volume{Name: g.Name + "/" + l.Name, UUID: l.UUID, Visible: l.Visible, Manual: l.Manual, Cites: append(g.Cites[:len(g.Cites):len(g.Cites)], l.Cites...)}
 	var extents []blob.Extent
 	var end int64
 	for _, s := range l.Segments {
