@@ -128,6 +128,8 @@ export interface PartitionTable {
 /** Filesystem is one volume; partition 0 is the whole disk. */
 export interface Filesystem {
   partition: number;
+  /** of a logical volume: "vg/lv" */
+  name?: string;
   type: string;
   label: string;
   uuid: string;
