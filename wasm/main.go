@@ -117,6 +117,10 @@ func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64)
 		chunk, b, err := e.session.Bytes(req.Name, req.Off, req.Len)
 		resp.Chunk = chunk
 		return b, err
+	case "parse-command":
+		var err error
+		resp.Command, err = e.session.ParseCommand(req.Command)
+		return nil, err
 	case "slice":
 		var b bytes.Buffer
 		err := e.session.Slice(&b, e.origin())

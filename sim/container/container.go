@@ -71,6 +71,7 @@ type Facts struct {
 	User   string // uid:gid
 	Cwd    string
 	Image  string // the reference and platform chosen
+	Ref    string // the first reference of the image, or its config's digest
 	Kernel string
 
 	StopSignal string // what "stop" sends first

@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,6 +37,7 @@ func (r *run) resolve() bool {
 		if args["image"] == "" {
 			args["image"] = shortDigest(im.ConfigDigest)
 		}
+		r.facts.Ref = firstOf(append(slices.Clone(im.Refs), args["image"])...)
 		step.Cites = append(im.CiteManifest("config", "Config", "layers", "Layers"), im.Cite("architecture", "os")...)
 		if im.Refused != "" {
 			r.emit(step)

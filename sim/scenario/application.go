@@ -34,7 +34,8 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		return Facts{}, err
 	}
 	f := container.Run(m, c)
-	return Facts{Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal}, nil
+	return Facts{DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
+		Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal}, nil
 }
 
 // change applies the what-ifs to the image that the engine would choose. When it would choose none, there is

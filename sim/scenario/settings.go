@@ -24,6 +24,7 @@ type RunSettings struct {
 	Hostname    string   `json:"hostname,omitempty"`
 	Privileged  bool     `json:"privileged,omitempty"`
 	TTY         bool     `json:"tty,omitempty"`
+	Interactive bool     `json:"interactive,omitempty"` // standard input stays open
 	HostKernel  string   `json:"host_kernel,omitempty"`
 	HostArch    string   `json:"host_arch,omitempty"`
 	Cgroup      string   `json:"cgroup,omitempty"` // v1 | v2
@@ -38,6 +39,9 @@ type RunSettings struct {
 	Sysctl     []string `json:"sysctl,omitempty"`      // "net.core.somaxconn=1024"
 	Init       bool     `json:"init,omitempty"`        // a small init is process 1
 	StopSignal string   `json:"stop_signal,omitempty"` // "SIGINT"
+	// afterwards
+	Stop        bool   `json:"stop,omitempty"`         // docker stop, when the program runs
+	StopTimeout string `json:"stop_timeout,omitempty"` // seconds from the signal to SIGKILL, -1 for never; 10 when empty
 	// what-ifs
 	Set    map[string]string `json:"set,omitempty"`    // config.KEY or cmdline: JSON values
 	Remove []string          `json:"remove,omitempty"` // paths
@@ -67,4 +71,5 @@ type Facts struct {
 	Cwd        string   `json:"cwd,omitempty"`
 	Image      string   `json:"image,omitempty"`       // the reference and platform chosen
 	StopSignal string   `json:"stop_signal,omitempty"` // what stops the container politely
+	DockerRun  string   `json:"docker_run,omitempty"`  // the command line that means the same as the settings
 }

@@ -76,6 +76,21 @@ func (s *Session) Run(settings scenario.RunSettings) (*RunResult, error) {
 	}, nil
 }
 
+// ParseCommand reads a docker run or podman run command line as settings. The image that it names becomes
+// the one to run when the archive has it; otherwise the opened image stands for it.
+func (s *Session) ParseCommand(line string) (*scenario.Command, error) {
+	c, err := scenario.ParseCommand(line)
+	if err != nil {
+		return nil, err
+	}
+	if a := s.image.Archive; a != nil {
+		if _, err := a.Select("", c.Image); err == nil {
+			c.Settings.Ref = c.Image
+		}
+	}
+	return c, nil
+}
+
 // bytesRead counts what was read of the input; a slice says what the runs that it was cut from read.
 func (s *Session) bytesRead(im *identify.Image) int64 {
 	if s.image.Origin != nil {

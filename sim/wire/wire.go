@@ -141,23 +141,25 @@ type RunResult struct {
 // Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON.
 type Request struct {
 	ID       int                   `json:"id"`
-	Method   string                `json:"method"`             // open | run | bytes | slice | library | forget
+	Method   string                `json:"method"`             // open | run | bytes | slice | library | forget | parse-command
 	Name     string                `json:"name,omitempty"`     // open: file name; bytes: blob
 	Off      int64                 `json:"off,omitempty"`      // bytes
 	Len      int64                 `json:"len,omitempty"`      // bytes
 	Settings *scenario.RunSettings `json:"settings,omitempty"` // run
+	Command  string                `json:"command,omitempty"`  // parse-command: "docker run …"
 }
 
-// Response is the answer. Exactly one of Inspection, Run, Chunk, Library and Failure is set, or none
+// Response is the answer. Exactly one of Inspection, Run, Chunk, Library, Command and Failure is set, or none
 // for methods without a result.
 type Response struct {
-	ID         int             `json:"id"`
-	Inspection *Inspection     `json:"inspection,omitempty"`
-	Run        *RunResult      `json:"run,omitempty"`
-	Chunk      *Chunk          `json:"chunk,omitempty"`
-	Library    []LibraryEntry  `json:"library,omitempty"`
-	Progress   *ProgressReport `json:"progress,omitempty"` // any number before the answer
-	Failure    *Failure        `json:"failure,omitempty"`
+	ID         int               `json:"id"`
+	Inspection *Inspection       `json:"inspection,omitempty"`
+	Run        *RunResult        `json:"run,omitempty"`
+	Chunk      *Chunk            `json:"chunk,omitempty"`
+	Library    []LibraryEntry    `json:"library,omitempty"`
+	Command    *scenario.Command `json:"command,omitempty"`
+	Progress   *ProgressReport   `json:"progress,omitempty"` // any number before the answer
+	Failure    *Failure          `json:"failure,omitempty"`
 }
 
 // Chunk describes the bytes that travel beside a response.

@@ -64,34 +64,17 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	fl.StringVar(&s.Firmware, "firmware", "", "system: `bios|uefi`")
 	fl.BoolVar(&s.SecureBoot, "secure-boot", false, "system: UEFI refuses what is not signed")
 	fl.StringVar(&s.Arch, "arch", "", "system: `architecture` of the machine")
-	fl.StringVar(&s.Memory, "memory", "", "`size`: system: of memory; application: most that it may use: 512m, 2g")
 	fl.StringVar(&s.Device, "device", "", "system: attach the image as `disk|cdrom|floppy`")
 	fl.StringVar(&s.Engine, "engine", "", "application: `docker|podman|runc|crun`")
-	fl.StringVar(&s.Platform, "platform", "", "application: `os/arch[/variant]` to choose")
 	fl.StringVar(&s.Ref, "ref", "", "application: `reference` of the image to run")
 	fl.StringVar(&entrypoint, "entrypoint", "", "application: replaces the image's `entrypoint`")
-	fl.StringVar(&s.User, "user", "", "application: `name|uid[:group|gid]`")
-	fl.StringVar(&s.Workdir, "workdir", "", "application: working `directory`")
-	fl.Var(list{&s.Env}, "env", "application: `KEY=VALUE` (repeat)")
-	fl.Var(list{&s.CapAdd}, "cap-add", "application: `capability` (repeat)")
-	fl.Var(list{&s.CapDrop}, "cap-drop", "application: `capability` (repeat)")
-	fl.Var(list{&s.SecurityOpt}, "security-opt", "application: `option` (repeat)")
-	fl.BoolVar(&s.ReadOnly, "read-only", false, "application: read-only root file system")
-	fl.StringVar(&s.Hostname, "hostname", "", "application: `name` in the UTS namespace")
-	fl.BoolVar(&s.Privileged, "privileged", false, "application: all capabilities, all devices")
-	fl.BoolVar(&s.TTY, "tty", false, "application: allocate a terminal")
 	fl.StringVar(&s.HostKernel, "host-kernel", "", "application: `version` of the host's kernel")
 	fl.StringVar(&s.HostArch, "host-arch", "", "application: `architecture` of the host")
 	fl.StringVar(&s.Cgroup, "cgroup", "", "application: `v1|v2`")
-	fl.StringVar(&s.MemorySwap, "memory-swap", "", "application: `size` of memory and swap together, -1 for no limit")
-	fl.StringVar(&s.PidsLimit, "pids-limit", "", "application: `number` of processes, -1 for no limit")
-	fl.Var(list{&s.Ulimit}, "ulimit", "application: `NAME=SOFT[:HARD]` (repeat)")
-	fl.Var(list{&s.Tmpfs}, "tmpfs", "application: `DIR[:OPTIONS]`, an empty file system in memory (repeat)")
-	fl.Var(list{&s.Volume}, "volume", "application: `[SOURCE:]DIR[:ro]`, a directory or volume of the host (repeat)")
-	fl.StringVar(&s.Network, "network", "", "application: `bridge|host|none|container:NAME`")
-	fl.Var(list{&s.Sysctl}, "sysctl", "application: `KEY=VALUE` of the container's namespaces (repeat)")
-	fl.BoolVar(&s.Init, "init", false, "application: a small init is process 1 and starts the program")
-	fl.StringVar(&s.StopSignal, "stop-signal", "", "application: `signal` that stops the container")
+	for _, o := range scenario.Options() {
+		define(fl, o, &s)
+	}
+	fl.BoolVar(&s.Stop, "stop", false, "application: docker stop, when the program runs")
 	fl.Var(list{&set}, "set", "what-if: `config.KEY=JSON` or cmdline=TEXT (repeat)")
 	fl.Var(list{&s.Remove}, "rm", "what-if: the file at `PATH` is missing (repeat)")
 	fl.Var(list{&write}, "write", "what-if: `PATH=FILE`, the image's PATH has FILE's content (repeat)")
@@ -107,6 +90,21 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 			s.MemoryMiB = mebibytes(s.Memory)
 		}
 		return s, fillWhatIfs(&s, set, write, patch)
+	}
+}
+
+// define declares a switch of docker run.
+func define(fl *flags, o scenario.Option, s *scenario.RunSettings) {
+	usage := "application: " + o.Usage
+	switch {
+	case o.Name == "memory":
+		fl.StringVar(o.Text(s), o.Name, "", "system: `size` of memory; application: most that it may use: 512m, 2g")
+	case o.Text != nil:
+		fl.StringVar(o.Text(s), o.Name, "", usage)
+	case o.List != nil:
+		fl.Var(list{o.List(s)}, o.Name, usage)
+	default:
+		fl.BoolVar(o.Bool(s), o.Name, false, usage)
 	}
 }
 

@@ -38,6 +38,8 @@ export interface RunSettings {
   hostname?: string;
   privileged?: boolean;
   tty?: boolean;
+  /** standard input stays open */
+  interactive?: boolean;
   host_kernel?: string;
   host_arch?: string;
   /** v1 | v2 */
@@ -66,6 +68,13 @@ export interface RunSettings {
   /** "SIGINT" */
   stop_signal?: string;
   /**
+   * afterwards
+   * docker stop, when the program runs
+   */
+  stop?: boolean;
+  /** seconds from the signal to SIGKILL, -1 for never; 10 when empty */
+  stop_timeout?: string;
+  /**
    * what-ifs
    * config.KEY or cmdline: JSON values
    */
@@ -80,8 +89,8 @@ export interface RunSettings {
 /** Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON. */
 export interface Request {
   id: number;
-  /** open | run | bytes | slice | library | forget */
-  method: "open" | "run" | "bytes" | "slice" | "library" | "forget";
+  /** open | run | bytes | slice | library | forget | parse-command */
+  method: "open" | "run" | "bytes" | "slice" | "library" | "forget" | "parse-command";
   /** open: file name; bytes: blob */
   name?: string;
   /** bytes */
@@ -90,6 +99,8 @@ export interface Request {
   len?: number;
   /** run */
   settings?: RunSettings;
+  /** parse-command: "docker run …" */
+  command?: string;
 }
 
 /** Span is evidence: Len bytes at Off of the blob named Blob. */
@@ -344,6 +355,8 @@ export interface Facts {
   image?: string;
   /** what stops the container politely */
   stop_signal?: string;
+  /** the command line that means the same as the settings */
+  docker_run?: string;
 }
 
 /** RunResult answers "what happens when it starts?". */
@@ -375,6 +388,18 @@ export interface LibraryEntry {
   size: number;
 }
 
+/** Command is a command line of docker run or podman run, as settings. */
+export interface Command {
+  /** without the image */
+  settings: RunSettings;
+  /** the reference that it names */
+  image: string;
+  /** switches that change nothing of what is played: "--name web" */
+  ignored: string[];
+  /** what only the reader's shell knows, and what was taken: "$PWD=/home/you" */
+  assumed: string[];
+}
+
 /** ProgressReport says how far long work is. */
 export interface ProgressReport {
   /** open | run */
@@ -393,7 +418,7 @@ export interface Failure {
 }
 
 /**
- * Response is the answer. Exactly one of Inspection, Run, Chunk, Library and Failure is set, or none
+ * Response is the answer. Exactly one of Inspection, Run, Chunk, Library, Command and Failure is set, or none
  * for methods without a result.
  */
 export interface Response {
@@ -402,6 +427,7 @@ export interface Response {
   run?: RunResult;
   chunk?: Chunk;
   library?: LibraryEntry[];
+  command?: Command;
   /** any number before the answer */
   progress?: ProgressReport;
   failure?: Failure;
