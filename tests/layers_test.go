@@ -24,10 +24,11 @@ var layers = []layer{
 	{[]string{"sim/machine"}, []string{"sim/blob", "sim/trace"}},
 	{[]string{"sim/kernel"}, []string{"sim/blob", "sim/decode", "sim/trace", "sim/machine", "sim/fsys", "sim/fsys/union", "sim/exe/", "sim/conf/"}},
 	{[]string{"sim/boot", "sim/container"}, formats("sim/trace", "sim/machine", "sim/kernel")},
-	{[]string{"sim/scenario", "sim/compare"}, formats("sim/trace", "sim/machine", "sim/kernel", "sim/identify", "sim/boot", "sim/container")},
+	{[]string{"sim/scenario"}, formats("sim/trace", "sim/machine", "sim/kernel", "sim/identify", "sim/boot", "sim/container")},
+	{[]string{"sim/compare"}, formats("sim/trace", "sim/identify", "sim/scenario")},
 	{[]string{"sim/wire"}, formats("sim/trace", "sim/identify", "sim/scenario", "sim/compare")},
 	{[]string{"sim/wire/tsgen"}, nil},
-	{[]string{"sim/cmd/bootpath", "wasm"}, []string{"sim/blob", "sim/trace", "sim/scenario", "sim/wire"}},
+	{[]string{"sim/cmd/bootpath", "wasm"}, []string{"sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/wire"}},
 	{[]string{"tests", "tests/"}, []string{"sim/", "wasm"}},
 }
 

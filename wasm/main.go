@@ -45,8 +45,9 @@ func main() {
 // engine holds the opened image between requests.
 type engine struct {
 	session *wire.Session
-	key     string // of the image in the library
-	kept    bool   // the library has its slice already
+	other   *wire.Session // the right side of the latest comparison
+	key     string        // of the image in the library
+	kept    bool          // the library has its slice already
 }
 
 func (e *engine) handle(text string, payload, reply js.Value) {
@@ -113,8 +114,16 @@ func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64)
 		res, err := e.session.Run(settings)
 		resp.Run = res
 		return nil, err
+	case "compare":
+		var err error
+		resp.Comparison, err = e.compare(req, payload, progress)
+		return nil, err
 	case "bytes":
-		chunk, b, err := e.session.Bytes(req.Name, req.Off, req.Len)
+		session := e.session
+		if req.Side == "right" && e.other != nil {
+			session = e.other
+		}
+		chunk, b, err := session.Bytes(req.Name, req.Off, req.Len)
 		resp.Chunk = chunk
 		return b, err
 	case "parse-command":
@@ -135,6 +144,36 @@ func (e *engine) origin() blob.Origin {
 
 // open opens what the payload is, or what name is the address of.
 func (e *engine) open(name string, payload js.Value, progress func(int64)) error {
+	session, key, err := openSession(name, payload, progress)
+	if err != nil {
+		return err
+	}
+	e.session, e.key, e.kept = session, key, false
+	return nil
+}
+
+// compare starts the opened image and another one, or the opened one again when no other is given.
+func (e *engine) compare(req wire.Request, payload js.Value, progress func(int64)) (*wire.Comparison, error) {
+	var left, right scenario.RunSettings
+	if req.Settings != nil {
+		left = *req.Settings
+	}
+	if req.Other != nil {
+		right = *req.Other
+	}
+	e.other = e.session
+	if req.Name != "" || !payload.IsUndefined() && !payload.IsNull() {
+		session, _, err := openSession(req.Name, payload, progress)
+		if err != nil {
+			return nil, err
+		}
+		e.other = session
+	}
+	return e.session.Compare(left, e.other, right)
+}
+
+// openSession opens what the payload is, or what name is the address of, and tells its key in the library.
+func openSession(name string, payload js.Value, progress func(int64)) (*wire.Session, string, error) {
 	var r io.ReaderAt
 	var size int64
 	var err error
@@ -154,22 +193,18 @@ func (e *engine) open(name string, payload js.Value, progress func(int64)) error
 	case strings.HasPrefix(name, libraryPrefix):
 		var b []byte
 		if b, err = libraryGet(strings.TrimPrefix(name, libraryPrefix)); err != nil {
-			return err
+			return nil, "", err
 		}
 		r, size = bytes.NewReader(b), int64(len(b))
 	default:
 		var u *remote
 		if u, err = newRemote(name); err != nil {
-			return err
+			return nil, "", err
 		}
 		r, size, name = u, u.size, path.Base(strings.TrimSuffix(name, "/"))
 	}
 	session, err := wire.Open(name, &cached{r: r, size: size, progress: progress}, size)
-	if err != nil {
-		return err
-	}
-	e.session, e.key, e.kept = session, fmt.Sprintf("%s:%d", name, size), false
-	return nil
+	return session, fmt.Sprintf("%s:%d", name, size), err
 }
 
 // keep puts the opened image into the library as a slice; a full or forbidden IndexedDB only means that

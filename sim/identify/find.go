@@ -64,6 +64,29 @@ func (im *Image) Initrds() []InitrdFile { return im.find().initrds }
 // Searched lists the directories that were looked through for kernels.
 func (im *Image) Searched() []string { return im.find().searched }
 
+// Where the kernel comes from that would run.
+const (
+	KernelInside   = "inside"
+	KernelHost     = "host"
+	KernelPlatform = "platform" // WSL and the like bring it
+	KernelNone     = "none"
+)
+
+// KernelFrom tells where the kernel that would run comes from. A kernel file inside an application image
+// changes nothing: no runtime ever starts it.
+func (im *Image) KernelFrom() string {
+	switch im.Kind {
+	case Application:
+		return KernelHost
+	case RootFS:
+		return KernelPlatform
+	}
+	if len(im.Kernels()) > 0 {
+		return KernelInside
+	}
+	return KernelNone
+}
+
 func (im *Image) find() *findings {
 	if im.found != nil {
 		return im.found

@@ -44,8 +44,9 @@ type Image struct {
 	RootVol *disk.Volume
 	Notes   []string
 
-	found *findings
-	probe io.ReaderAt // the disk, for guesses
+	stored *blob.Blob
+	found  *findings
+	probe  io.ReaderAt // the disk, for guesses
 }
 
 // maxStream bounds what an outer compressed stream may unpack to, in bytes.
@@ -62,6 +63,7 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 	}
 	im.Formats = append(im.Formats, inner.Formats...)
 	b := inner.Blob
+	im.stored = b
 
 	switch inside, err := im.unwrapDisk(b); {
 	case err != nil:
@@ -79,6 +81,10 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 	}
 	return im, im.openDisk(b, patches, len(patches) > 0)
 }
+
+// Stored is the input without what a download comes wrapped in (gzip, xz, zip …): the archive or the disk
+// file that tools are given.
+func (im *Image) Stored() *blob.Blob { return im.stored }
 
 // openTar opens an application image or a root file system in a tar.
 func (im *Image) openTar(b *blob.Blob) error {

@@ -13,6 +13,8 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/boot"
+	"bootpath/sim/container"
+	"bootpath/sim/disk"
 	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/union"
 	"bootpath/sim/identify"
@@ -52,10 +54,14 @@ func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
 	}
 	m := machine.New()
 	res := &Result{Image: im}
-	switch im.Kind {
-	case identify.System:
+	switch kind, wrong := pathOf(im, s); {
+	case wrong != nil:
+		return nil, wrong
+	case kind == PathSystem:
 		res.Facts, err = runSystem(m, im, s)
-	case identify.Application, identify.RootFS:
+	case kind == PathContainer && (im.Disk != nil || im.Kind == identify.Other):
+		container.Load(m, container.LoadConfig{Engine: s.Engine, Name: im.Input.Name(), File: im.Stored()})
+	case kind == PathContainer:
 		res.Facts, err = runApplication(m, im, s)
 	default:
 		err = fmt.Errorf("%s: a %s file cannot be started by itself", im.Input.Name(), im.Formats[len(im.Formats)-1])
@@ -125,7 +131,7 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 		return Facts{}, fmt.Errorf("--memory %s: want a size like 512m or 2g", s.Memory)
 	}
 	c := boot.Config{
-		Disk: im.Disk, Store: im.Store, SecureBoot: s.SecureBoot, MemoryMiB: s.MemoryMiB,
+		Disk: attached(im), Store: im.Store, SecureBoot: s.SecureBoot, MemoryMiB: s.MemoryMiB,
 		Firmware: s.Firmware, Device: s.Device,
 	}
 	if c.Firmware == "" {
@@ -161,8 +167,49 @@ func DefaultFirmware(im *identify.Image) string {
 	return "bios"
 }
 
+// The two ways to start an image.
+const (
+	PathSystem    = "system"    // give it to a machine
+	PathContainer = "container" // give it to a container engine
+)
+
+// pathOf is the way that the settings ask for, or the one that fits the image; "" when neither does.
+func pathOf(im *identify.Image, s RunSettings) (string, error) {
+	switch s.Path {
+	case PathSystem, PathContainer:
+		return s.Path, nil
+	case "":
+	default:
+		return "", fmt.Errorf("--path %s: want %s or %s", s.Path, PathSystem, PathContainer)
+	}
+	return UsualPath(im), nil
+}
+
+// UsualPath is the way that an image is made for; "" for a file that nothing starts.
+func UsualPath(im *identify.Image) string {
+	switch im.Kind {
+	case identify.System:
+		return PathSystem
+	case identify.Application, identify.RootFS:
+		return PathContainer
+	}
+	return ""
+}
+
+// attached is the disk that a machine gets: the one in the file, or the file itself as a raw disk when it
+// is none ("can I boot my container image?").
+func attached(im *identify.Image) *disk.Disk {
+	if im.Disk != nil {
+		return im.Disk
+	}
+	return &disk.Disk{Name: im.Input.Name(), Format: "raw", R: im.Input, Size: im.Input.Size()}
+}
+
 // defaultDevice is what people attach such an image as.
 func defaultDevice(im *identify.Image) string {
+	if im.Disk == nil {
+		return "disk"
+	}
 	switch size := im.Disk.Size; {
 	case im.Disk.Format == "iso9660":
 		return "cdrom"

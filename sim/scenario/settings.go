@@ -2,6 +2,7 @@ package scenario
 
 // RunSettings are the switches of `bootpath run`; an empty value means the default.
 type RunSettings struct {
+	Path string `json:"path,omitempty"` // system | container
 	// system images
 	Firmware   string `json:"firmware,omitempty"` // bios | uefi
 	SecureBoot bool   `json:"secure_boot,omitempty"`

@@ -45,27 +45,12 @@ func (s *Session) Inspect() *Inspection {
 			}
 		}
 	}
-	in.KernelFrom = kernelFrom(im)
-	if in.KernelFrom == "inside" && len(in.Kernels) > 0 {
+	in.KernelFrom = im.KernelFrom()
+	if in.KernelFrom == identify.KernelInside && len(in.Kernels) > 0 {
 		in.KernelCites = in.Kernels[0].Cites
 	}
 	in.BytesRead = s.bytesRead(im)
 	return in
-}
-
-// kernelFrom tells where the kernel that would run comes from. A kernel file inside an application image
-// changes nothing: no runtime ever starts it.
-func kernelFrom(im *identify.Image) string {
-	switch im.Kind {
-	case identify.Application:
-		return "host"
-	case identify.RootFS:
-		return "platform"
-	}
-	if len(im.Kernels()) > 0 {
-		return "inside"
-	}
-	return "none"
 }
 
 func describeRoot(in *Inspection, root fsys.FS) {

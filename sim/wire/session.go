@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/compare"
 	"bootpath/sim/decode"
 	"bootpath/sim/identify"
 	"bootpath/sim/scenario"
@@ -70,10 +71,14 @@ func (s *Session) Run(settings scenario.RunSettings) (*RunResult, error) {
 	if s.ran != s.image && len(settings.Patch) == 0 { // other bytes would make other derived streams
 		s.image.Store.Absorb(s.ran.Store)
 	}
-	return &RunResult{
+	out := &RunResult{
 		Outcome: res.Trace.Outcome, Steps: res.Trace.Steps, Facts: res.Facts,
 		Console: consoleLines(res.Trace.Steps), BytesRead: s.bytesRead(res.Image),
-	}, nil
+	}
+	if way := settings.Path; way != "" && way != scenario.UsualPath(res.Image) {
+		out.Needs = compare.Needs(res.Image, way)
+	}
+	return out, nil
 }
 
 // ParseCommand reads a docker run or podman run command line as settings. The image that it names becomes

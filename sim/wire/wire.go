@@ -4,7 +4,10 @@
 package wire
 
 import (
+	"time"
+
 	"bootpath/sim/blob"
+	"bootpath/sim/compare"
 	"bootpath/sim/scenario"
 	"bootpath/sim/trace"
 )
@@ -136,20 +139,47 @@ type RunResult struct {
 	Steps     []trace.Step   `json:"steps"`
 	Facts     scenario.Facts `json:"facts"`
 	BytesRead int64          `json:"bytes_read"`
+	Needs     []compare.Need `json:"needs,omitempty"` // of a file that goes the other way: what it has and lacks for it
+}
+
+// Comparison puts two images, or one under two settings, beside each other.
+type Comparison struct {
+	Left       ComparedSide          `json:"left"`
+	Right      ComparedSide          `json:"right"`
+	Rows       []compare.ComparedRow `json:"rows"`
+	Execve     *compare.CommonStep   `json:"execve,omitempty"`     // where both reach the same function of the kernel
+	Difference *compare.Difference   `json:"difference,omitempty"` // of two runs of one kind
+}
+
+// ComparedSide is one image and its run.
+type ComparedSide struct {
+	Name        string               `json:"name"`
+	Kind        string               `json:"kind"` // application | system | rootfs | other
+	Formats     []string             `json:"formats"`
+	KernelFrom  string               `json:"kernel_from"` // inside | host | platform | none
+	KernelCites []blob.Cite          `json:"kernel_evidence"`
+	Settings    scenario.RunSettings `json:"settings"`
+	Outcome     *trace.Outcome       `json:"outcome,omitempty"` // none for a file that nothing starts
+	Facts       scenario.Facts       `json:"facts"`
+	Steps       int                  `json:"steps"`         // how many
+	Time        time.Duration        `json:"time"`          // of the last step, nanoseconds of virtual time
+	Run         *RunResult           `json:"run,omitempty"` // whole, when it was asked for
 }
 
 // Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON.
 type Request struct {
 	ID       int                   `json:"id"`
-	Method   string                `json:"method"`             // open | run | bytes | slice | library | forget | parse-command
+	Method   string                `json:"method"`             // open | run | bytes | slice | compare | library | forget | parse-command
 	Name     string                `json:"name,omitempty"`     // open: file name; bytes: blob
 	Off      int64                 `json:"off,omitempty"`      // bytes
 	Len      int64                 `json:"len,omitempty"`      // bytes
-	Settings *scenario.RunSettings `json:"settings,omitempty"` // run
+	Settings *scenario.RunSettings `json:"settings,omitempty"` // run; compare: of the open image
+	Other    *scenario.RunSettings `json:"other,omitempty"`    // compare: of the other image, or of the open one again
+	Side     string                `json:"side,omitempty"`     // bytes: left | right
 	Command  string                `json:"command,omitempty"`  // parse-command: "docker run …"
 }
 
-// Response is the answer. Exactly one of Inspection, Run, Chunk, Library, Command and Failure is set, or none
+// Response is the answer. Exactly one of Inspection, Run, Chunk, Library, Comparison, Command and Failure is set, or none
 // for methods without a result.
 type Response struct {
 	ID         int               `json:"id"`
@@ -157,6 +187,7 @@ type Response struct {
 	Run        *RunResult        `json:"run,omitempty"`
 	Chunk      *Chunk            `json:"chunk,omitempty"`
 	Library    []LibraryEntry    `json:"library,omitempty"`
+	Comparison *Comparison       `json:"comparison,omitempty"`
 	Command    *scenario.Command `json:"command,omitempty"`
 	Progress   *ProgressReport   `json:"progress,omitempty"` // any number before the answer
 	Failure    *Failure          `json:"failure,omitempty"`
@@ -193,3 +224,6 @@ type Failure struct {
 	Got     string `json:"got,omitempty"`
 	Where   string `json:"where,omitempty"`
 }
+
+// Trace is the run as the engine has it.
+func (r *RunResult) Trace() *trace.Trace { return &trace.Trace{Steps: r.Steps, Outcome: r.Outcome} }

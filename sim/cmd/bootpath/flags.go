@@ -61,6 +61,7 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	var s scenario.RunSettings
 	var entrypoint string
 	var set, write, patch []string
+	fl.StringVar(&s.Path, "path", "", "start the image as `system|container` although it is made for the other")
 	fl.StringVar(&s.Firmware, "firmware", "", "system: `bios|uefi`")
 	fl.BoolVar(&s.SecureBoot, "secure-boot", false, "system: UEFI refuses what is not signed")
 	fl.StringVar(&s.Arch, "arch", "", "system: `architecture` of the machine")

@@ -3,6 +3,8 @@
 //
 //	bootpath inspect [--json] FILE
 //	bootpath run     [--json] [switches] FILE [[--] COMMAND ARG…]
+//	bootpath compare [--json] A B [switches]
+//	bootpath compare [--json] A [switches] -- [B] [switches]
 //	bootpath slice   FILE -o OUT [switches of run]
 //
 // Exit status: 0 the question was answered (whatever the verdict), 1 the input cannot be opened, 2 usage.
@@ -28,6 +30,8 @@ const (
 
 const usage = `usage: bootpath inspect [--json] FILE
        bootpath run     [--json] [switches] FILE [[--] COMMAND ARG...]
+       bootpath compare [--json] A B [switches]
+       bootpath compare [--json] A [switches] -- [B] [switches]
        bootpath slice   FILE -o OUT [--note TEXT] [switches of run]
 
 "bootpath run -h" lists the switches.
@@ -44,7 +48,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	commands := map[string]func([]string, io.Writer, io.Writer) error{
-		"inspect": inspect, "run": start, "slice": slice,
+		"inspect": inspect, "run": start, "compare": compareImages, "slice": slice,
 	}
 	command, ok := commands[args[0]]
 	if !ok {

@@ -152,6 +152,9 @@ func record(s *wire.Session, set scenario.RunSettings) error {
 			vary(func(o *scenario.RunSettings) { o.HostArch = arch })
 		}
 	}
+	for _, path := range []string{"system", "container"} {
+		vary(func(o *scenario.RunSettings) { o.Path = path })
+	}
 	for _, path := range breakable(in) {
 		vary(func(o *scenario.RunSettings) { o.Remove = []string{path} })
 	}
@@ -160,7 +163,8 @@ func record(s *wire.Session, set scenario.RunSettings) error {
 			return err
 		}
 	}
-	return nil
+	_, err := s.Compare(set, s, set) // the table's facts
+	return err
 }
 
 // breakable lists the files whose absence teaches most.

@@ -9,6 +9,8 @@ export interface BytePatch {
 
 /** RunSettings are the switches of `bootpath run`; an empty value means the default. */
 export interface RunSettings {
+  /** system | container */
+  path?: "system" | "container";
   /**
    * system images
    * bios | uefi
@@ -89,16 +91,20 @@ export interface RunSettings {
 /** Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON. */
 export interface Request {
   id: number;
-  /** open | run | bytes | slice | library | forget | parse-command */
-  method: "open" | "run" | "bytes" | "slice" | "library" | "forget" | "parse-command";
+  /** open | run | bytes | slice | compare | library | forget | parse-command */
+  method: "open" | "run" | "bytes" | "slice" | "compare" | "library" | "forget" | "parse-command";
   /** open: file name; bytes: blob */
   name?: string;
   /** bytes */
   off?: number;
   /** bytes */
   len?: number;
-  /** run */
+  /** run; compare: of the open image */
   settings?: RunSettings;
+  /** compare: of the other image, or of the open one again */
+  other?: RunSettings;
+  /** bytes: left | right */
+  side?: string;
   /** parse-command: "docker run …" */
   command?: string;
 }
@@ -359,6 +365,19 @@ export interface Facts {
   docker_run?: string;
 }
 
+/** Need is something that a file lacks for the other way to start. */
+export interface Need {
+  /** partition-table | bootloader | kernel | initramfs | init | fstab | archive | layers | config | entrypoint */
+  what: "partition-table" | "bootloader" | "kernel" | "initramfs" | "init" | "fstab" | "archive" | "layers" | "config" | "entrypoint";
+  /** of its sentence, which says what to add */
+  key: string;
+  /** it is there already */
+  have: boolean;
+  args?: { [key: string]: string };
+  unknown?: string;
+  cites?: Cite[];
+}
+
 /** RunResult answers "what happens when it starts?". */
 export interface RunResult {
   outcome: Outcome;
@@ -366,6 +385,8 @@ export interface RunResult {
   steps: Step[];
   facts: Facts;
   bytes_read: number;
+  /** of a file that goes the other way: what it has and lacks for it */
+  needs?: Need[];
 }
 
 /** Chunk describes the bytes that travel beside a response. */
@@ -386,6 +407,112 @@ export interface LibraryEntry {
   origin: Origin;
   kind: string;
   size: number;
+}
+
+/** ComparedSide is one image and its run. */
+export interface ComparedSide {
+  name: string;
+  /** application | system | rootfs | other */
+  kind: "application" | "system" | "rootfs" | "other";
+  formats: string[];
+  /** inside | host | platform | none */
+  kernel_from: "inside" | "host" | "platform" | "none";
+  kernel_evidence: Cite[];
+  settings: RunSettings;
+  /** none for a file that nothing starts */
+  outcome?: Outcome;
+  facts: Facts;
+  /** how many */
+  steps: number;
+  /** of the last step, nanoseconds of virtual time */
+  time: number;
+  /** whole, when it was asked for */
+  run?: RunResult;
+}
+
+/** Finding is one cell: a fact about one file. */
+export interface Finding {
+  /** of its sentence: "compare.kernel-inside" */
+  key: string;
+  /** the fact in few characters and no language; "" when there is none */
+  value: string;
+  /** values for the sentence */
+  args?: { [key: string]: string };
+  /** what would have to be known, when the fact cannot be */
+  unknown?: string;
+  /** of this side's run, where it shows */
+  step?: number;
+  rule?: string;
+  /** the bytes that say so */
+  cites?: Cite[];
+}
+
+/** ComparedRow is one dimension of the table. */
+export interface ComparedRow {
+  /** purpose | outcome | kernel | start | init | process | isolation | size | portability | architecture | persistence | format | length */
+  dimension: "purpose" | "outcome" | "kernel" | "start" | "init" | "process" | "isolation" | "size" | "portability" | "architecture" | "persistence" | "format" | "length";
+  left: Finding;
+  right: Finding;
+}
+
+/** CommonStep is where both paths meet: the execve that makes the first process what it stays. */
+export interface CommonStep {
+  left_step: number;
+  right_step: number;
+}
+
+/** Differing is one value on both sides; a missing one is empty. */
+export interface Differing {
+  name: string;
+  left: string;
+  right: string;
+}
+
+/** Parting is a place where two runs are no longer the same. */
+export interface Parting {
+  /** of its sentence: "compare.part-kinds" */
+  key: string;
+  /** step of the left run, -1 when it has ended */
+  left: number;
+  /** step of the right run, -1 when it has ended */
+  right: number;
+  /** the kinds and rules of both steps */
+  args: { [key: string]: string };
+  differs: Differing[];
+  /** the latest step before that both make with other values */
+  because?: Parting;
+}
+
+/** Stretch is n steps that both runs make alike, from these numbers on. */
+export interface Stretch {
+  left: number;
+  right: number;
+  n: number;
+}
+
+/** Difference says how two runs of one kind go apart. */
+export interface Difference {
+  /** the runs have the same steps and the same outcome */
+  same: boolean;
+  /** the switches that differ */
+  settings: Differing[];
+  /** the first step that both make with other values */
+  values?: Parting;
+  /** the first step that only one of them makes: here they part */
+  parting?: Parting;
+  /** the steps that both make alike */
+  common: Stretch[];
+}
+
+/** Comparison puts two images, or one under two settings, beside each other. */
+export interface Comparison {
+  left: ComparedSide;
+  right: ComparedSide;
+  rows: ComparedRow[];
+  /** where both reach the same function of the kernel */
+  execve?: CommonStep;
+  /** of two runs of one kind */
+  difference?: Difference;
 }
 
 /** Command is a command line of docker run or podman run, as settings. */
@@ -418,7 +545,7 @@ export interface Failure {
 }
 
 /**
- * Response is the answer. Exactly one of Inspection, Run, Chunk, Library, Command and Failure is set, or none
+ * Response is the answer. Exactly one of Inspection, Run, Chunk, Library, Comparison, Command and Failure is set, or none
  * for methods without a result.
  */
 export interface Response {
@@ -427,6 +554,7 @@ export interface Response {
   run?: RunResult;
   chunk?: Chunk;
   library?: LibraryEntry[];
+  comparison?: Comparison;
   command?: Command;
   /** any number before the answer */
   progress?: ProgressReport;

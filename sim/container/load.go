@@ -1,0 +1,107 @@
+package container
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/decode"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// LoadConfig is a file that is no container image, given to an engine all the same.
+type LoadConfig struct {
+	Engine string // as in Config
+	Name   string // of the file, as the command line has it
+	File   *blob.Blob
+}
+
+// loadHead bounds what an engine reads of a file before it knows that this is no archive: the header of the
+// first member, or the two blocks of zeros that end an empty archive. POSIX.1-2017, pax, ustar interchange format.
+const loadHead = 2 * 512
+
+// Load plays what happens when someone loads a disk image into a container engine. Both engines read tar
+// archives with Go's archive/tar, so its verdict on the first block is asked here too.
+func Load(m *machine.Machine, c LoadConfig) {
+	switch engine, _, _ := strings.Cut(c.Engine, "-"); engine {
+	case "", "docker":
+		c.docker(m)
+	case "podman":
+		c.podman(m)
+	default:
+		c.bundle(m)
+	}
+}
+
+// docker is `docker load -i FILE`, moby 20.10: image/tarexport/load.go unpacks the archive in a process of
+// its own and then looks for manifest.json, or for repositories when there is none.
+func (c LoadConfig) docker(m *machine.Machine) {
+	c.begin(m, "dockerd", "docker load -i "+c.Name, "moby 20.10 image/tarexport/load.go")
+	err := c.firstHeader()
+	text := "Error processing tar file(exit status 1): " + errorText(err)
+	if errors.Is(err, io.EOF) {
+		// An archive that begins with its own end is empty. The number in the name is random.
+		text = "open /var/lib/docker/tmp/docker-import-NNNNNNNNN/repositories: no such file or directory"
+	}
+	c.refused(m, "dockerd", text, 1, "moby 20.10 pkg/chrootarchive/archive_unix.go; archive/tar")
+}
+
+// podman is `podman load -i FILE`, containers/common: libimage/load.go tries each format it knows.
+func (c LoadConfig) podman(m *machine.Machine) {
+	c.begin(m, "podman", "podman load -i "+c.Name, "containers/common libimage/load.go")
+	text := "Error: payload does not match any of the supported image formats (oci, oci-archive, dir, docker-archive)"
+	c.refused(m, "podman", text, 125, "containers/common libimage/load.go")
+}
+
+// bundle: a runtime by itself takes a directory with a config.json, not a file.
+func (c LoadConfig) bundle(m *machine.Machine) {
+	c.begin(m, c.Engine, c.Engine+" run ID", "runtime-spec bundle.md")
+	if c.Engine == "runc" {
+		c.refused(m, "runc", "JSON specification file config.json not found", 1, "runc 1.1 utils_linux.go: loadSpec")
+		return
+	}
+	m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve,
+		Missing: "a bundle: " + c.Engine + " takes a directory with config.json and a root file system, not a file"})
+}
+
+func (c LoadConfig) begin(m *machine.Machine, actor, command, rule string) {
+	m.Emit(trace.Step{Actor: actor, Stage: trace.Resolve, Kind: "engine.load-file", Rule: rule,
+		Args:  map[string]string{"command": command, "file": c.Name, "engine": actor},
+		Cites: c.head()})
+}
+
+func (c LoadConfig) refused(m *machine.Machine, actor, text string, code int, rule string) {
+	m.Emit(trace.Step{Actor: actor, Stage: trace.Resolve, Kind: "engine.not-an-archive", Rule: rule, Console: text + "\n",
+		Args: map[string]string{"file": c.Name, "message": text, "engine": actor}, Cites: c.head()})
+	m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Resolve, Message: text, ExitCode: &code})
+}
+
+// head cites the first block, where an archive would have its first header.
+func (c LoadConfig) head() []blob.Cite {
+	n := min(c.File.Size(), loadHead/2)
+	var out []blob.Cite
+	for _, s := range blob.Locate(c.File, 0, n) {
+		out = append(out, blob.Cite{Span: s, Name: "first block"})
+	}
+	return out
+}
+
+// firstHeader is what archive/tar says about the file's beginning.
+func (c LoadConfig) firstHeader() error {
+	_, err := tar.NewReader(io.NewSectionReader(c.File, 0, min(c.File.Size(), loadHead))).Next()
+	if err == nil { // a header that holds: then the archive is one, but has no image in it
+		return io.EOF
+	}
+	return err
+}
+
+// errorText is the error as the engine would print it: ours about a slice's missing bytes is not.
+func errorText(err error) string {
+	if errors.Is(err, tar.ErrHeader) || errors.Is(err, decode.ErrFormat) {
+		return tar.ErrHeader.Error()
+	}
+	return err.Error()
+}

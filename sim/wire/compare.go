@@ -1,0 +1,44 @@
+package wire
+
+import (
+	"bootpath/sim/compare"
+	"bootpath/sim/identify"
+	"bootpath/sim/scenario"
+)
+
+// Compare starts both images and puts them beside each other; other may be s itself, under other settings.
+func (s *Session) Compare(settings scenario.RunSettings, other *Session, otherSettings scenario.RunSettings) (*Comparison, error) {
+	left, l, err := s.side(settings)
+	if err != nil {
+		return nil, err
+	}
+	right, r, err := other.side(otherSettings)
+	if err != nil {
+		return nil, err
+	}
+	c := &Comparison{Left: left, Right: right, Rows: compare.Table(l, r), Execve: compare.Meet(l, r)}
+	if compare.OneKind(l, r) {
+		d := compare.Diff(l, r)
+		c.Difference = &d
+	}
+	return c, nil
+}
+
+// side starts the image and describes it.
+func (s *Session) side(settings scenario.RunSettings) (ComparedSide, compare.Side, error) {
+	out := ComparedSide{Name: s.image.Input.Name(), Kind: string(s.image.Kind), Formats: s.image.Formats, KernelFrom: s.image.KernelFrom(), Settings: settings}
+	in := compare.Side{Image: s.image, Settings: settings}
+	if s.image.Kind != identify.Other || settings.Path != "" {
+		run, err := s.Run(settings)
+		if err != nil {
+			return out, in, err
+		}
+		in.Image, in.Run, in.Facts = s.ran, run.Trace(), run.Facts
+		out.Run, out.Outcome, out.Facts, out.Steps = run, &run.Outcome, run.Facts, len(run.Steps)
+		out.Time = run.Steps[len(run.Steps)-1].At
+	}
+	if ks := in.Image.Kernels(); out.KernelFrom == identify.KernelInside && len(ks) > 0 {
+		out.KernelCites = ks[0].Cites
+	}
+	return out, in, nil
+}
