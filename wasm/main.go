@@ -130,6 +130,18 @@ func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64)
 		var err error
 		resp.Command, err = e.session.ParseCommand(req.Command)
 		return nil, err
+	case "tree":
+		var err error
+		resp.Tree, err = e.session.Tree(req.Image, req.Name, req.Off, req.Len)
+		return nil, err
+	case "changes":
+		var err error
+		resp.Changes, err = e.session.Changes(req.Image, req.Layer, req.Name, req.Off, req.Len)
+		return nil, err
+	case "file":
+		chunk, b, err := e.session.File(req.Image, req.Layer, req.Name, req.Off, req.Len)
+		resp.Chunk = chunk
+		return b, err
 	case "slice":
 		var b bytes.Buffer
 		err := e.session.Slice(&b, e.origin())

@@ -33,6 +33,7 @@ type Image struct {
 	prefix   string    // of the image's keys in it
 	v1       v1.Image
 	root     *union.FS
+	stack    *Stack
 }
 
 // V1 is the image in go-containerregistry's form.

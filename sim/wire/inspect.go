@@ -1,12 +1,9 @@
 package wire
 
 import (
-	"cmp"
-
 	"bootpath/sim/disk"
 	"bootpath/sim/fsys"
 	"bootpath/sim/identify"
-	"bootpath/sim/oci"
 )
 
 // Inspect says what the opened file is.
@@ -94,28 +91,6 @@ func describeVolume(v disk.Volume) Filesystem {
 		out.Notes = []string{v.Err.Error()}
 	}
 	return out
-}
-
-// describeApp gives a row for each name that the image goes by, one without a name when it has none.
-func describeApp(a *oci.Image) []AppImage {
-	c := a.Config.Config
-	out := AppImage{
-		Platform: a.Platform, ManifestDigest: a.ManifestDigest, ConfigDigest: a.ConfigDigest,
-		Layers: []Layer{}, Entrypoint: orEmpty(c.Entrypoint), Cmd: orEmpty(c.Cmd), Env: orEmpty(c.Env),
-		User: c.User, Workdir: cmp.Or(c.WorkingDir, "/"),
-	}
-	for _, l := range a.Layers {
-		out.Layers = append(out.Layers, Layer{Digest: l.Digest, DiffID: l.DiffID, Size: l.Size, MediaType: l.MediaType, CreatedBy: l.CreatedBy})
-	}
-	if len(a.Refs) == 0 {
-		return []AppImage{out}
-	}
-	rows := make([]AppImage, len(a.Refs))
-	for i, ref := range a.Refs {
-		rows[i] = out
-		rows[i].Ref = ref
-	}
-	return rows
 }
 
 func orEmpty(s []string) []string {

@@ -121,6 +121,21 @@ type AppImage struct {
 	Env            []string `json:"env"`
 	User           string   `json:"user"`
 	Workdir        string   `json:"workdir"`
+
+	// What the layers do to each other; absent when a layer cannot be read.
+	History      []HistoryRow `json:"history"`
+	Efficiency   *float64     `json:"efficiency,omitempty"` // 0 to 1, as dive counts
+	WastedBytes  int64        `json:"wasted_bytes"`         // all copies of paths that several layers have, as dive counts
+	HiddenBytes  int64        `json:"hidden_bytes"`         // files that no container sees
+	UnpackedSize int64        `json:"unpacked_size"`        // of all layers' tars
+}
+
+// HistoryRow is a build step as the config tells it, oldest first.
+type HistoryRow struct {
+	CreatedBy string `json:"created_by"`
+	Created   string `json:"created,omitempty"` // RFC 3339
+	Comment   string `json:"comment,omitempty"`
+	Layer     int    `json:"layer"` // index of the layer that it made, -1 for a step that only changed the config
 }
 
 // Layer is one layer of an image, lowest first.
@@ -130,6 +145,18 @@ type Layer struct {
 	Size      int64  `json:"size"` // as stored, bytes
 	MediaType string `json:"media_type"`
 	CreatedBy string `json:"created_by,omitempty"`
+
+	Blob         string `json:"blob"`        // the unpacked tar's name as bytes
+	Compression  string `json:"compression"` // gzip | zstd | bzip2 | xz, "" for none: by its bytes, not its media type
+	UnpackedSize int64  `json:"unpacked_size"`
+	ContentBytes int64  `json:"content_bytes"` // of the files in it
+	Entries      int    `json:"entries"`       // members of the tar
+	Added        int    `json:"added"`         // files (what is no directory) at new paths
+	Changed      int    `json:"changed"`       // files in place of one below
+	Removed      int    `json:"removed"`       // files of layers below that are gone after this one
+	RemovedBytes int64  `json:"removed_bytes"`
+	HiddenFiles  int    `json:"hidden_files"` // files of this layer that a layer above hides
+	HiddenBytes  int64  `json:"hidden_bytes"`
 }
 
 // RunResult answers "what happens when it starts?".
@@ -169,23 +196,27 @@ type ComparedSide struct {
 // Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON.
 type Request struct {
 	ID       int                   `json:"id"`
-	Method   string                `json:"method"`             // open | run | bytes | slice | compare | library | forget | parse-command
-	Name     string                `json:"name,omitempty"`     // open: file name; bytes: blob
-	Off      int64                 `json:"off,omitempty"`      // bytes
-	Len      int64                 `json:"len,omitempty"`      // bytes
+	Method   string                `json:"method"`             // open | run | bytes | tree | changes | file | slice | compare | library | forget | parse-command
+	Name     string                `json:"name,omitempty"`     // open: file name; bytes: blob; tree, changes, file: path
+	Off      int64                 `json:"off,omitempty"`      // bytes, file: offset; tree, changes: rows to skip
+	Len      int64                 `json:"len,omitempty"`      // bytes, file: bytes; tree, changes: rows at most
+	Image    int                   `json:"image,omitempty"`    // tree, changes, file: index in images
+	Layer    int                   `json:"layer,omitempty"`    // changes, file: index in layers; file: -1 for what the container sees
 	Settings *scenario.RunSettings `json:"settings,omitempty"` // run; compare: of the open image
 	Other    *scenario.RunSettings `json:"other,omitempty"`    // compare: of the other image, or of the open one again
 	Side     string                `json:"side,omitempty"`     // bytes: left | right
 	Command  string                `json:"command,omitempty"`  // parse-command: "docker run …"
 }
 
-// Response is the answer. Exactly one of Inspection, Run, Chunk, Library, Comparison, Command and Failure is set, or none
-// for methods without a result.
+// Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Comparison,
+// Command and Failure is set, or none for methods without a result.
 type Response struct {
 	ID         int               `json:"id"`
 	Inspection *Inspection       `json:"inspection,omitempty"`
 	Run        *RunResult        `json:"run,omitempty"`
 	Chunk      *Chunk            `json:"chunk,omitempty"`
+	Tree       *TreeListing      `json:"tree,omitempty"`
+	Changes    *ChangeListing    `json:"changes,omitempty"`
 	Library    []LibraryEntry    `json:"library,omitempty"`
 	Comparison *Comparison       `json:"comparison,omitempty"`
 	Command    *scenario.Command `json:"command,omitempty"`
@@ -200,6 +231,56 @@ type Chunk struct {
 	Size int64       `json:"size"`           // of the whole blob
 	From []blob.Span `json:"from,omitempty"` // the parent's bytes it was computed from
 	Gaps [][2]int64  `json:"gaps,omitempty"` // offset and length in the chunk of what a slice did not keep
+	At   []blob.Span `json:"at,omitempty"`   // of a file: where the bytes lie
+}
+
+// TreeListing is a directory as a container or a running system sees it, with what layers hide in it.
+type TreeListing struct {
+	Path    string      `json:"path"` // with a leading slash
+	Total   int         `json:"total"`
+	Off     int         `json:"off"`
+	Entries []TreeEntry `json:"entries"` // by name
+}
+
+// TreeEntry is a name in a directory.
+type TreeEntry struct {
+	Name   string     `json:"name"`
+	Gone   bool       `json:"gone,omitempty"` // no container sees it: all copies are hidden
+	Copies []FileCopy `json:"copies"`         // uppermost layer first; one for a file of a disk
+}
+
+// FileCopy is what one layer has at a path.
+type FileCopy struct {
+	Layer    int         `json:"layer"`
+	Type     string      `json:"type"` // file | directory | symlink | character | block | fifo | socket
+	Mode     string      `json:"mode"` // octal: "0755", "4755"
+	UID      uint32      `json:"uid"`
+	GID      uint32      `json:"gid"`
+	Size     int64       `json:"size"`
+	Link     string      `json:"link,omitempty"`   // target of a symbolic link; of a hard link its first name
+	HiddenBy int         `json:"hidden_by"`        // index of the layer that hides it, -1: it shows
+	Hiding   string      `json:"hiding,omitempty"` // whiteout | opaque | replaced
+	Action   string      `json:"action,omitempty"` // added | changed | kept
+	Cites    []blob.Cite `json:"evidence,omitempty"`
+}
+
+// ChangeListing is what one layer does at and below a path.
+type ChangeListing struct {
+	Layer   int           `json:"layer"`
+	Path    string        `json:"path"`
+	Total   int           `json:"total"`
+	Off     int           `json:"off"`
+	Changes []LayerChange `json:"changes"` // directories before what is in them
+}
+
+// LayerChange is one thing that a layer does.
+type LayerChange struct {
+	Path   string    `json:"path"`           // with a leading slash
+	Action string    `json:"action"`         // added | changed | removed
+	Copy   *FileCopy `json:"copy,omitempty"` // what the layer brings
+	How    string    `json:"how,omitempty"`  // of a removal: whiteout | opaque
+	Files  int       `json:"files"`          // that a removal takes away
+	Bytes  int64     `json:"bytes"`          // that the change brings or takes away
 }
 
 // ProgressReport says how far long work is.

@@ -33,8 +33,9 @@ type FS struct {
 type node struct {
 	*inode
 	name     string
+	link     bool             // a further name of the inode
 	children map[string]*node // of a directory
-	sorted   []fs.DirEntry
+	sorted   []*node          // children by name; nil until asked for
 }
 
 type inode struct {
@@ -160,7 +161,7 @@ func (f *FS) place(dir *node, base string, e *Entry) {
 		}
 		f.remove(dir, base)
 		target.nlink++
-		f.insert(dir, &node{inode: target.inode, name: base})
+		f.insert(dir, &node{inode: target.inode, name: base, link: true})
 		return
 	}
 	if e.Type == TypeDir && old != nil && old.typ == TypeDir { // keeps its files, takes the attributes
@@ -339,17 +340,25 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 	if n.typ != TypeDir {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
-	return slices.Clone(f.list(n)), nil
+	return f.list(n), nil
 }
 
 // list is the directory's entries by name.
 func (f *FS) list(n *node) []fs.DirEntry {
+	out := make([]fs.DirEntry, 0, len(n.children))
+	for _, c := range n.byName() {
+		out = append(out, fs.FileInfoToDirEntry(info{f, c}))
+	}
+	return out
+}
+
+func (n *node) byName() []*node {
 	if n.sorted == nil {
-		n.sorted = make([]fs.DirEntry, 0, len(n.children))
+		n.sorted = make([]*node, 0, len(n.children))
 		for _, c := range n.children {
-			n.sorted = append(n.sorted, fs.FileInfoToDirEntry(info{f, c}))
+			n.sorted = append(n.sorted, c)
 		}
-		slices.SortFunc(n.sorted, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		slices.SortFunc(n.sorted, func(a, b *node) int { return strings.Compare(a.name, b.name) })
 	}
 	return n.sorted
 }

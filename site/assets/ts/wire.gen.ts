@@ -91,14 +91,18 @@ export interface RunSettings {
 /** Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON. */
 export interface Request {
   id: number;
-  /** open | run | bytes | slice | compare | library | forget | parse-command */
-  method: "open" | "run" | "bytes" | "slice" | "compare" | "library" | "forget" | "parse-command";
-  /** open: file name; bytes: blob */
+  /** open | run | bytes | tree | changes | file | slice | compare | library | forget | parse-command */
+  method: "open" | "run" | "bytes" | "tree" | "changes" | "file" | "slice" | "compare" | "library" | "forget" | "parse-command";
+  /** open: file name; bytes: blob; tree, changes, file: path */
   name?: string;
-  /** bytes */
+  /** bytes, file: offset; tree, changes: rows to skip */
   off?: number;
-  /** bytes */
+  /** bytes, file: bytes; tree, changes: rows at most */
   len?: number;
+  /** tree, changes, file: index in images */
+  image?: number;
+  /** changes, file: index in layers; file: -1 for what the container sees */
+  layer?: number;
   /** run; compare: of the open image */
   settings?: RunSettings;
   /** compare: of the other image, or of the open one again */
@@ -210,6 +214,35 @@ export interface Layer {
   size: number;
   media_type: string;
   created_by?: string;
+  /** the unpacked tar's name as bytes */
+  blob: string;
+  /** gzip | zstd | bzip2 | xz, "" for none: by its bytes, not its media type */
+  compression: string;
+  unpacked_size: number;
+  /** of the files in it */
+  content_bytes: number;
+  /** members of the tar */
+  entries: number;
+  /** files (what is no directory) at new paths */
+  added: number;
+  /** files in place of one below */
+  changed: number;
+  /** files of layers below that are gone after this one */
+  removed: number;
+  removed_bytes: number;
+  /** files of this layer that a layer above hides */
+  hidden_files: number;
+  hidden_bytes: number;
+}
+
+/** HistoryRow is a build step as the config tells it, oldest first. */
+export interface HistoryRow {
+  created_by: string;
+  /** RFC 3339 */
+  created?: string;
+  comment?: string;
+  /** index of the layer that it made, -1 for a step that only changed the config */
+  layer: number;
 }
 
 /** AppImage is one image of an archive. */
@@ -224,6 +257,16 @@ export interface AppImage {
   env: string[];
   user: string;
   workdir: string;
+  /** What the layers do to each other; absent when a layer cannot be read. */
+  history: HistoryRow[];
+  /** 0 to 1, as dive counts */
+  efficiency?: number;
+  /** all copies of paths that several layers have, as dive counts */
+  wasted_bytes: number;
+  /** files that no container sees */
+  hidden_bytes: number;
+  /** of all layers' tars */
+  unpacked_size: number;
 }
 
 /** Origin says what a slice was cut from. */
@@ -399,6 +442,74 @@ export interface Chunk {
   from?: Span[];
   /** offset and length in the chunk of what a slice did not keep */
   gaps?: number[][];
+  /** of a file: where the bytes lie */
+  at?: Span[];
+}
+
+/** FileCopy is what one layer has at a path. */
+export interface FileCopy {
+  layer: number;
+  /** file | directory | symlink | character | block | fifo | socket */
+  type: "file" | "directory" | "symlink" | "character" | "block" | "fifo" | "socket";
+  /** octal: "0755", "4755" */
+  mode: string;
+  uid: number;
+  gid: number;
+  size: number;
+  /** target of a symbolic link; of a hard link its first name */
+  link?: string;
+  /** index of the layer that hides it, -1: it shows */
+  hidden_by: number;
+  /** whiteout | opaque | replaced */
+  hiding?: "whiteout" | "opaque" | "replaced";
+  /** added | changed | kept */
+  action?: "added" | "changed" | "kept";
+  evidence?: Cite[];
+}
+
+/** TreeEntry is a name in a directory. */
+export interface TreeEntry {
+  name: string;
+  /** no container sees it: all copies are hidden */
+  gone?: boolean;
+  /** uppermost layer first; one for a file of a disk */
+  copies: FileCopy[];
+}
+
+/** TreeListing is a directory as a container or a running system sees it, with what layers hide in it. */
+export interface TreeListing {
+  /** with a leading slash */
+  path: string;
+  total: number;
+  off: number;
+  /** by name */
+  entries: TreeEntry[];
+}
+
+/** LayerChange is one thing that a layer does. */
+export interface LayerChange {
+  /** with a leading slash */
+  path: string;
+  /** added | changed | removed */
+  action: "added" | "changed" | "removed";
+  /** what the layer brings */
+  copy?: FileCopy;
+  /** of a removal: whiteout | opaque */
+  how?: string;
+  /** that a removal takes away */
+  files: number;
+  /** that the change brings or takes away */
+  bytes: number;
+}
+
+/** ChangeListing is what one layer does at and below a path. */
+export interface ChangeListing {
+  layer: number;
+  path: string;
+  total: number;
+  off: number;
+  /** directories before what is in them */
+  changes: LayerChange[];
 }
 
 /** LibraryEntry is a slice kept by the browser. */
@@ -545,14 +656,16 @@ export interface Failure {
 }
 
 /**
- * Response is the answer. Exactly one of Inspection, Run, Chunk, Library, Comparison, Command and Failure is set, or none
- * for methods without a result.
+ * Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Comparison,
+ * Command and Failure is set, or none for methods without a result.
  */
 export interface Response {
   id: number;
   inspection?: Inspection;
   run?: RunResult;
   chunk?: Chunk;
+  tree?: TreeListing;
+  changes?: ChangeListing;
   library?: LibraryEntry[];
   comparison?: Comparison;
   command?: Command;
