@@ -54,7 +54,10 @@ gen() {
 engine() {
 	say "engine"
 	mkdir -p site/static/engine
-	GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w' -o site/static/engine/engine.wasm ./wasm
+	mkdir -p build
+	GOOS=js GOARCH=wasm go build -trimpath -ldflags='-s -w' -o build/engine.wasm ./wasm
+	gzip -9 -n -c build/engine.wasm >site/static/engine/engine.wasm.pack
+	rm -f site/static/engine/engine.wasm
 	cp "$(go env GOROOT)/lib/wasm/wasm_exec.js" site/static/engine/
 }
 

@@ -1,11 +1,15 @@
-// The Web Worker around the engine: it loads Go's wasm_exec.js and engine.wasm and relays messages.
+// The Web Worker around the engine: it loads Go's wasm_exec.js and the module and relays messages.
+// The module is shipped as gzip under a name that servers do not unpack: every static server sends the 4.7 MB
+// instead of the 18.
 //
+//   page → worker  { module }                          the unpacked module, from a page that may not fetch
 //   page → worker  { base, json, files?, bytes? }      a wire.Request and what belongs to it
 //   worker → page  { json, bytes? }                    a wire.Response
 //                  { fatal }                           the engine died; the page replaces this worker
 //                  { unloadable }                      the engine could not be loaded
 
 interface Inward {
+  module?: ArrayBuffer;
   base: string;
   json: string;
   files?: File[];
@@ -40,36 +44,37 @@ for (const name of ["log", "error"] as const) {
 
 let loading: Promise<void> | null = null;
 
-async function instantiate(url: string, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+async function fetched(url: string, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
   const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
-  if (response.headers.get("content-type")?.startsWith("application/wasm")) {
-    return (await WebAssembly.instantiateStreaming(response, imports)).instance;
-  }
-  // Some servers do not know the type; then the module cannot be compiled while it arrives.
-  return (await WebAssembly.instantiate(await response.arrayBuffer(), imports)).instance;
+  if (!response.ok || !response.body) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+  const unpacked = response.body.pipeThrough(new DecompressionStream("gzip"));
+  const typed = new Response(unpacked, { headers: { "content-type": "application/wasm" } });
+  return (await WebAssembly.instantiateStreaming(typed, imports)).instance;
 }
 
-async function load(base: string): Promise<void> {
-  scope.importScripts(new URL("engine/wasm_exec.js", base).href);
+async function load(base: string, module?: ArrayBuffer): Promise<void> {
+  if (!module) scope.importScripts(new URL("engine/wasm_exec.js", base).href);
   const go = new scope.Go();
-  const instance = await instantiate(new URL("engine/engine.wasm", base).href, go.importObject);
+  const instance = module
+    ? (await WebAssembly.instantiate(module, go.importObject)).instance
+    : await fetched(new URL("engine/engine.wasm.pack", base).href, go.importObject);
   const why = () => printed.find((l) => /^(panic|fatal error|runtime:)/.test(l)) ?? printed.at(-1) ?? "the engine ended";
   go.run(instance).then(
     () => scope.postMessage({ fatal: why() }),
     (e: unknown) => scope.postMessage({ fatal: `${String(e)} ${printed.at(-1) ?? ""}`.trim() }),
   );
-  if (!scope.bootpathRequest) throw new Error("engine.wasm does not install bootpathRequest");
+  if (!scope.bootpathRequest) throw new Error("the engine does not install bootpathRequest");
 }
 
 scope.onmessage = async (e) => {
-  const { base, json, files, bytes } = e.data;
+  const { module, base, json, files, bytes } = e.data;
   try {
-    await (loading ??= load(base));
+    await (loading ??= load(base, module));
   } catch (err) {
     scope.postMessage({ unloadable: err instanceof Error ? err.message : String(err) });
     return;
   }
+  if (module) return;
   scope.bootpathRequest?.(json, files ?? bytes, (answer, out) => {
     scope.postMessage(out ? { json: answer, bytes: out } : { json: answer }, out ? [out.buffer] : []);
   });

@@ -1,5 +1,6 @@
 // <boot-path>: the player. It alone talks to the engine; its parts get state as properties and ask by events.
 import { css, html, LitElement, nothing, type PropertyValues } from "lit";
+import { asset, inlined } from "./assets";
 import { Cancelled, Engine, EngineError, type Input } from "./engine";
 import { icon, sharedStyles } from "./elements/base";
 import "./elements/card";
@@ -219,7 +220,11 @@ export class BootPath extends LitElement {
   async #named(what: string): Promise<Source> {
     this.samples = await loadSamples(this.#base);
     const sample = this.samples.find((s) => s.id === what);
-    if (sample) return { id: sample.id, name: sample.title[this.language], data: new URL(`samples/${sample.file}`, this.#base).href, usual: sample.settings };
+    if (sample) {
+      const file = `samples/${sample.file}`;
+      const data = inlined ? new Uint8Array(await (await asset(this.#base, file)).arrayBuffer()) : new URL(file, this.#base).href;
+      return { id: sample.id, name: sample.title[this.language], data, usual: sample.settings };
+    }
     const url = new URL(what, document.baseURI);
     return { name: url.pathname.split("/").at(-1) || url.host, data: url.href };
   }
@@ -241,7 +246,16 @@ export class BootPath extends LitElement {
     this.fetched = null;
     if (Object.keys(this.settings).length === 0) this.settings = { ...source.usual };
     try {
-      if (source.id && JSON.stringify(this.settings) === JSON.stringify(source.usual ?? {})) void this.#showPrecomputed(source.id, job);
+      if (source.id && JSON.stringify(this.settings) === JSON.stringify(source.usual ?? {})) {
+        const shown = this.#showPrecomputed(source.id, job);
+        // An embedded start needs the engine only when somebody asks for bytes or changes a setting.
+        if (this.controls !== "lab" && (await shown)) {
+          this.#theEngine.prepare(source.name, source.data, this.settings);
+          this.work = null;
+          this.engineHolds = true;
+          return;
+        }
+      }
       const inspection = await this.#theEngine.open(source.name, source.data, (p) => this.#progress(job, p.bytes_read));
       if (job !== this.#job) return;
       this.inspection = inspection;
@@ -267,13 +281,15 @@ export class BootPath extends LitElement {
   }
 
   /** The steps of a sample were worked out when the site was built: they are shown before the engine is there. */
-  async #showPrecomputed(id: string, job: number): Promise<void> {
-    const r = await fetch(new URL(`traces/${id}.json`, this.#base)).catch(() => null);
-    if (!r?.ok || job !== this.#job) return;
+  async #showPrecomputed(id: string, job: number): Promise<boolean> {
+    const r = await asset(this.#base, `traces/${id}.json`).catch(() => null);
+    if (!r?.ok || job !== this.#job) return false;
     const { inspection, run } = (await r.json()) as { inspection: Inspection; run: RunResult };
-    if (job !== this.#job || this.engineHolds) return;
+    if (job !== this.#job || this.engineHolds) return false;
     this.inspection = inspection;
+    if (this.controls !== "lab") this.#emit("ready", { inspection });
     this.#show(run);
+    return true;
   }
 
   #show(result: RunResult | null): void {

@@ -1,5 +1,7 @@
 // The page's side of the engine: a Web Worker that answers numbered JSON requests, bytes beside them.
-// A worker that was cancelled or died is replaced; the image is opened again when it is next needed.
+// All players of a page share one worker; it holds one image at a time, and a player whose image it does not
+// hold has it opened again. A worker that was cancelled or died is replaced.
+import { asset, inlined } from "./assets";
 import type { Chunk, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, Failure } from "./wire.gen";
 
 /** A file of the learner, the bytes of a slice, or the address of either. */
@@ -18,6 +20,7 @@ export class EngineError extends Error {
 export class Cancelled extends Error {}
 
 interface Pending {
+  id: number;
   resolve(r: { response: Response; bytes?: Uint8Array }): void;
   reject(e: Error): void;
   onProgress?: OnProgress;
@@ -25,69 +28,35 @@ interface Pending {
 
 export type WorkerMessage = { json?: string; bytes?: Uint8Array; fatal?: string; unloadable?: string };
 
-export class Engine {
+/** The worker of one base address, and whose turn it is. */
+class Host {
   #worker: Worker | null = null;
-  #pending = new Map<number, Pending>();
+  #pending: Pending | null = null;
   #next = 1;
-  #input: { name: string; data: Input } | null = null;
-  #open = false; // the worker holds #input
-  #settings: RunSettings = {};
+  #turn: { owner: Engine } | null = null;
+  #waiting: { owner: Engine; start(): void; reject(e: Error): void }[] = [];
+  /** The player whose image the worker holds. */
+  holds: Engine | null = null;
 
   constructor(readonly base: string) {}
 
-  async open(name: string, data: Input, onProgress?: OnProgress): Promise<Inspection> {
-    this.#input = { name, data };
-    this.#settings = {};
-    this.#open = false;
-    return this.#reopen(onProgress);
+  /** Runs work alone: requests of different players do not mix. */
+  async alone<T>(owner: Engine, work: () => Promise<T>): Promise<T> {
+    if (this.#turn) await new Promise<void>((start, reject) => this.#waiting.push({ owner, start, reject }));
+    this.#turn = { owner };
+    try {
+      return await work();
+    } finally {
+      this.#turn = null;
+      this.#waiting.shift()?.start();
+    }
   }
 
-  async #reopen(onProgress?: OnProgress): Promise<Inspection> {
-    const { name, data } = this.#input ?? { name: "", data: "" };
-    const { response } = await this.#ask({ method: "open", name: typeof data === "string" ? data : name }, data, onProgress);
-    if (!response.inspection) throw new EngineError({ code: "internal", message: "open: no inspection" });
-    this.#open = true;
-    return response.inspection;
-  }
-
-  async run(settings: RunSettings, onProgress?: OnProgress): Promise<RunResult> {
-    if (!this.#open) await this.#reopen(onProgress);
-    const { response } = await this.#ask({ method: "run", settings }, undefined, onProgress);
-    if (!response.run) throw new EngineError({ code: "internal", message: "run: no result" });
-    this.#settings = settings;
-    return response.run;
-  }
-
-  async bytes(blob: string, off: number, len: number): Promise<{ chunk: Chunk; bytes: Uint8Array }> {
-    if (!this.#open) await this.run(this.#settings);
-    const { response, bytes } = await this.#ask({ method: "bytes", name: blob, off, len });
-    if (!response.chunk) throw new EngineError({ code: "internal", message: "bytes: no chunk" });
-    return { chunk: response.chunk, bytes: bytes ?? new Uint8Array() };
-  }
-
-  async slice(): Promise<Uint8Array> {
-    if (!this.#open) await this.run(this.#settings);
-    return (await this.#ask({ method: "slice" })).bytes ?? new Uint8Array();
-  }
-
-  async library(): Promise<LibraryEntry[]> {
-    return (await this.#ask({ method: "library" })).response.library ?? [];
-  }
-
-  async forget(key: string): Promise<void> {
-    await this.#ask({ method: "forget", name: key });
-  }
-
-  /** Stops whatever the worker does; the next request starts a new one. */
-  cancel(): void {
-    this.#replace(new Cancelled("cancelled"));
-  }
-
-  #ask(request: Omit<Request, "id">, data?: Input, onProgress?: OnProgress) {
+  async ask(request: Omit<Request, "id">, data?: Input, onProgress?: OnProgress) {
     const id = this.#next++;
-    const worker = (this.#worker ??= this.#start());
+    const worker = (this.#worker ??= await this.#start());
     return new Promise<{ response: Response; bytes?: Uint8Array }>((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, onProgress });
+      this.#pending = { id, resolve, reject, onProgress };
       worker.postMessage({
         base: this.base,
         json: JSON.stringify({ id, ...request }),
@@ -97,12 +66,16 @@ export class Engine {
     });
   }
 
-  #start(): Worker {
-    const url = new URL("engine/worker.js", this.base).href;
-    // A page may only start workers of its own origin; elsewhere a local stub loads the script.
-    const local = new URL(url).origin === location.origin;
-    const stub = local ? url : URL.createObjectURL(new Blob([`importScripts(${JSON.stringify(url)})`], { type: "text/javascript" }));
-    const worker = new Worker(stub);
+  /** Gives up what owner waits for, and stops the worker if it works for owner. */
+  cancel(owner: Engine): void {
+    const mine = this.#waiting.filter((w) => w.owner === owner);
+    this.#waiting = this.#waiting.filter((w) => w.owner !== owner);
+    for (const w of mine) w.reject(new Cancelled("cancelled"));
+    if (this.#turn?.owner === owner) this.#replace(new Cancelled("cancelled"));
+  }
+
+  async #start(): Promise<Worker> {
+    const worker = inlined ? await oneFileWorker() : new Worker(workerURL(this.base));
     worker.onmessage = (e: MessageEvent<WorkerMessage>) => {
       const m = e.data;
       if (m.fatal !== undefined) this.#replace(new EngineError({ code: "crash", message: m.fatal }));
@@ -111,19 +84,19 @@ export class Engine {
     };
     worker.onerror = (e) => {
       e.preventDefault();
-      this.#replace(new EngineError({ code: e.message ? "crash" : "engine", message: e.message || url }));
+      this.#replace(new EngineError({ code: e.message ? "crash" : "engine", message: e.message || this.base }));
     };
     return worker;
   }
 
   #answer(response: Response, bytes?: Uint8Array): void {
-    const p = this.#pending.get(response.id);
-    if (!p) return;
+    const p = this.#pending;
+    if (p?.id !== response.id) return;
     if (response.progress) {
       p.onProgress?.(response.progress);
       return;
     }
-    this.#pending.delete(response.id);
+    this.#pending = null;
     if (response.failure) p.reject(new EngineError(response.failure));
     else p.resolve({ response, bytes });
   }
@@ -131,9 +104,118 @@ export class Engine {
   #replace(why: Error): void {
     this.#worker?.terminate();
     this.#worker = null;
-    this.#open = false;
-    const waiting = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const p of waiting) p.reject(why);
+    this.holds = null;
+    const p = this.#pending;
+    this.#pending = null;
+    p?.reject(why);
+  }
+}
+
+/** A page may only start workers of its own origin; elsewhere a local stub loads the script. */
+function workerURL(base: string): string {
+  const url = new URL("engine/worker.js", base);
+  if (url.origin === location.origin) return url.href;
+  return URL.createObjectURL(new Blob([`importScripts(${JSON.stringify(url.href)})`], { type: "text/javascript" }));
+}
+
+/** In the one-file page the worker's scripts and the engine come from the page itself. */
+async function oneFileWorker(): Promise<Worker> {
+  const scripts = await Promise.all(["engine/wasm_exec.js", "engine/worker.js"].map(async (f) => (await asset("", f)).blob()));
+  const worker = new Worker(URL.createObjectURL(new Blob(scripts, { type: "text/javascript" })));
+  const module = await (await asset("", "engine/engine.wasm.pack")).arrayBuffer();
+  worker.postMessage({ module }, [module]);
+  return worker;
+}
+
+const hosts = new Map<string, Host>();
+
+function hostOf(base: string): Host {
+  let host = hosts.get(base);
+  if (!host) hosts.set(base, (host = new Host(base)));
+  return host;
+}
+
+/** One player's engine: its image and its latest settings. */
+export class Engine {
+  #host: Host;
+  #input: { name: string; data: Input } | null = null;
+  #settings: RunSettings | null = null; // of the latest run
+
+  constructor(base: string) {
+    this.#host = hostOf(base);
+  }
+
+  /** Names the image without opening it; it is opened when something is asked of it. */
+  prepare(name: string, data: Input, settings: RunSettings): void {
+    this.#input = { name, data };
+    this.#settings = settings;
+    if (this.#host.holds === this) this.#host.holds = null;
+  }
+
+  open(name: string, data: Input, onProgress?: OnProgress): Promise<Inspection> {
+    return this.#host.alone(this, () => {
+      this.#input = { name, data };
+      this.#settings = null;
+      return this.#reopen(onProgress);
+    });
+  }
+
+  run(settings: RunSettings, onProgress?: OnProgress): Promise<RunResult> {
+    return this.#host.alone(this, async () => {
+      if (this.#host.holds !== this) await this.#reopen(onProgress);
+      return this.#run(settings, onProgress);
+    });
+  }
+
+  bytes(blob: string, off: number, len: number): Promise<{ chunk: Chunk; bytes: Uint8Array }> {
+    return this.#host.alone(this, async () => {
+      await this.#ready();
+      const { response, bytes } = await this.#host.ask({ method: "bytes", name: blob, off, len });
+      if (!response.chunk) throw new EngineError({ code: "internal", message: "bytes: no chunk" });
+      return { chunk: response.chunk, bytes: bytes ?? new Uint8Array() };
+    });
+  }
+
+  slice(): Promise<Uint8Array> {
+    return this.#host.alone(this, async () => {
+      await this.#ready();
+      return (await this.#host.ask({ method: "slice" })).bytes ?? new Uint8Array();
+    });
+  }
+
+  library(): Promise<LibraryEntry[]> {
+    return this.#host.alone(this, async () => (await this.#host.ask({ method: "library" })).response.library ?? []);
+  }
+
+  forget(key: string): Promise<void> {
+    return this.#host.alone(this, async () => void (await this.#host.ask({ method: "forget", name: key })));
+  }
+
+  /** Stops whatever is done for this player; the next request starts anew. */
+  cancel(): void {
+    this.#host.cancel(this);
+  }
+
+  async #reopen(onProgress?: OnProgress): Promise<Inspection> {
+    const { name, data } = this.#input ?? { name: "", data: "" };
+    this.#host.holds = null;
+    const { response } = await this.#host.ask({ method: "open", name: typeof data === "string" ? data : name }, data, onProgress);
+    if (!response.inspection) throw new EngineError({ code: "internal", message: "open: no inspection" });
+    this.#host.holds = this;
+    return response.inspection;
+  }
+
+  async #run(settings: RunSettings, onProgress?: OnProgress): Promise<RunResult> {
+    const { response } = await this.#host.ask({ method: "run", settings }, undefined, onProgress);
+    if (!response.run) throw new EngineError({ code: "internal", message: "run: no result" });
+    this.#settings = settings;
+    return response.run;
+  }
+
+  /** The worker holds this player's image as it was after its latest run. */
+  async #ready(): Promise<void> {
+    if (this.#host.holds === this) return;
+    await this.#reopen();
+    if (this.#settings) await this.#run(this.#settings);
   }
 }

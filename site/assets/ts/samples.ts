@@ -1,4 +1,5 @@
 // The samples shipped with the site: content/samples/index.json.
+import { asset } from "./assets";
 import type { RunSettings } from "./wire.gen";
 import type { Lang } from "./words";
 
@@ -14,10 +15,11 @@ export interface Sample {
 const loaded = new Map<string, Promise<Sample[]>>();
 
 export function loadSamples(base: string): Promise<Sample[]> {
-  const url = new URL("samples/index.json", base).href;
+  const path = "samples/index.json";
+  const url = new URL(path, base).href;
   let p = loaded.get(url);
   if (!p) {
-    p = fetch(url).then((r) => (r.ok ? (r.json() as Promise<Sample[]>) : []), () => []);
+    p = asset(base, path).then((r) => (r.ok ? (r.json() as Promise<Sample[]>) : []), () => []);
     loaded.set(url, p);
   }
   return p;

@@ -2,6 +2,7 @@
 // (content/messages, one merged file per language, fetched beside the script).
 import en from "./ui/en.json";
 import zh from "./ui/zh.json";
+import { asset } from "./assets";
 import type { Step } from "./wire.gen";
 
 export type Lang = "en" | "zh";
@@ -44,10 +45,11 @@ const loaded = new Map<string, Promise<Messages>>();
 
 /** Loads the sentences of a language; without them steps show their kinds. */
 export function loadMessages(base: string, lang: Lang): Promise<Messages> {
-  const url = new URL(`i18n/messages.${lang}.json`, base).href;
+  const path = `i18n/messages.${lang}.json`;
+  const url = new URL(path, base).href;
   let p = loaded.get(url);
   if (!p) {
-    p = fetch(url).then((r) => (r.ok ? (r.json() as Promise<Messages>) : {}), () => ({}));
+    p = asset(base, path).then((r) => (r.ok ? (r.json() as Promise<Messages>) : {}), () => ({}));
     loaded.set(url, p);
   }
   return p;
