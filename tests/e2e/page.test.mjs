@@ -140,6 +140,33 @@ scene("state: what the step changed is marked, forward and back", {}, async (pag
   assert.match(await state.locator("tr.removed").innerText(), /0x3614d000\s*gone/);
 });
 
+scene("views: a tab, a second panel that follows the step, what the layout remembers", {}, async (page) => {
+  await lab(page, "#v1&src=deb&step=11");
+  await page.getByRole("tab", { name: /Memory/ }).click();
+  assert.match(await shown(page, "bp-memory"), /kernel\s+new\s+7\.72 MiB/);
+  await page.getByRole("tab", { name: /Disk/ }).click();
+  assert.match(await shown(page, "bp-disk"), /0x0a100202/);
+  const low = page.locator("bp-panel.low");
+  await low.locator("bp-memory").waitFor();
+  await player(page).evaluate((e) => e.seek(24));
+  await low.locator("bp-mounts").waitFor();
+  await low.getByLabel("Choose a view").selectOption("processes");
+  await low.locator("bp-processes").waitFor();
+  await page.reload();
+  await low.locator("bp-processes").waitFor();
+  await page.locator("bp-panel.side").getByRole("tab", { name: /Disk/, selected: true }).waitFor();
+  await low.getByRole("button", { name: "Close this view" }).click();
+  assert.equal(await low.count(), 0);
+  await page.getByRole("button", { name: "Open a second view below" }).click();
+  await low.waitFor();
+});
+
+scene("a layout that this browser kept and cannot be read does no harm", {}, async (page) => {
+  await page.addInitScript(() => localStorage.setItem("bootpath-views-system", "{broken"));
+  await lab(page);
+  await page.locator("bp-panel.side bp-evidence, bp-evidence").first().waitFor();
+});
+
 scene("a start that stops is shown where it stops, with the real message", {}, async (page) => {
   await lab(page, "#v1&src=broken");
   assert.equal(await position(page), 13);
@@ -297,7 +324,9 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 for (const [name, path, options] of [
   ["home", "en/", {}], ["home dark zh", "zh/", { dark: true, zh: true }], ["reference", "en/reference/", {}], ["opener", "en/lab/", {}],
   ["lab", "en/lab/#v1&src=deb&step=11", {}], ["lab dark zh", "zh/lab/#v1&src=broken", { dark: true, zh: true }], ["lab state dark", "en/lab/#v1&src=deb&step=24&view=state", { dark: true }],
-  ["lab narrow", "en/lab/#v1&src=deb&step=30", { width: 390, height: 844 }], ["application", "zh/lab/#v1&src=alpine&step=16", { zh: true }], ["embed", "embed.html#v1&src=locked&lang=en", { width: 640, height: 560 }],
+  ["lab narrow", "en/lab/#v1&src=deb&step=30", { width: 390, height: 844 }], ["application", "zh/lab/#v1&src=alpine&step=16", { zh: true }], ["memory", "en/lab/#v1&src=deb&step=13&view=memory", {}], ["disk dark", "zh/lab/#v1&src=deb&step=11&view=disk", { dark: true, zh: true }],
+  ["services", "zh/lab/#v1&src=deb&step=36&view=services", { zh: true }], ["namespaces dark", "en/lab/#v1&src=alpine&step=17&view=boxes", { dark: true }], ["mounts narrow", "en/lab/#v1&src=deb&step=24&view=mounts", { width: 320, height: 700 }],
+  ["embed", "embed.html#v1&src=locked&lang=en", { width: 640, height: 560 }],
 ]) {
   scene(`WCAG 2.2 AA as far as axe can tell: ${name}`, options, async (page) => {
     await page.goto(server.base + path);

@@ -1,17 +1,8 @@
 // The parts of the page that need no browser, bundled as the page bundles them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import * as fake from "./fixtures/fake.mjs";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-async function load(module) {
-  const ui = { name: "ui", setup: (b) => b.onResolve({ filter: /^\.\/ui\// }, (a) => ({ path: `${root}content/${a.path.slice(2)}` })) };
-  const out = await build({ entryPoints: [`${root}site/assets/ts/${module}.ts`], bundle: true, format: "esm", write: false, plugins: [ui], target: "es2022" });
-  return import(`data:text/javascript;base64,${Buffer.from(out.outputFiles[0].contents).toString("base64")}`);
-}
+import { load } from "./load.mjs";
 
 const { Tape } = await load("tape");
 const { Timeline } = await load("timeline");

@@ -3,23 +3,34 @@ import { css, html, LitElement, nothing, type PropertyValues } from "lit";
 import { asset, inlined } from "./assets";
 import { Cancelled, Engine, EngineError, type Input } from "./engine";
 import { icon, sharedStyles } from "./elements/base";
+import "./elements/boxes";
 import "./elements/card";
 import "./elements/console";
 import type { BpConsole } from "./elements/console";
+import "./elements/disk";
 import type { Fetched } from "./elements/evidence";
 import "./elements/evidence";
 import "./elements/image-bar";
+import "./elements/layers";
+import "./elements/memory";
 import "./elements/opener";
+import "./elements/panel";
 import "./elements/rail";
+import "./elements/services";
 import "./elements/state";
 import "./elements/steps";
 import "./elements/transport";
+import "./elements/trees";
 import "./elements/verdict";
+import type { Scene } from "./elements/view";
 import * as format from "./format";
+import { remember, remembered, usualLayout, type Layout, type Slot } from "./layout";
 import { encode } from "./place";
-import { RequestEvent, type PlayerRequest, type Tab } from "./requests";
+import { RequestEvent, type PlayerRequest } from "./requests";
 import { loadSamples, type Sample } from "./samples";
 import { Tape } from "./tape";
+import { available, isView, touches, usual, viewOf, type View } from "./views/catalog";
+import { History } from "./views/changes";
 import type { Cite, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step } from "./wire.gen";
 import { htmlLang, langOf, loadMessages, say, sentence, type Args, type Key, type Lang, type Messages } from "./words";
 
@@ -53,7 +64,7 @@ export class BootPath extends LitElement {
     src: { reflect: true }, scenario: { reflect: true }, step: {}, view: {}, lang: {}, theme: { reflect: true }, controls: { reflect: true }, base: {},
     settings: { attribute: false },
     language: { state: true }, messages: { state: true }, samples: { state: true }, library: { state: true }, at: { state: true }, playing: { state: true },
-    speed: { state: true }, tab: { state: true }, cite: { state: true }, kernelCites: { state: true }, fetched: { state: true }, work: { state: true }, problem: { state: true },
+    speed: { state: true }, panes: { state: true }, cite: { state: true }, kernelCites: { state: true }, fetched: { state: true }, work: { state: true }, problem: { state: true },
     inspection: { state: true }, result: { state: true }, engineHolds: { state: true }, opener: { state: true }, list: { state: true }, over: { state: true },
     layout: { state: true, attribute: false }, linked: { state: true }, cancelled: { state: true }, said: { state: true },
   };
@@ -64,7 +75,7 @@ export class BootPath extends LitElement {
   declare scenario: string | null;
   /** The step to begin at: its number from 0, its kind, or "end". */
   declare step: string | null;
-  /** The pane that narrow layouts show first: console, evidence or state. */
+  /** The view that is shown first, or alone where there is room for one: console, evidence, memory, … */
   declare view: string | null;
   declare lang: string;
   /** light or dark; otherwise as the page. */
@@ -83,7 +94,7 @@ export class BootPath extends LitElement {
   declare private at: number;
   declare private playing: boolean;
   declare private speed: number;
-  declare private tab: Tab;
+  declare private panes: Layout;
   declare private cite: number;
   declare private kernelCites: readonly Cite[] | null; // shown instead of the step's, when asked for
   declare private fetched: Fetched | null;
@@ -103,6 +114,7 @@ export class BootPath extends LitElement {
   #engine: Engine | null = null;
   #source: Source | null = null;
   #tape = new Tape([]);
+  #history = new History([]);
   #job = 0; // the latest open or run; answers to earlier ones are dropped
   #timer = 0;
   #speaker = 0;
@@ -120,7 +132,7 @@ export class BootPath extends LitElement {
     this.at = -1;
     this.playing = false;
     this.speed = 1;
-    this.tab = "console";
+    this.panes = { ...usualLayout, side: "console" };
     this.cite = 0;
     this.kernelCites = this.fetched = this.work = this.problem = this.inspection = this.result = null;
     this.engineHolds = this.opener = this.list = this.over = this.linked = this.cancelled = false;
@@ -205,6 +217,35 @@ export class BootPath extends LitElement {
     const src = this.#source?.id ?? (typeof this.#source?.data === "string" ? this.#source.data : "");
     if (!src) return "";
     return new URL(`${this.language}/lab/#${encode({ src, step: String(this.at), settings: this.settings })}`, this.#base).href;
+  }
+
+  // ---- views -----------------------------------------------------------------------------------------
+
+  get #views(): View[] {
+    return available(this.#history, this.inspection);
+  }
+
+  /** Where a run's views stand at first: as this browser remembers, or as suits what it has to show. */
+  #arrange(result: RunResult): void {
+    const lab = this.controls === "lab";
+    // A container's start prints nothing before its program: its walls tell more than an empty screen.
+    const screen = result.steps.some((s) => s.console) ? "console" : usual("create", this.#views);
+    this.panes = { ...usualLayout, mid: screen, low: lab ? "follow" : "none", ...(lab ? remembered(this.inspection?.kind ?? "") : {}) };
+    if (isView(this.view)) this.panes = { ...this.panes, side: this.view };
+    else if (this.layout !== "wide") this.panes = { ...this.panes, side: screen };
+  }
+
+  #place(slot: Slot, view: View | "follow" | "none", keep = true): void {
+    // A view that already stands elsewhere is not shown twice: the two change places.
+    const panes = { ...this.panes };
+    if (view === "follow" || view === "none") panes.low = view;
+    else {
+      const other = (["mid", "side", "low"] as const).find((s) => s !== slot && this.panes[s] === view);
+      if (other && this.layout === "wide") panes[other] = this.panes[slot] as View;
+      panes[slot] = view;
+    }
+    this.panes = panes;
+    if (keep && this.controls === "lab" && this.layout === "wide") remember(this.inspection?.kind ?? "", panes);
   }
 
   // ---- opening and running --------------------------------------------------------------------------
@@ -300,11 +341,11 @@ export class BootPath extends LitElement {
       return;
     }
     this.#tape = new Tape(result?.steps ?? []);
+    this.#history = new History(this.steps);
     this.at = -1;
     this.kernelCites = null;
     if (!result) return;
-    // A container's start prints nothing before its program: the tables tell more than an empty screen.
-    if (!this.view && this.tab === "console" && !result.steps.some((s) => s.console)) this.tab = "state";
+    this.#arrange(result);
     this.seek(this.#first(result));
     this.step = null;
     this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
@@ -376,9 +417,10 @@ export class BootPath extends LitElement {
       case "settings": void this.run(r.settings); return;
       case "cancel": return this.#cancel();
       case "dismiss": this.problem = null; return;
-      case "tab": this.tab = r.tab; return;
-      case "cite": this.cite = r.index; if (this.layout === "wide" || this.tab === "console") this.tab = "evidence"; return;
-      case "kernel-evidence": this.kernelCites = this.inspection?.kernel_evidence ?? []; this.cite = 0; this.tab = "evidence"; return;
+      case "view": return this.#place(r.slot ?? "side", r.view);
+      case "cite": this.cite = r.index; return this.#place("side", "evidence", false);
+      case "kernel-evidence": this.kernelCites = this.inspection?.kernel_evidence ?? []; this.cite = 0; return this.#place("side", "evidence", false);
+      case "file": return;
       case "bytes": void this.#bytes(r.blob, r.off, r.len); return;
       case "opener": this.opener = r.on; if (r.on) void this.#refreshLibrary(); return;
       case "list": this.list = r.on; return;
@@ -471,7 +513,7 @@ export class BootPath extends LitElement {
       void loadSamples(this.#base).then((s) => (this.samples = s));
       void this.#rememberLibrary();
     }
-    if (this.view === "console" || this.view === "evidence" || this.view === "state") this.tab = this.view;
+    if (isView(this.view)) this.#place("side", this.view, false);
   }
 
   override disconnectedCallback(): void {
@@ -485,7 +527,7 @@ export class BootPath extends LitElement {
       this.language = langOf(this.lang || (this.closest("[lang]") as HTMLElement | null)?.lang || navigator.language);
       void loadMessages(this.#base, this.language).then((m) => (this.messages = m));
     }
-    if (changed.has("view") && (this.view === "console" || this.view === "evidence" || this.view === "state")) this.tab = this.view;
+    if (changed.has("view") && isView(this.view)) this.#place("side", this.view, false);
     if (changed.has("step") && this.step && this.result) {
       this.seek(this.#first(this.result));
       this.step = null;
@@ -587,24 +629,23 @@ export class BootPath extends LitElement {
     const wide = this.layout === "wide";
     const narrow = this.layout === "narrow";
     const cites = this.kernelCites ?? step?.cites ?? [];
+    const scene: Scene = { steps, at: this.at, step, tables: tape.tables, history: this.#history, inspection: this.inspection, facts: this.facts, settings: this.settings, messages: this.messages };
     const list = html`<bp-steps .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .messages=${this.messages}></bp-steps>`;
     const card = html`<bp-card .lang=${lang} .step=${step} .cause=${steps[step?.cause ?? -1]} .messages=${this.messages} .cite=${this.kernelCites ? -1 : this.cite} .brief=${narrow}></bp-card>`;
-    const screen = html`<bp-console .lang=${lang} .steps=${steps} .at=${this.at} .titled=${wide}></bp-console>`;
-    const panes: Tab[] = wide ? ["evidence", "state"] : ["console", "evidence", "state"];
-    const tab = panes.includes(this.tab) ? this.tab : panes[0] ?? "evidence";
-    const side = html`<div class="side"><div class="tabbar"><div class="tabs" role="tablist" @keydown=${(e: KeyboardEvent) => this.#tabKeys(e, panes, tab)}>${panes.map((t) => html`<button role="tab" id="tab-${t}" aria-controls="pane"
-        aria-selected=${t === tab} tabindex=${t === tab ? 0 : -1} @click=${() => (this.tab = t)}>${this.#say(`${t}.title`)}${this.#count(t, cites.length, step)}</button>`)}</div>
-        ${narrow ? html`<button class="open-list" @click=${() => (this.list = true)}>${icon("list")}${this.#say("steps.open")}</button>` : nothing}</div>
-      <div class="pane" id="pane" role="tabpanel" tabindex="0" aria-labelledby="tab-${tab}">${
-        tab === "evidence" ? html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds}></bp-evidence>
-          ${this.kernelCites ? nothing : html`<bp-state .lang=${lang} .tables=${tape.tables} .step=${step} .only=${true}></bp-state>`}`
-        : tab === "state" ? html`<bp-state .lang=${lang} .tables=${tape.tables} .step=${step}></bp-state>` : screen}</div></div>`;
+    const all = this.#views;
+    const counts = Object.fromEntries(all.map((v) => [v, v === "evidence" ? cites.length : touches(v, step)]));
+    const shown: { [S in Slot]: View } = { mid: this.#fit(this.panes.mid, all), side: this.#fit(this.panes.side, all), low: this.#fit(this.panes.low === "none" ? "state" : this.panes.low, all, step) };
+    const panel = (slot: Slot, menu: boolean, views: readonly View[]) => html`<bp-panel class=${slot} .lang=${lang} .slotName=${slot} .views=${views} .view=${shown[slot]} .chosen=${slot === "low" ? (this.panes.low as View) : shown[slot]}
+      .counts=${counts} ?menu=${menu} .closable=${slot === "low"} .splittable=${slot === "side" && wide && this.panes.low === "none"}>
+      ${slot === "side" && narrow ? html`<button slot="acts" class="open-list" @click=${() => (this.list = true)}>${icon("list")}${this.#say("steps.open")}</button>` : nothing}
+      <div class="pane" role=${menu ? "region" : "tabpanel"} tabindex="0" aria-label=${this.#say(`${shown[slot]}.title` as Key)}>${this.#view(shown[slot], scene, cites)}</div></bp-panel>`;
+    const side = panel("side", false, wide ? all.filter((v) => v !== shown.mid) : all);
     const transport = this.controls === "none" ? nothing : html`<bp-transport ?compact=${narrow} .lang=${lang} .at=${this.at} .count=${steps.length} .time=${step?.at ?? 0} .playing=${this.playing}
       .speed=${this.speed} .tools=${this.link !== "" || this.controls === "lab"} .linked=${this.linked}></bp-transport>`;
     return html`
       <bp-verdict .lang=${lang} .outcome=${this.outcome} .here=${this.at === this.outcome?.step}></bp-verdict>
       <bp-rail class="ruled" .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .label=${words.title}></bp-rail>
-      ${wide ? html`<div class="main">${list}<div class="mid">${card}${screen}</div>${side}</div>`
+      ${wide ? html`<div class="main">${list}<div class="mid">${card}${panel("mid", true, all)}</div><div class="aside">${side}${this.panes.low === "none" ? nothing : panel("low", true, all)}</div></div>`
         : narrow ? html`<div class="main">${side}<div class="mid">${card}</div></div>`
         : html`<div class="main">${list}<div class="mid">${card}${side}</div></div>`}
       ${transport}
@@ -612,17 +653,34 @@ export class BootPath extends LitElement {
         <div class="sheet"><div class="grip"><b>${this.#say("steps.title")}</b><button class="icon" aria-label=${this.#say("steps.close")} @click=${() => (this.list = false)}>${icon("close")}</button></div>${list}</div></dialog>` : nothing}`;
   }
 
-  #count(t: Tab, cites: number, step: Step | undefined) {
-    const n = t === "evidence" ? cites : t === "state" ? (step?.changes?.length ?? 0) : 0;
-    return n > 0 ? html` <span class="count">${n}</span>` : nothing;
+  /** The view for a slot: as chosen, if this run has it. */
+  #fit(wanted: View | "follow", all: readonly View[], step?: Step): View {
+    if (wanted !== "follow") return all.includes(wanted) ? wanted : "state";
+    // What suits the stage if the step changes it, else what the step changes, else what suits; nothing twice.
+    const changed: View[] = [...new Set((step?.changes ?? []).map((c) => viewOf[c.table]))].filter((v) => v !== "state");
+    const suits = usual(step?.stage ?? "kernel", all);
+    const order: View[] = [...(changed.includes(suits) ? [suits] : []), ...changed, suits, "evidence", "state"];
+    return order.find((v) => all.includes(v) && v !== this.panes.mid && v !== this.panes.side) ?? "state";
   }
 
-  #tabKeys(e: KeyboardEvent, panes: Tab[], tab: Tab): void {
-    const by = e.key === "ArrowRight" ? 1 : e.key === "ArrowLeft" ? -1 : 0;
-    if (by === 0) return;
-    e.preventDefault();
-    this.tab = panes[(panes.indexOf(tab) + by + panes.length) % panes.length] ?? tab;
-    void this.updateComplete.then(() => this.renderRoot.querySelector<HTMLElement>(`#tab-${this.tab}`)?.focus());
+  #view(v: View, scene: Scene, cites: readonly Cite[]) {
+    const lang = this.language;
+    switch (v) {
+      case "console": return html`<bp-console .lang=${lang} .steps=${scene.steps} .at=${this.at}></bp-console>`;
+      case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds}></bp-evidence>
+        ${this.kernelCites || (this.layout === "wide" && this.panes.low !== "none") ? nothing : html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step} .only=${true}></bp-state>`}`;
+      case "memory": return html`<bp-memory .lang=${lang} .scene=${scene}></bp-memory>`;
+      case "disk": return html`<bp-disk .lang=${lang} .scene=${scene}></bp-disk>`;
+      case "boxes": return html`<bp-boxes .lang=${lang} .scene=${scene}></bp-boxes>`;
+      case "layers": return html`<bp-layers .lang=${lang} .scene=${scene}></bp-layers>`;
+      case "services": return html`<bp-services .lang=${lang} .scene=${scene}></bp-services>`;
+      case "mounts": return html`<bp-mounts .lang=${lang} .scene=${scene}></bp-mounts>`;
+      case "processes": return html`<bp-processes .lang=${lang} .scene=${scene}></bp-processes>`;
+      case "cgroups": return html`<bp-cgroups .lang=${lang} .scene=${scene}></bp-cgroups>`;
+      case "variables": return html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step} .table=${"variables"}></bp-state>`;
+      case "state": return html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step}></bp-state>`;
+      default: { const never: never = v; return never; }
+    }
   }
 
   #keys() {
@@ -649,19 +707,15 @@ export class BootPath extends LitElement {
       .main > * + * { border-left: 1px solid var(--rule); }
       .mid { display: flex; flex-direction: column; min-height: 0; }
       .mid bp-card { flex: 0 1 auto; max-height: 62%; }
-      .mid bp-console, .mid .side { flex: 1 1 0; min-height: 120px; border-top: 1px solid var(--rule); }
-      .side { display: flex; flex-direction: column; min-height: 0; }
+      .mid bp-panel { flex: 1 1 0; min-height: 120px; border-top: 1px solid var(--rule); }
+      .aside { display: flex; flex-direction: column; min-height: 0; }
+      .aside bp-panel { flex: 1 1 0; }
+      .aside .low { border-top: 1px solid var(--rule); flex-grow: 1.1; }
       .pane:focus-visible { outline-offset: -3px; }
       .pane { flex: 1; min-height: 0; overflow: auto; overscroll-behavior: contain; display: flex; flex-direction: column; }
-      .pane > bp-console { flex: 1; }
-      .pane > bp-evidence, .pane > bp-state { flex: none; }
-      .tabbar { display: flex; padding: 0 12px; border-bottom: 1px solid var(--rule); min-height: 34px; flex: none; }
-      .tabs { display: flex; gap: 4px; }
-      .tabbar button { padding: 0 6px; min-height: 34px; color: var(--ink-2); border-bottom: 2px solid transparent; margin-bottom: -1px; }
-      .tabs button[aria-selected="true"] { color: var(--ink); font-weight: 650; border-bottom-color: var(--ink); }
-      .tabs button:focus-visible { outline-offset: -3px; }
-      .count { font-size: var(--t1); color: var(--ink-2); font-weight: 400; font-variant-numeric: tabular-nums; }
-      .open-list { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; }
+      .pane > * { flex: none; }
+      .pane > bp-console { flex: 1 1 auto; }
+      .open-list { display: inline-flex; align-items: center; gap: 6px; min-height: 32px; padding: 0 6px; color: var(--ink-2); }
       .narrow .main { display: flex; flex-direction: column; }
       .narrow .side { flex: 1 1 0; min-height: 36%; }
       .narrow .main > * + * { border-left: 0; border-top: 1px solid var(--rule); }

@@ -1,8 +1,8 @@
 // What the elements of the player ask for. They never act themselves: one bubbling event carries a
 // request up, and state comes down as properties.
+import type { Slot } from "./layout";
+import type { View } from "./views/catalog";
 import type { LibraryEntry, RunSettings } from "./wire.gen";
-
-export type Tab = "console" | "evidence" | "state";
 
 export type PlayerRequest =
   | { do: "seek"; to: number }
@@ -16,7 +16,8 @@ export type PlayerRequest =
   | { do: "settings"; settings: RunSettings }
   | { do: "cancel" }
   | { do: "dismiss" }
-  | { do: "tab"; tab: Tab }
+  | { do: "view"; view: View | "follow" | "none"; slot?: Slot }
+  | { do: "file"; path: string }
   | { do: "cite"; index: number }
   | { do: "kernel-evidence" }
   | { do: "bytes"; blob: string; off: number; len: number }

@@ -2,6 +2,7 @@ import { css, html, nothing } from "lit";
 import * as format from "../format";
 import type { Change, Step } from "../wire.gen";
 import { htmlLang, sentence, type Messages } from "../words";
+import { viewOf } from "../views/catalog";
 import { icon, Part, stageColour } from "./base";
 
 /** The current step in words: what happens, why, by which rule, decided by which bytes. */
@@ -73,7 +74,7 @@ export class BpCard extends Part {
     return html`<dt>${this.say("card.bytes")}</dt><dd class="cites">${shown.map((c, i) => html`<button class="chip mono" aria-pressed=${i === this.cite}
       title="${c.blob} ${format.hex(c.off)} +${c.len}" @click=${() => this.ask({ do: "cite", index: i })}>${icon("cite", 12)}<span>${
         c.name ? html`${c.name}${c.value ? html` = ${c.value}` : nothing}` : html`${c.blob} ${format.hex(c.off)}`}</span></button>`)}${
-      s.cites.length > shown.length ? html`<button class="chip mono" @click=${() => this.ask({ do: "tab", tab: "evidence" })}>+${s.cites.length - shown.length}</button>` : nothing}</dd>`;
+      s.cites.length > shown.length ? html`<button class="chip mono" @click=${() => this.ask({ do: "view", view: "evidence" })}>+${s.cites.length - shown.length}</button>` : nothing}</dd>`;
   }
 
   #changes(changes: readonly Change[]) {
@@ -81,7 +82,7 @@ export class BpCard extends Part {
     const shown = changes.slice(0, 4);
     const sign = (c: Change) => (!c.before ? "+" : !c.after ? "−" : "~");
     return html`<dt>${this.say("card.changes")}</dt><dd>${shown.map((c) => html`<div><span class="sign">${sign(c)}</span> <button class="link" @click=${
-      () => this.ask({ do: "tab", tab: "state" })}>${this.say(`table.${c.table}`)}</button> <span class="mono">${c.id}</span></div>`)}${
+      () => this.ask({ do: "view", view: viewOf[c.table] })}>${this.say(`table.${c.table}`)}</button> <span class="mono">${c.id}</span></div>`)}${
       changes.length > shown.length ? html`<span class="quiet">+${changes.length - shown.length}</span>` : nothing}</dd>`;
   }
 }

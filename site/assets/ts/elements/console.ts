@@ -6,11 +6,10 @@ import { icon, Part, stageColour } from "./base";
 
 /** What a screen or serial port would show up to the current step. Plain text: it can be selected and copied. */
 export class BpConsole extends Part {
-  static override properties = { ...Part.properties, steps: { attribute: false }, at: { attribute: false }, copied: { state: true }, titled: { attribute: false } };
+  static override properties = { ...Part.properties, steps: { attribute: false }, at: { attribute: false }, copied: { state: true } };
   declare steps: readonly Step[];
   declare at: number;
   declare copied: boolean;
-  declare titled: boolean;
   #printing: readonly Step[] = []; // the steps that print
   #observer = new ResizeObserver(() => this.#toEnd()); // the card above grows and shrinks
 
@@ -19,20 +18,18 @@ export class BpConsole extends Part {
     this.steps = [];
     this.at = 0;
     this.copied = false;
-    this.titled = true;
   }
 
   static override styles = [
     ...Part.styles,
     css`
-      :host { display: flex; flex-direction: column; min-height: 0; background: var(--sunken); }
-      .bar { display: flex; align-items: center; gap: 8px; padding: 4px 12px 0 20px; min-height: 28px; }
-      .bar .icon { margin-left: auto; min-width: 28px; height: 24px; color: var(--ink-2); }
-      .out { flex: 1; min-height: 0; overflow: auto; padding: 4px 0 12px; overscroll-behavior: contain; }
+      :host { display: flex; flex-direction: column; min-height: 0; position: relative; background: var(--sunken); }
+      .copy { position: absolute; right: 14px; top: 4px; min-width: 28px; height: 26px; color: var(--ink-2); background: var(--sunken); z-index: 1; }
+      .out { flex: 1; min-height: 0; overflow: auto; padding: 6px 0 12px; overscroll-behavior: contain; }
       pre { margin: 0; font: 400 0.8125rem/1.5 var(--mono); font-variant-ligatures: none; white-space: pre-wrap; overflow-wrap: anywhere; padding: 0 20px; tab-size: 8; color: var(--ink); }
       .chunk.now { background: var(--raised); box-shadow: -3px 0 var(--c); -webkit-box-decoration-break: clone; box-decoration-break: clone; }
       .page { display: block; border-top: 1px dashed var(--rule-2); margin: 8px 0; }
-      .empty { padding: 4px 20px; color: var(--ink-2); }
+      .empty { padding: 10px 20px; color: var(--ink-2); }
       .bold { font-weight: 700; } .italic { font-style: italic; } .underline { text-decoration: underline; } .dim { color: var(--ink-2); } .reverse { background: var(--ink); color: var(--sunken); }
       .ansi-black, .ansi-bright-black { color: var(--ink-2); }
       .ansi-red, .ansi-bright-red { color: var(--stop); }
@@ -53,11 +50,8 @@ export class BpConsole extends Part {
 
   override render() {
     const shown = this.#printing.filter((s) => s.seq <= this.at);
-    return html`<div class="bar" ?hidden=${!this.titled && shown.length === 0}>
-        ${this.titled ? html`<h3 class="head">${this.say("console.title")}</h3>` : nothing}
-        <button class="icon" ?hidden=${shown.length === 0} title=${this.say(this.copied ? "console.copied" : "console.copy")} aria-label=${this.say(this.copied ? "console.copied" : "console.copy")}
-          @click=${this.#copy}>${this.copied ? "✓" : icon("copy", 14)}</button>
-      </div>
+    return html`<button class="icon copy" ?hidden=${shown.length === 0} title=${this.say(this.copied ? "console.copied" : "console.copy")} aria-label=${this.say(this.copied ? "console.copied" : "console.copy")}
+        @click=${this.#copy}>${this.copied ? "✓" : icon("copy", 14)}</button>
       ${shown.length === 0 ? html`<p class="empty">${this.say("console.empty")}</p>` : nothing}
       <div class="out" role="region" tabindex="0" aria-label=${this.say("console.title")} ?hidden=${shown.length === 0}>
         <pre lang="en">${shown.map((s) => guard([s, s.seq === this.at], () => this.#chunk(s)))}</pre>

@@ -31,16 +31,18 @@ const natural = new Intl.Collator("en", { numeric: true });
 
 /** The state tables after the current step; what the step changed is marked and comes first. */
 export class BpState extends Part {
-  static override properties = { ...Part.properties, tables: { attribute: false }, step: { attribute: false }, only: { attribute: false } };
+  static override properties = { ...Part.properties, tables: { attribute: false }, step: { attribute: false }, only: { attribute: false }, table: { attribute: false } };
   declare tables: Tables;
   declare step: Step | undefined;
   declare only: boolean; // rows that the step changes, nothing else
+  declare table: Table | ""; // this table, nothing else
 
   constructor() {
     super();
     this.tables = {};
     this.step = undefined;
     this.only = false;
+    this.table = "";
   }
 
   static override styles = [
@@ -72,19 +74,19 @@ export class BpState extends Part {
   ];
 
   override render() {
-    const changes = this.step?.changes ?? [];
+    const changes = (this.step?.changes ?? []).filter((c) => !this.table || c.table === this.table);
     const touched = new Set(changes.map((c) => c.table));
-    const shown = order.filter((t) => touched.has(t) || !this.only && Object.keys(this.tables[t] ?? {}).length > 0);
+    const shown = order.filter((t) => (!this.table || t === this.table) && (touched.has(t) || !this.only && Object.keys(this.tables[t] ?? {}).length > 0));
     if (this.only && shown.length === 0) return nothing;
     if (shown.length === 0) return html`<p class="note">${this.say("state.empty")}</p>`;
     shown.sort((a, b) => Number(touched.has(b)) - Number(touched.has(a)));
     return html`<div style="--c:${stageColour(this.step?.stage ?? "kernel")}">
       ${this.only ? html`<p class="note">${this.say("state.changed")}</p>` : nothing}
       ${changes.length === 0 ? html`<p class="note">${this.say("state.nothing")}</p>` : nothing}
-      ${shown.map((t) => this.#table(t, this.tables[t] ?? {}, changes.filter((c) => c.table === t)))}</div>`;
+      ${shown.map((t) => this.#rows(t, this.tables[t] ?? {}, changes.filter((c) => c.table === t)))}</div>`;
   }
 
-  #table(t: Table, rows: Rows, changes: readonly Change[]) {
+  #rows(t: Table, rows: Rows, changes: readonly Change[]) {
     // The row before this step, where the step touched it.
     const before = new Map<string, Row | undefined>();
     for (const c of changes) if (!before.has(c.id)) before.set(c.id, c.before);

@@ -1,0 +1,98 @@
+import { css, html, nothing } from "lit";
+import { guard } from "lit/directives/guard.js";
+import * as format from "../format";
+import { progress, span, unitBars, type Bar } from "../views/unit-chart";
+import type { Step } from "../wire.gen";
+import { View } from "./view";
+
+/** The start of services on an axis of time, as systemd-analyze plot draws it. */
+export class BpServices extends View {
+  static override properties = { ...View.properties, open: { state: true } };
+  declare open: string; // the unit whose file and reason are shown
+  #of: readonly Step[] | null = null;
+  #bars: Bar[] = [];
+  #span = { from: 0, to: 1 };
+
+  constructor() {
+    super();
+    this.open = "";
+  }
+
+  static override styles = [
+    ...View.styles,
+    css`
+      :host { display: flex; flex-direction: column; min-height: 100%; }
+      ol { position: relative; padding-bottom: 8px; }
+      .axis { position: sticky; top: 0; z-index: 2; height: 22px; background: var(--paper); border-bottom: 1px solid var(--rule); margin-left: min(42%, 240px); font-size: 11px; color: var(--ink-2); }
+      .axis span { position: absolute; line-height: 22px; white-space: nowrap; font-variant-numeric: tabular-nums; } .axis span:last-child { right: 16px; }
+      li { position: relative; }
+      .row { display: grid; grid-template-columns: min(42%, 240px) minmax(0, 1fr); width: 100%; align-items: center; min-height: 24px; padding-right: 16px; }
+      .row:hover { background: var(--sunken); }
+      .row:focus-visible { outline-offset: -2px; }
+      .unit { padding: 0 8px 0 16px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-family: var(--mono); }
+      .lane { position: relative; height: 24px; border-left: 1px solid var(--rule); }
+      .bar { position: absolute; top: 6px; height: 12px; border-radius: 2px; background: var(--stage-init); min-width: 4px; }
+      .ahead .bar { background: none; border: 1px dashed var(--rule-2); }
+      .ahead .unit { color: var(--ink-2); }
+      .starting .bar { background: repeating-linear-gradient(90deg, var(--stage-init) 0 4px, color-mix(in oklab, var(--stage-init) 35%, var(--paper)) 4px 8px); }
+      .failed .bar { background: var(--stop); } .failed .unit { color: var(--stop); }
+      .skipped .bar { background: var(--hatch); border: 1px solid var(--rule-2); }
+      .took { position: absolute; top: 0; line-height: 24px; padding: 0 6px; white-space: nowrap; color: var(--ink-2); font-variant-numeric: tabular-nums; }
+      .now .unit { font-weight: 700; }
+      li.now { padding: 0; background: color-mix(in oklab, var(--stage-init) 13%, var(--paper)); box-shadow: inset 3px 0 var(--stage-init); color: inherit; display: block; min-height: 0; }
+      .detail { padding: 2px 16px 10px; display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 2px 12px; }
+      .detail dt { color: var(--ink-2); }
+      .detail dd { font-family: var(--mono); overflow-wrap: anywhere; }
+      .detail button { min-height: 24px; }
+    `,
+  ];
+
+  override willUpdate(): void {
+    if (this.#of === this.scene.steps) return;
+    this.#of = this.scene.steps;
+    this.#bars = unitBars(this.scene.steps);
+    this.#span = span(this.#bars, this.scene.steps.at(-1)?.at ?? 1);
+  }
+
+  override render() {
+    const { from, to } = this.#span;
+    const { at } = this.scene;
+    const touched = new Set((this.scene.step?.changes ?? []).filter((c) => c.table === "units").map((c) => c.id));
+    return html`<div class="axis" aria-hidden="true"><span>${format.time(from)}</span><span>${format.time(to)}</span></div>
+      <ol>${this.#bars.map((b) => {
+        const p = progress(b, at);
+        return html`<li class="${p} ${touched.has(b.unit) && p !== "ahead" ? "now" : ""}">${guard([b, p, touched.has(b.unit), this.open === b.unit, this.lang], () => this.#row(b, p))}</li>`;
+      })}</ol>`;
+  }
+
+  #row(b: Bar, p: string) {
+    const { from, to } = this.#span;
+    const x = ((b.begin - from) / (to - from)) * 100;
+    const w = ((b.end - b.begin) / (to - from)) * 100;
+    const open = this.open === b.unit;
+    const took = b.end > b.begin ? format.time(b.end - b.begin) : "";
+    return html`<button class="row" aria-expanded=${open} title=${b.description} @click=${() => (this.open = open ? "" : b.unit)}><span class="unit">${b.unit}</span><span class="lane">
+      <span class="bar" style="left:${x}%;width:${w}%"></span><span class="took" style=${x + w > 70 ? `right:${100 - x}%` : `left:calc(${x + w}% + 4px)`}>${took}${p === "ahead" || p === "there" ? "" : ` ${this.say(`services.${p}` as "services.failed")}`}</span></span></button>
+      ${open ? this.#detail(b) : nothing}`;
+  }
+
+  #detail(b: Bar) {
+    return html`<dl class="detail"><dt>${this.say("services.what")}</dt><dd style="font-family:var(--sans)">${b.description}</dd>
+      ${b.file ? html`<dt>${this.say("services.file")}</dt><dd><button class="link" @click=${() => this.ask({ do: "file", path: b.file })}>${b.file}</button></dd>` : nothing}
+      ${b.why ? html`<dt>${this.say("services.why")}</dt><dd>${b.why}</dd>` : nothing}
+      <dt>${this.say("services.steps")}</dt><dd style="font-family:var(--sans)"><button class="link" @click=${() => this.ask({ do: "seek", to: b.from })}>${this.say("verdict.step", { n: b.from + 1 })}</button>${
+        b.to > b.from ? html` · <button class="link" @click=${() => this.ask({ do: "seek", to: b.to })}>${this.say("verdict.step", { n: b.to + 1 })}</button>` : nothing}</dd></dl>`;
+  }
+
+  override updated(): void {
+    const row = this.renderRoot.querySelector<HTMLElement>("li.now");
+    const pane = this.closest<HTMLElement>(".pane") ?? (this.getRootNode() as ShadowRoot).querySelector<HTMLElement>(".pane");
+    if (!row || !pane) return;
+    const box = row.getBoundingClientRect();
+    const view = pane.getBoundingClientRect();
+    if (box.top < view.top + 24) pane.scrollTop += box.top - view.top - 60;
+    else if (box.bottom > view.bottom) pane.scrollTop += box.bottom - view.bottom + 40;
+  }
+}
+
+customElements.define("bp-services", BpServices);
