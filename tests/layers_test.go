@@ -28,8 +28,9 @@ var layers = []layer{
 	{[]string{"sim/compare"}, formats("sim/trace", "sim/identify", "sim/scenario")},
 	{[]string{"sim/wire"}, formats("sim/trace", "sim/identify", "sim/scenario", "sim/compare")},
 	{[]string{"sim/wire/tsgen"}, nil},
-	{[]string{"sim/cmd/bootpath", "wasm"}, []string{"sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/wire"}},
-	{[]string{"tests", "tests/"}, []string{"sim/", "wasm"}},
+	{[]string{"content/scenarios"}, nil}, // data
+	{[]string{"sim/cmd/bootpath", "wasm"}, []string{"content/scenarios", "sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/wire"}},
+	{[]string{"tests", "tests/"}, []string{"sim/", "wasm", "content/scenarios"}},
 }
 
 type layer struct {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bootpath/content/scenarios"
 	"bootpath/sim/scenario"
 )
 
@@ -59,7 +60,8 @@ func (l list) Set(s string) error {
 // container's command.
 func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	var s scenario.RunSettings
-	var entrypoint string
+	var entrypoint, named string
+	fl.StringVar(&named, "scenario", "", "what-if: the settings of the scenario called `NAME`; other switches are laid over them")
 	var set, write, patch []string
 	fl.StringVar(&s.Path, "path", "", "start the image as `system|container` although it is made for the other")
 	fl.StringVar(&s.Firmware, "firmware", "", "system: `bios|uefi`")
@@ -90,7 +92,14 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 		if s.Memory != "" {
 			s.MemoryMiB = mebibytes(s.Memory)
 		}
-		return s, fillWhatIfs(&s, set, write, patch)
+		if err := fillWhatIfs(&s, set, write, patch); err != nil || named == "" {
+			return s, err
+		}
+		n, err := scenario.Find(scenarios.Files, named)
+		if err != nil {
+			return s, fmt.Errorf("%w: --scenario: %w", errUsage, err)
+		}
+		return n.Settings.With(s), nil
 	}
 }
 

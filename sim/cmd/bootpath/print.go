@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"bootpath/content/scenarios"
 	"bootpath/sim/blob"
 	"bootpath/sim/scenario"
 	"bootpath/sim/trace"
@@ -80,6 +81,7 @@ func printRun(w io.Writer, res *wire.RunResult) {
 func slice(args []string, stdout, stderr io.Writer) error {
 	fl := newFlags("slice", stderr)
 	out := fl.String("o", "", "write the slice to `OUT`")
+	sample := fl.String("sample", "", "keep what the scenarios of the sample `ID` read, too")
 	note := fl.String("note", "", "where the image comes from")
 	sum := fl.Bool("sha256", true, "record the input's SHA-256 (reads it whole)")
 	settings := runFlags(fl)
@@ -98,7 +100,7 @@ func slice(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := record(s, set); err != nil {
+	if err := record(s, set, *sample); err != nil {
 		return err
 	}
 	origin := blob.Origin{Tool: "bootpath slice", Date: time.Now().UTC().Format(time.DateOnly), Note: *note}
@@ -127,10 +129,20 @@ func slice(args []string, stdout, stderr io.Writer) error {
 }
 
 // record makes the runs whose reads the slice keeps: the one that was asked for, the same under the other
-// firmware or the other engines, and what-ifs that a reader is likely to try.
-func record(s *wire.Session, set scenario.RunSettings) error {
+// firmware or the other engines, what-ifs that a reader is likely to try, and the
+// sample's scenarios.
+func record(s *wire.Session, set scenario.RunSettings, sample string) error {
 	in := s.Inspect()
 	sets := []scenario.RunSettings{set}
+	gallery, err := scenario.Gallery(scenarios.Files)
+	if err != nil {
+		return err
+	}
+	for _, n := range gallery {
+		if n.Src == sample {
+			sets = append(sets, n.Settings)
+		}
+	}
 	vary := func(change func(*scenario.RunSettings)) {
 		other := set
 		change(&other)
@@ -163,7 +175,7 @@ func record(s *wire.Session, set scenario.RunSettings) error {
 			return err
 		}
 	}
-	_, err := s.Compare(set, s, set) // the table's facts
+	_, err = s.Compare(set, s, set) // the table's facts
 	return err
 }
 
