@@ -74,6 +74,7 @@ site() {
 	say "site"
 	rm -rf dist
 	hugo --quiet --destination ../dist
+	node site/offline.mjs dist
 }
 
 build() {
@@ -96,6 +97,7 @@ check() {
 	say "types"
 	site/node_modules/.bin/tsc -p site
 	site/node_modules/.bin/tsc -p site/assets/engine
+	site/node_modules/.bin/tsc -p site/assets/sw
 }
 
 e2e() {
@@ -143,7 +145,8 @@ help() {
 	cat <<'TEXT'
 ./build.sh serve [--port N]  build everything and serve it on localhost (default port 8080)
 ./build.sh test              everything that CI runs: checks, Go tests, engine, site, browser tests
-./build.sh build             the site with its engine, into dist/
+./build.sh build             the site with its engine, into dist/ (also: site); with it bootpath-offline.zip
+                             for any static server, and bootpath.html, the Lab in one file
 ./build.sh check             go vet, gofmt, TypeScript types
 ./build.sh e2e               the browser tests, on what is in dist/
 ./build.sh gen               TypeScript types from the Go structs
@@ -157,6 +160,7 @@ command=${1:-help}
 case $command in
 serve) serve "$@" ;;
 test) run_tests ;;
+site) build ;; # the function of that name is only its last part
 build | check | gen | e2e | truth | bench | help) "$command" ;;
 -h | --help) help ;;
 *) help >&2; exit 2 ;;

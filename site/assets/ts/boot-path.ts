@@ -753,7 +753,7 @@ const fontFaces = [
 /** Fonts belong to the document, not to a shadow tree; a page that has them already keeps its own. */
 function loadFonts(base: string): void {
   for (const [family, file, weight] of fontFaces) {
-    if ([...document.fonts].some((f) => f.family.replace(/"/g, "") === family)) continue;
+    if ([...document.fonts].some((f) => f.family.replace(/"/g, "").toLowerCase() === family.toLowerCase())) continue;
     document.fonts.add(new FontFace(family, `url(${new URL(`fonts/${file}`, base).href})`, { weight, display: "swap" }));
   }
 }

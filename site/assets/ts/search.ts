@@ -13,7 +13,7 @@ const button = document.querySelector<HTMLButtonElement>("#search-open");
 const field = dialog?.querySelector("input");
 const list = dialog?.querySelector("ol");
 const none = dialog?.querySelector<HTMLElement>("[role=status]");
-const root = new URL(dialog?.dataset["root"] ?? ".", location.href);
+const root = new URL(document.documentElement.dataset["root"] ?? ".", location.href);
 const lang = document.documentElement.lang;
 
 /** Words of a text: Chinese has no spaces, so the browser's own segmenter cuts it where there is one. */

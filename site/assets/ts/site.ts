@@ -1,4 +1,5 @@
-// What every page of the site has: the theme switch, and a language switch that keeps the place.
+// What every page of the site has: the theme switch, a language switch that keeps the place, and the service
+// worker that makes the next visit work without a network.
 const themes = ["auto", "light", "dark"] as const;
 const root = document.documentElement;
 const button = document.querySelector<HTMLButtonElement>("#theme");
@@ -38,3 +39,26 @@ for (const a of document.querySelectorAll<HTMLAnchorElement>("a[data-lang]")) {
     }
   });
 }
+
+/** Offers the newer version; the page that is open goes on with its own until it is asked. */
+function offer(registration: ServiceWorkerRegistration): void {
+  const notice = document.querySelector<HTMLElement>("#update");
+  if (!notice || !registration.waiting || !navigator.serviceWorker.controller) return;
+  notice.hidden = false;
+  notice.querySelector("button")?.addEventListener("click", () => {
+    navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
+    registration.waiting?.postMessage("use");
+  });
+}
+
+async function keepOffline(): Promise<void> {
+  const script = new URL("sw.js", new URL(root.dataset["root"] ?? ".", location.href));
+  const registration = await navigator.serviceWorker.register(script);
+  offer(registration);
+  registration.addEventListener("updatefound", () => {
+    registration.installing?.addEventListener("statechange", () => offer(registration));
+  });
+}
+
+// Not before the page has what it needs itself; a browser without service workers goes on with the network.
+if ("serviceWorker" in navigator && isSecureContext) addEventListener("load", () => void keepOffline().catch(() => undefined));
