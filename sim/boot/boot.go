@@ -30,6 +30,7 @@ type Facts struct {
 	Init                        string
 	Target                      string
 	Units                       []string // in start order
+	UnitRuns                    []UnitRun
 }
 
 // Run starts the machine and follows it to its outcome, which is in m's trace. A machine that fails to

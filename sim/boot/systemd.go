@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -33,10 +34,24 @@ const (
 	costSystemdDevice = 300 * time.Millisecond
 )
 
-// sysd is systemd as PID 1 of the real root.
+// sysdMode is where systemd runs as PID 1.
+type sysdMode struct {
+	// initrd: /etc/initrd-release makes systemd start initrd.target and leave by switching the root.
+	// systemd(1), bootup(7) "Bootup in the initrd".
+	initrd bool
+	// target replaces the target that the command line asks for.
+	target string
+	// switchRoot goes on after `systemctl switch-root`, with the new root; nil ends the run there.
+	switchRoot func(x *sysd, newRoot string)
+}
+
+// sysd is systemd as PID 1.
 type sysd struct {
 	*start
 	sysdConsole
+	mode    sysdMode
+	chart   chart
+	left    bool // PID 1 is another program now: the root was switched
 	k       *kernel.Kernel
 	pid1    *kernel.Task
 	fs      fsys.FS
@@ -79,9 +94,14 @@ type pending struct {
 	do  func()
 }
 
-// systemd is PID 1 from its first line to the login prompt.
+// systemd is PID 1 of the real root, from its first line to the login prompt.
 func (s *start) systemd(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS) {
-	x := &sysd{start: s, k: k, pid1: pid1, fs: taskFS{pid1, root}, params: cmdline.Parse(k.Options().Cmdline),
+	s.systemdIn(k, pid1, root, sysdMode{})
+}
+
+// systemdIn is systemd as PID 1 of any root. root is the volume below the root mount, nil when there is none.
+func (s *start) systemdIn(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS, mode sysdMode) {
+	x := &sysd{start: s, mode: mode, k: k, pid1: pid1, fs: taskFS{pid1, root}, params: cmdline.Parse(k.Options().Cmdline),
 		procs: map[*systemd.Unit]*kernel.Task{}, steps: map[*systemd.Unit]int{}, started: map[*systemd.Unit]bool{},
 		modules: map[string]bool{}, mountedUnits: map[string]bool{},
 		efi: s.c.Firmware == "uefi",
@@ -98,7 +118,10 @@ func (s *start) systemd(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS) {
 		return
 	}
 	x.run()
-	x.end()
+	x.draw()
+	if !x.left {
+		x.end()
+	}
 }
 
 // unitArch is ConditionArchitecture='s name for a GOARCH.
@@ -118,7 +141,9 @@ func (x *sysd) emit(st trace.Step, rows ...machine.Set) int {
 	if st.Stage == "" {
 		st.Stage = trace.Init
 	}
-	return x.k.Emit(st, rows...)
+	n := x.k.Emit(st, rows...)
+	x.follow(n, rows)
+	return n
 }
 
 // unitRow is a unit's row of the units table.
@@ -291,7 +316,7 @@ func (x *sysd) insertModules() {
 
 // load reads all units: generators first, then what the default target leads to.
 func (x *sysd) load() {
-	env := systemd.Env{Root: x.fs, Cmdline: x.k.Options().Cmdline, Host: x.host, EFI: x.efi, Version: x.version, Consoles: x.consoles()}
+	env := systemd.Env{Root: x.fs, Cmdline: x.k.Options().Cmdline, Host: x.host, EFI: x.efi, Version: x.version, Consoles: x.consoles(), Initrd: x.mode.initrd}
 	env.Active = []string{"-.mount"}
 	if dev := x.facts.Root; strings.HasPrefix(dev, "/dev/") {
 		env.Active = append(env.Active, systemd.NameForPath(dev, "device"))
@@ -367,7 +392,7 @@ func (x *sysd) consoles() []string {
 
 // queueDefault queues the start of the default target; it tells whether there is anything to run.
 func (x *sysd) queueDefault() bool {
-	want := systemd.DefaultUnit(x.params)
+	want := cmp.Or(x.mode.target, systemd.DefaultUnit(x.params, x.mode.initrd))
 	u := x.mgr.Load(want)
 	if u == nil {
 		return x.freeze("Failed to load default target.", nil)
@@ -377,7 +402,9 @@ func (x *sysd) queueDefault() bool {
 		st.Cites = append(st.Cites, l.Cites...)
 		st.Args["link"] = l.Path + " → " + l.Target
 	}
-	if want != "default.target" {
+	if x.mode.initrd && want == "initrd.target" {
+		st.Rule = "bootup(7), Bootup in the initrd"
+	} else if want != "default.target" {
 		st.Rule = "systemd(1), KERNEL COMMAND LINE"
 	}
 	if err := u.LoadError(); err != nil {
@@ -525,7 +552,7 @@ func (x *sysd) later(d time.Duration, j *systemd.Job, do func()) {
 
 // run works off the jobs: all that may run, then what happens next.
 func (x *sysd) run() {
-	for !x.m.Ended() {
+	for !x.m.Ended() && !x.left {
 		for j := x.mgr.Next(); j != nil && !x.m.Ended(); j = x.mgr.Next() {
 			x.perform(j)
 		}

@@ -67,6 +67,9 @@ func (x *sysd) identify() {
 	}
 	out.WriteString(x.log(x.m.Now(), logInfo, "Detected virtualization qemu."))
 	out.WriteString(x.log(x.m.Now(), logInfo, "Detected architecture %s.", x.host.Arch))
+	if x.mode.initrd {
+		out.WriteString(x.log(x.m.Now(), logInfo, "Running in initrd."))
+	}
 	kind := trace.Kind("systemd.start")
 	if version == "" {
 		kind = "systemd.start-no-version"
@@ -208,7 +211,11 @@ func (x *sysd) small(name string) (string, []blob.Cite, error) {
 
 // welcome greets with the name of the operating system. os-release(5).
 func (x *sysd) welcome() {
-	text, cites, err := x.small("/etc/os-release")
+	release := "/etc/os-release"
+	if x.mode.initrd {
+		release = "/etc/initrd-release"
+	}
+	text, cites, err := x.small(release)
 	if err != nil {
 		text, cites, _ = x.small("/usr/lib/os-release")
 	}

@@ -16,6 +16,9 @@ import (
 // perform runs one job. job_run_and_invalidate in job.c.
 func (x *sysd) perform(j *systemd.Job) {
 	u := j.Unit
+	if by, _ := pulledIn(j); by != "" && j.Type == systemd.Start {
+		x.chart.bar(u).PulledInBy = by
+	}
 	switch j.Type {
 	case systemd.Stop:
 		x.stopUnit(j)
@@ -162,6 +165,7 @@ func (x *sysd) skip(j *systemd.Job, v verdict) {
 		st.Console = x.log(x.m.Now(), logInfo, "Condition check resulted in %s being skipped.", u.Label(x.format))
 	}
 	x.steps[u] = x.emit(st, unitRow(u, "skipped"))
+	x.chart.bar(u).Condition = v.first.String()
 	x.finish(j, systemd.Done)
 }
 

@@ -150,7 +150,7 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 	}
 	f := boot.Run(m, c)
 	return Facts{Cmdline: f.Cmdline, Kernel: f.Kernel, KernelPath: f.KernelPath, Initrd: f.Initrd, Root: f.Root,
-		Init: f.Init, Target: f.Target, Units: f.Units}, nil
+		Init: f.Init, Target: f.Target, Units: f.Units, UnitRuns: f.UnitRuns}, nil
 }
 
 // DefaultFirmware is bios unless only UEFI could start the image: it has an EFI system partition or an

@@ -1,5 +1,7 @@
 package scenario
 
+import "bootpath/sim/boot"
+
 // RunSettings are the switches of `bootpath run`; an empty value means the default.
 type RunSettings struct {
 	Path string `json:"path,omitempty"` // system | container
@@ -58,19 +60,20 @@ type BytePatch struct {
 
 // Facts are the results that a reader asks for first.
 type Facts struct {
-	Cmdline    string   `json:"cmdline,omitempty"`
-	Kernel     string   `json:"kernel,omitempty"` // version; of the host for a container
-	KernelPath string   `json:"kernel_path,omitempty"`
-	Initrd     []string `json:"initrd,omitempty"`
-	Root       string   `json:"root,omitempty"` // device that became /
-	Init       string   `json:"init,omitempty"`
-	Target     string   `json:"target,omitempty"` // systemd's default target
-	Units      []string `json:"units,omitempty"`  // in the order in which they started
-	Argv       []string `json:"argv,omitempty"`   // of the container's process
-	Env        []string `json:"env,omitempty"`
-	User       string   `json:"user,omitempty"` // uid:gid
-	Cwd        string   `json:"cwd,omitempty"`
-	Image      string   `json:"image,omitempty"`       // the reference and platform chosen
-	StopSignal string   `json:"stop_signal,omitempty"` // what stops the container politely
-	DockerRun  string   `json:"docker_run,omitempty"`  // the command line that means the same as the settings
+	Cmdline    string         `json:"cmdline,omitempty"`
+	Kernel     string         `json:"kernel,omitempty"` // version; of the host for a container
+	KernelPath string         `json:"kernel_path,omitempty"`
+	Initrd     []string       `json:"initrd,omitempty"`
+	Root       string         `json:"root,omitempty"` // device that became /
+	Init       string         `json:"init,omitempty"`
+	Target     string         `json:"target,omitempty"`    // systemd's default target
+	Units      []string       `json:"units,omitempty"`     // in the order in which they started
+	UnitRuns   []boot.UnitRun `json:"unit_runs,omitempty"` // the same with times, and units that were skipped
+	Argv       []string       `json:"argv,omitempty"`      // of the container's process
+	Env        []string       `json:"env,omitempty"`
+	User       string         `json:"user,omitempty"` // uid:gid
+	Cwd        string         `json:"cwd,omitempty"`
+	Image      string         `json:"image,omitempty"`       // the reference and platform chosen
+	StopSignal string         `json:"stop_signal,omitempty"` // what stops the container politely
+	DockerRun  string         `json:"docker_run,omitempty"`  // the command line that means the same as the settings
 }

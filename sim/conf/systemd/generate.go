@@ -130,14 +130,18 @@ func virtualTerminal(tty string) bool {
 
 // debugGenerator obeys systemd.mask=, systemd.wants= and systemd.debug_shell. systemd-debug-generator(8).
 func (m *Manager) debugGenerator(cmd cmdline.Line) {
-	target := DefaultUnit(cmd)
+	target := DefaultUnit(cmd, m.Env.Initrd)
 	for _, p := range cmd.Params {
+		name, rd := strings.CutPrefix(strings.ReplaceAll(p.Name, "-", "_"), "rd.")
+		if rd != m.Env.Initrd {
+			continue // "Parameters prefixed with "rd." are honored only in the initrd"
+		}
 		switch {
-		case p.Name == "systemd.mask" && p.HasValue:
+		case name == "systemd.mask" && p.HasValue:
 			m.loader.generateAlias(generatorEarly, mangle(p.Value, "service"), "/dev/null", nil)
-		case p.Name == "systemd.wants" && p.HasValue:
+		case name == "systemd.wants" && p.HasValue:
 			m.loader.generateLink(generatorEarly, target, "wants", mangle(p.Value, "service"), nil)
-		case p.Name == "systemd.debug_shell" || p.Name == "systemd.debug-shell":
+		case name == "systemd.debug_shell":
 			if on, ok := ParseBool(p.Value); !p.HasValue || !ok || on {
 				m.loader.generateLink(generatorEarly, target, "wants", "debug-shell.service", nil)
 			}
@@ -159,20 +163,23 @@ func mangle(name, suffix string) string {
 }
 
 // DefaultUnit is the unit that the kernel command line asks for; default.target when it asks for none.
-// systemd(1), "KERNEL COMMAND LINE".
-func DefaultUnit(cmd cmdline.Line) string {
-	unit := "default.target"
-	words := make([]string, 0, len(cmd.Params)+len(cmd.Init))
+// In an initramfs it is initrd.target, only rd.systemd.unit= counts, and runlevel words are for the system
+// that comes after it. systemd(1), "KERNEL COMMAND LINE".
+func DefaultUnit(cmd cmdline.Line, initrd bool) string {
+	unit, key := "default.target", "systemd.unit"
+	if initrd {
+		unit, key = "initrd.target", "rd.systemd.unit"
+	}
 	for _, p := range cmd.Params {
 		switch {
-		case p.HasValue && p.Name == "systemd.unit" && ValidName(p.Value):
+		case p.HasValue && p.Name == key && ValidName(p.Value):
 			unit = p.Value
-		case !p.HasValue:
-			words = append(words, p.Name)
-		}
-		if !p.HasValue {
+		case !p.HasValue && !initrd:
 			unit = runlevel(p.Name, unit)
 		}
+	}
+	if initrd {
+		return unit
 	}
 	for _, w := range cmd.Init {
 		unit = runlevel(w, unit)

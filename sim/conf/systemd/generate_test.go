@@ -93,7 +93,7 @@ func TestTheGoal(t *testing.T) {
 		"ro quiet": "default.target", "systemd.unit=a.target": "a.target", "single": "rescue.target", "emergency": "emergency.target", "3": "multi-user.target",
 		"systemd.unit=a.target rescue": "rescue.target", "ro -- s": "rescue.target", "systemd.unit=nonsense": "default.target", "systemd.unit=x.target init=/x": "x.target",
 	} {
-		require.Equal(t, want, DefaultUnit(cmdline.Parse(line)), line)
+		require.Equal(t, want, DefaultUnit(cmdline.Parse(line), false), line)
 	}
 }
 

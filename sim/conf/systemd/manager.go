@@ -23,6 +23,7 @@ type Env struct {
 	TTYs     []string // consoles of virtualizers that exist in /sys/class/tty: "hvc0"
 	Active   []string // units that are active before the first job: mounts made by the initramfs, found devices
 	EFI      bool
+	Initrd   bool // systemd runs in an initramfs: /etc/initrd-release exists
 
 	Partitions []Partition // of the root disk, when it has a GPT
 

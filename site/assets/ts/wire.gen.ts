@@ -380,6 +380,34 @@ export interface Step {
   changes?: Change[];
 }
 
+/**
+ * UnitRun is what became of one unit: a bar of a chart as `systemd-analyze plot` draws it. Times are virtual,
+ * since power-on, as in the trace; one that is zero was not reached.
+ */
+export interface UnitRun {
+  name: string;
+  description?: string;
+  /** active, activating, failed, inactive, skipped */
+  state: string;
+  /** when its start began */
+  activating?: number;
+  /** when it counted as started */
+  active?: number;
+  /** when it left that state again, failed, or was skipped */
+  ended?: number;
+  /** of a skipped unit: the one that was not met */
+  condition?: string;
+  /** its unit file in the image */
+  file?: string;
+  pulled_in_by?: string;
+  /** of the units it is ordered after, the one that was ready last */
+  waited_for?: string;
+  /** it ran in the initramfs */
+  initrd?: boolean;
+  /** of the trace: the last one about it */
+  step: number;
+}
+
 /** Facts are the results that a reader asks for first. */
 export interface Facts {
   cmdline?: string;
@@ -394,6 +422,8 @@ export interface Facts {
   target?: string;
   /** in the order in which they started */
   units?: string[];
+  /** the same with times, and units that were skipped */
+  unit_runs?: UnitRun[];
   /** of the container's process */
   argv?: string[];
   env?: string[];
