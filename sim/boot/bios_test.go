@@ -196,12 +196,12 @@ func TestUEFI(t *testing.T) {
 			message: `BdsDxe: failed to load Boot0002 "UEFI Non-Block Boot Device" from PciRoot(0x0)/Pci(0x2,0x0): Not Found`, console: "Shell> "},
 		{name: "the path in other case", files: map[string][]byte{"efi/boot/bootx64.efi": good}, verdict: trace.Stops, stage: trace.Bootloader,
 			message: "error: file `/boot/grub/x86_64-efi/normal.mod' not found.", console: "Welcome to GRUB!\n\nerror: file `/boot/grub/x86_64-efi/normal.mod' not found.\nEntering rescue mode...\ngrub rescue> "},
-		{name: "no program", files: map[string][]byte{path: []byte("#!/bin/sh\n")}, verdict: trace.Stops, stage: trace.Firmware, console: ": Unsupported\n"},
+		{name: "no program", files: map[string][]byte{path: []byte("#!/bin/sh\n")}, verdict: trace.Stops, stage: trace.Firmware, console: ": Not Found\nBdsDxe: loading Boot0003"},
 		{name: "for another processor", files: map[string][]byte{path: edit(func(b []byte) { b[pe+4], b[pe+5] = 0x64, 0xaa })}, verdict: trace.Stops, stage: trace.Firmware, console: ": Unsupported\n"},
-		{name: "a Windows program", files: map[string][]byte{path: edit(func(b []byte) { b[pe+24+0x44] = 3 })}, verdict: trace.Stops, stage: trace.Firmware, console: ": Unsupported\n"},
+		{name: "a Windows program", files: map[string][]byte{path: edit(func(b []byte) { b[pe+24+0x44] = 3 })}, verdict: trace.Stops, stage: trace.Firmware, console: ": Not Found\nBdsDxe: loading Boot0003"},
 		{name: "a startup script", files: map[string][]byte{"startup.nsh": []byte("ls\n")}, verdict: trace.Unknown, stage: trace.Firmware, missing: "startup.nsh"},
 		{name: "Secure Boot and no signature", files: map[string][]byte{path: good}, secure: true, verdict: trace.Stops, stage: trace.Firmware, console: ": Access Denied\n"},
-		{name: "Secure Boot and a signature", files: map[string][]byte{path: edit(func(b []byte) { b[pe+24+0x70+4*8+4] = 8 })}, secure: true, verdict: trace.Unknown, stage: trace.Firmware, missing: "keys"},
+		{name: "Secure Boot and a certificate table that is none", files: map[string][]byte{path: edit(func(b []byte) { b[pe+24+0x70+4*8+4] = 8 })}, secure: true, verdict: trace.Stops, stage: trace.Firmware, console: ": Access Denied\n"},
 		{name: "an unknown program", files: map[string][]byte{path: bytes.Replace(good, []byte("mods\x00"), []byte("modx\x00"), 1)}, verdict: trace.Unknown, stage: trace.Bootloader, missing: "not a boot program"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,6 +18,7 @@ type Config struct {
 	Firmware   string      // "bios" or "uefi"
 	SecureBoot bool
 	MemoryMiB  int    // 1024 when zero
+	Arch       string // "amd64" or "arm64"; "" is amd64
 	Device     string // "disk", "cdrom" or "floppy": what the image is attached as
 	Cmdline    string // what-if: replaces the kernel command line when not empty
 }
@@ -31,6 +32,7 @@ type Facts struct {
 	Target                      string
 	Units                       []string // in start order
 	UnitRuns                    []UnitRun
+	Signed                      []Signed // with Secure Boot: who signed what, in the order of the checks
 }
 
 // Run starts the machine and follows it to its outcome, which is in m's trace. A machine that fails to
@@ -53,8 +55,11 @@ type start struct {
 	m     *machine.Machine
 	c     Config
 	facts Facts
-	given efiGiven // for the EFI program that starts next
-	exit  *efiExit // an EFI program that gave up
+	given efiGiven    // for the EFI program that starts next
+	exit  *efiExit    // an EFI program that gave up
+	keys  *secureBoot // see secure
+
+	refused int // the step in which firmware refused a program, 0 for none
 
 	mapped []*disk.Volume // logical volumes that were activated: dm-0, dm-1 …
 }

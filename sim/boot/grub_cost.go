@@ -9,7 +9,8 @@ const (
 	// From power-on to the first BdsDxe line: 12 s (deb-uefi).
 	costUEFI = 12 * time.Second
 	// How long systemd-boot shows an error: 3 s, log_error_stall of systemd 252.
-	costSdError = 3 * time.Second
+	costSdError   = 3 * time.Second
+	costShimError = 2 * time.Second // usleep(2000000) in init_grub of shim
 	// Bytes per second that GRUB reads through the BIOS: a kernel of 13.5 MiB in 8.4 s (deb-bios).
 	rateBIOS = 1600 << 10
 	// Bytes per second that GRUB reads through UEFI: the same kernel in 1.8 s (deb-uefi).

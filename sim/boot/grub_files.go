@@ -44,6 +44,8 @@ const (
 	errBadArgument   = 18
 	errBadOS         = 21
 	errSymlinkLoop   = 23
+	errAccessDenied  = 30
+	errBadSignature  = 45
 )
 
 // grubDevice is a disk or partition as GRUB names it.
@@ -343,6 +345,9 @@ func (g *grub) loadModuleAt(name string, depth int) ([]blob.Cite, *grubError) {
 	f, err := g.open(g.modulePath(name))
 	if err != nil {
 		return nil, err
+	}
+	if g.secure() != nil && g.platform != "i386-pc" { // shim_lock's verifier: a module carries no signature
+		return nil, &grubError{msg: "prohibited by secure boot policy", code: errAccessDenied, cites: cite(f, 0, min(f.Size(), 64), "module "+name, "")}
 	}
 	mod, e := grubcore.ReadModule(f)
 	if e != nil {

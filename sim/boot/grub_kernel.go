@@ -8,7 +8,9 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/exe/pe"
 	"bootpath/sim/machine"
+	"bootpath/sim/trace"
 )
 
 // setupHeader is the part of the Linux setup header that GRUB looks at: Documentation/arch/x86/boot.rst.
@@ -66,6 +68,9 @@ func (g *grub) cmdLinux(c *grubCall) int {
 		return g.fail(c, err)
 	}
 	os := &grubOS{path: slash(name[strings.IndexByte(name, ')')+1:]), image: f, size: f.Size(), old: c.name == "linux16"}
+	if !g.allowed(c, os.path, f, f.Size()) {
+		return errBadSignature
+	}
 	var e error
 	if os.rec, e = decode.Read(f, 0, binary.LittleEndian, "setup_header", &os.header); e != nil {
 		return g.fail(c, &grubError{msg: "premature end of file " + name, code: errBadOS})
@@ -80,9 +85,6 @@ func (g *grub) cmdLinux(c *grubCall) int {
 	}
 	h := &os.header
 	cites := machine.Cites(c.src.cite(c.node.Span), g.fileCites(name), os.rec.Cite(&h.BootFlag, &h.Header, &h.Version, &h.PrefAddress, &h.InitSize))
-	if g.checkSecureBoot(c, f) {
-		return grubFailed
-	}
 	g.m.Wait(cost(os.size, rateGRUB(g.platform)))
 	g.emit("grub.load-kernel", "", map[string]string{"path": os.path, "size": bytesText(os.size), "address": hex(os.target), "cmdline": os.cmdline,
 		"protocol": fmt.Sprintf("%d.%02d", h.Version>>8, h.Version&0xff)}, "GRUB 2.06: loader/i386/linux.c; Linux boot protocol", cites,
@@ -264,6 +266,11 @@ func (g *grub) boot(cites []blob.Cite) {
 	h := &os.header
 	n := g.emit("grub.jump-kernel", "", map[string]string{"path": os.path, "address": hex(os.target), "cmdline": os.cmdline}, "GRUB 2.06: grub_linux_boot, grub_relocator32_boot",
 		machine.Cites(cites, os.rec.Cite(&h.PrefAddress)), rows...)
+	if g.secure() != nil && g.platform != "i386-pc" {
+		// Debian's, Ubuntu's and Red Hat's GRUB enters the kernel through its EFI stub then: linuxefi.
+		n = g.m.Emit(trace.Step{Actor: "linux", Stage: trace.Bootloader, Kind: "linux.efi-secure-boot", Console: efiStubText(os.cmdline, "UEFI Secure Boot is enabled."),
+			Rule: "drivers/firmware/efi/libstub: efi_get_secureboot"})
+	}
 	g.linux(loaded{by: "grub", path: os.path, image: os.image, size: os.size, initrds: os.initrds, cmdline: os.cmdline, cause: n})
 }
 
@@ -277,14 +284,24 @@ func (g *grub) hasVideo() bool {
 	return false
 }
 
-// checkSecureBoot ends the run when Secure Boot is on: who may run is decided by keys of the machine.
-func (g *grub) checkSecureBoot(c *grubCall, _ io.ReaderAt) bool {
-	if g.platform != "x86_64-efi" || !g.c.SecureBoot {
+// allowed asks shim whether a program may be started: the verifier shim_lock, which looks at kernels and boot
+// programs when they are opened. It returns false when shim refuses, or when the run has ended.
+func (g *grub) allowed(c *grubCall, path string, r io.ReaderAt, size int64) bool {
+	b := g.secure()
+	if b == nil || g.platform == "i386-pc" {
+		return true
+	}
+	if !b.shim {
+		g.ran(c, "grub.verify-kernel", nil)
+		g.giveUp("what GRUB does with " + path + " under Secure Boot without shim")
 		return false
 	}
-	g.ran(c, "grub.verify-kernel", nil)
-	g.giveUp("whether shim's keys accept the kernel's signature")
-	return true
+	img, err := pe.Read(r, size)
+	ok := err == nil && g.shimTakes("grub", path, img)
+	if !ok && !g.m.Ended() {
+		g.fail(c, &grubError{msg: "bad shim signature", code: errBadSignature})
+	}
+	return ok
 }
 
 // cmdChainloader loads another boot program.
@@ -305,6 +322,9 @@ func (g *grub) cmdChainloader(c *grubCall) int {
 	}
 	vol, at, _ := g.find(name)
 	dev, _, _ := g.split(name)
+	if !g.allowed(c, slash(at), f, f.Size()) {
+		return errBadSignature
+	}
 	g.emit("grub.chainloader", "", map[string]string{"path": slash(at), "size": bytesText(f.Size())}, "GRUB manual, chainloader", machine.Cites(c.src.cite(c.node.Span), g.fileCites(name)))
 	g.os = &grubOS{path: slash(at), chain: func(cause int) {
 		g.given = efiGiven{by: "grub", options: strings.Join(args[1:], " "), cause: cause} // grub_cmd_chainloader, LoadOptions

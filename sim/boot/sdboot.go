@@ -476,6 +476,12 @@ func (b *sdboot) boot(e *sdEntry) {
 		b.failed("sdboot.load-failed", "Error loading "+e.Loader+": ", status, e.Loader, cites)
 		return
 	}
+	if !b.startable("systemd-boot", slash(at), img) {
+		if !b.m.Ended() {
+			b.failed("sdboot.load-failed", "Error loading "+e.Loader+": ", "Access Denied", e.Loader, cites)
+		}
+		return
+	}
 	if e.Devicetree != "" {
 		b.unknown(trace.Bootloader, "what the kernel makes of the device tree "+e.Devicetree+" on a PC")
 		return

@@ -41,7 +41,7 @@ func loadPE(f fsys.File) (img *pe.File, status string, cites []blob.Cite) {
 
 // systemdStub is a unified kernel image: systemd's stub finds the kernel, its command line and its
 // initramfs in sections of its own file. systemd-stub(7); systemd 252, src/boot/efi/stub.c. Given options
-// replace the command line: Secure Boot, which forbids that, ends earlier.
+// replace the command line, unless Secure Boot is on and the file has one.
 func (s *start) systemdStub(img *pe.File, vol *disk.Volume, at string, given efiGiven) {
 	emit := func(kind trace.Kind, args map[string]string, rule string, cites []blob.Cite) int {
 		return s.m.Emit(trace.Step{Actor: "systemd-stub", Stage: trace.Bootloader, Kind: kind, Args: args, Rule: rule, Cites: cites})
@@ -57,7 +57,7 @@ func (s *start) systemdStub(img *pe.File, vol *disk.Volume, at string, given efi
 	}
 	emit("sdboot.stub-start", map[string]string{"path": slash(at), "sections": strings.Join(names, " ")}, "systemd-stub(7)", cites)
 	cmdline := bls.StubOptions([]byte(given.options))
-	if text, where := section(img, ".cmdline"); given.options == "" {
+	if text, where := section(img, ".cmdline"); given.options == "" || s.secure() != nil && len(text) > 0 {
 		cmdline = bls.StubOptions(text)
 		emit("sdboot.stub-cmdline", map[string]string{"cmdline": cmdline}, "systemd-stub(7), .cmdline", where)
 	}
@@ -145,14 +145,26 @@ func (s *start) efiStub(img *pe.File, vol *disk.Volume, name string, given efiGi
 		}
 		l.initrds = onePiece(l.initrds)
 		text := ""
-		if quiet := strings.Contains(" "+given.options+" ", " quiet "); modern && !quiet {
-			text = "EFI stub: Loaded initrd from " + from + "\n"
+		if modern {
+			text = efiStubText(given.options, "Loaded initrd from "+from)
 		}
 		l.cause = s.m.Emit(trace.Step{Actor: "linux", Stage: trace.Bootloader, Kind: "sdboot.efistub-initrd", Console: text,
 			Args: map[string]string{"path": strings.Join(l.files, ", "), "size": bytesText(l.initrds[0].size), "source": source},
 			Rule: "drivers/firmware/efi/libstub: efi_load_initrd", Cites: img.OptionalRec.Cite(&img.Optional.MajorImageVersion)})
 	}
+	if s.secure() != nil { // efi_get_secureboot, after the initramfs: drivers/firmware/efi/libstub/x86-stub.c
+		l.cause = s.m.Emit(trace.Step{Actor: "linux", Stage: trace.Bootloader, Kind: "linux.efi-secure-boot", Console: efiStubText(given.options, "UEFI Secure Boot is enabled."),
+			Rule: "drivers/firmware/efi/libstub: efi_get_secureboot"})
+	}
 	s.linux(l)
+}
+
+// efiStubText is a line of the kernel's EFI stub, which "quiet" keeps back.
+func efiStubText(options, text string) string {
+	if strings.Contains(" "+options+" ", " quiet ") {
+		return ""
+	}
+	return "EFI stub: " + text + "\n"
 }
 
 // onePiece joins initramfs files without a gap, as systemd-boot and the stub lay them in memory.

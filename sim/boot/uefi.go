@@ -17,8 +17,26 @@ import (
 )
 
 // removablePath is the file that firmware starts when no boot variable names another: UEFI 2.10,
-// section 3.5.1.1, table for x64.
-const removablePath = `\EFI\BOOT\BOOTX64.EFI`
+// section 3.5.1.1.
+func (s *start) removablePath() string {
+	return `\EFI\BOOT\BOOT` + strings.ToUpper(s.efiMachine()) + ".EFI"
+}
+
+// efiMachine is the machine type's short name in file names.
+func (s *start) efiMachine() string {
+	if s.c.Arch == "arm64" {
+		return "aa64"
+	}
+	return "x64"
+}
+
+// peMachine is the machine type in PE headers.
+func (s *start) peMachine() uint16 {
+	if s.c.Arch == "arm64" {
+		return pe.MachineARM64
+	}
+	return pe.MachineAMD64
+}
 
 // The device paths of the simulated machine, QEMU's q35 as in the recordings: the disk is a virtio device,
 // the CD hangs on a virtio SCSI controller, and without a CD there is an empty DVD drive on SATA.
@@ -50,7 +68,10 @@ func (s *start) bds(kind trace.Kind, console string, args map[string]string, rul
 func (s *start) uefi() {
 	s.bds("uefi.start", "", map[string]string{"memory": fmt.Sprintf("%d MiB", s.c.MemoryMiB)}, "UEFI 2.10 §3.1; OVMF", nil, cpuRow("long", "OVMF"))
 	s.m.Wait(costUEFI)
-	s.bds("uefi.no-variables", "", map[string]string{"path": removablePath}, "UEFI 2.10 §3.3: BootOrder and Boot#### are variables of the machine; without them §3.5.1.1 applies", nil)
+	s.bds("uefi.no-variables", "", map[string]string{"path": s.removablePath()}, "UEFI 2.10 §3.3: BootOrder and Boot#### are variables of the machine; without them §3.5.1.1 applies", nil)
+	if b := s.secure(); b != nil {
+		s.bds("uefi.secure-boot", "", map[string]string{"keys": certificateNames(&b.db)}, "assumption: db as in OVMF_VARS_4M.ms.fd, the keys that PCs are sold with; dbx is empty. UEFI 2.10 §32.3", nil)
+	}
 	option, device := 1, uefiCD
 	if s.c.Device != "cdrom" {
 		s.bds("uefi.option-failed", "BdsDxe: failed to load Boot0001 "+uefiDVD+": Not Found\n", map[string]string{"option": "Boot0001", "status": "Not Found"},
@@ -62,14 +83,24 @@ func (s *start) uefi() {
 	if option == 2 && s.c.Disk.Table == nil && len(vols) > 0 {
 		device = uefiFAT
 	}
+	if s.removable(name, device, vols) || s.m.Ended() {
+		return
+	}
+	s.shell(option+1, vols)
+}
+
+// removable is a boot option without a file: the removable media path of each volume until one holds a
+// program of this kind of machine, EDK II: BmExpandMediaDevicePath. name is "" when the firmware says nothing of it. It
+// returns false when the firmware goes on to its next option.
+func (s *start) removable(name, device string, vols []efiVolume) bool {
 	for i := range vols {
-		s.bds("uefi.try-volume", "", map[string]string{"device": vols[i].node, "what": vols[i].what, "path": removablePath}, "EDK II: BmExpandMediaDevicePath; UEFI 2.10 §13.3", vols[i].cites)
 		v := vols[i].vol
+		s.bds("uefi.try-volume", "", map[string]string{"device": vols[i].node, "what": vols[i].what, "path": s.removablePath()}, "EDK II: BmExpandMediaDevicePath; UEFI 2.10 §13.3", vols[i].cites)
 		if v.FS == nil {
 			s.unknown(trace.Firmware, fmt.Sprintf("what the FAT volume %s holds: %v", vols[i].node, v.Err))
-			return
+			return false
 		}
-		at, err := lookup(v, "/EFI/BOOT/BOOTX64.EFI")
+		at, err := lookup(v, strings.ReplaceAll(s.removablePath(), `\`, "/"))
 		if err != nil {
 			continue
 		}
@@ -77,22 +108,25 @@ func (s *start) uefi() {
 		if err != nil {
 			continue
 		}
-		if s.loadEFI(name, device, &vols[i], at, f) || s.m.Ended() {
-			return
+		img, cites := s.readEFI(f)
+		if img == nil {
+			s.bds("uefi.not-a-program", "", map[string]string{"path": slash(at), "device": vols[i].node}, "EDK II: BmIsLoadOptionPeHeaderValid; UEFI 2.10 §2.1.1", machine.Cites(cites, volCites(v, at)))
+			continue
 		}
-		s.shell(option+1, vols)
-		return
+		return s.loadEFI(name, device, &vols[i], at, img, cites)
 	}
-	s.bds("uefi.option-failed", "BdsDxe: failed to load "+name+" "+device+": Not Found\n", map[string]string{"option": name, "status": "Not Found", "path": removablePath},
-		"EDK II: EfiBootManagerBoot", s.missingCites(vols))
-	s.shell(option+1, vols)
+	if name != "" {
+		s.bds("uefi.option-failed", "BdsDxe: failed to load "+name+" "+device+": Not Found\n", map[string]string{"option": name, "status": "Not Found", "path": s.removablePath()},
+			"EDK II: EfiBootManagerBoot", s.missingCites(vols))
+	}
+	return false
 }
 
 // missingCites is the evidence that no volume has the file.
 func (s *start) missingCites(vols []efiVolume) []blob.Cite {
 	var out []blob.Cite
 	for _, v := range vols {
-		out = append(out, dirCites(v.vol, "/EFI/BOOT/BOOTX64.EFI")...)
+		out = append(out, dirCites(v.vol, strings.ReplaceAll(s.removablePath(), `\`, "/"))...)
 	}
 	return out
 }
@@ -165,52 +199,53 @@ func volumeCites(v *disk.Volume) []blob.Cite {
 	return v.FS.Info().Cites
 }
 
-// loadEFI checks the program as LoadImage does and starts it. It returns false when the firmware goes on
-// to its next option.
-func (s *start) loadEFI(name, device string, v *efiVolume, at string, f fsys.File) bool {
-	refuse := func(status string, rule string, cites []blob.Cite) bool {
-		s.bds("uefi.option-failed", "BdsDxe: failed to load "+name+" "+device+": "+status+"\n", map[string]string{"option": name, "status": status, "path": slash(at)}, rule, cites)
-		return false
-	}
+// readEFI reads a program and checks what the boot manager checks before it tries one; the processor is not among
+// that. img is nil when the file is no program.
+func (s *start) readEFI(f fsys.File) (img *pe.File, cites []blob.Cite) {
 	img, err := pe.Read(f, f.Size())
 	if err != nil {
 		var bad *decode.Error
-		var cites []blob.Cite
 		if errors.As(err, &bad) {
 			for _, sp := range bad.Spans {
 				cites = append(cites, blob.Cite{Span: sp, Name: bad.What, Value: bad.Got})
 			}
 		}
-		return refuse("Unsupported", "UEFI 2.10 §7.4.1 LoadImage; EDK II: CoreLoadPeImage", cites)
+		return nil, cites
 	}
-	checks := img.HeaderRec.Cite(&img.Header.Signature, &img.Header.Machine)
-	if img.Header.Machine != pe.MachineAMD64 {
-		return refuse("Unsupported", "UEFI 2.10 §2.1.1: the machine type is that of the processor", checks)
+	cites = machine.Cites(img.HeaderRec.Cite(&img.Header.Signature, &img.Header.Machine), img.OptionalRec.Cite(&img.Optional.Magic, &img.Optional.Subsystem))
+	if img.Optional.Subsystem != pe.SubsystemEFIApplication {
+		return nil, cites
 	}
-	checks = machine.Cites(checks, img.OptionalRec.Cite(&img.Optional.Magic, &img.Optional.Subsystem))
-	if img.Optional.Subsystem < pe.SubsystemEFIApplication || img.Optional.Subsystem > 13 {
-		return refuse("Unsupported", "UEFI 2.10 §2.1.1: subsystem 10 is an EFI application", checks)
-	}
-	if s.c.SecureBoot && !img.Signed() {
-		var cites []blob.Cite
-		if img.CertificateRec != nil {
-			cites = img.CertificateRec.CiteAll()
+	return img, cites
+}
+
+// loadEFI loads the program and starts it. It returns false when the firmware goes on to its next option.
+func (s *start) loadEFI(name, device string, v *efiVolume, at string, img *pe.File, checks []blob.Cite) bool {
+	say := func(text string) string {
+		if name == "" {
+			return ""
 		}
-		return refuse("Access Denied", "UEFI 2.10 §32.5.3.3: the image has no certificate table", cites)
+		return "BdsDxe: " + text + "\n"
 	}
-	if s.c.SecureBoot {
-		s.bds("uefi.signed", "", map[string]string{"path": slash(at)}, "UEFI 2.10 §32.5.3.3", img.CertificateRec.CiteAll())
-		s.unknown(trace.Firmware, "whether the machine's keys (db, dbx) accept the signature of "+slash(at))
-		return true
-	}
-	rows := []machine.Set{cpuRow("long", slash(at))}
-	s.bds("uefi.load-image", "BdsDxe: loading "+name+" "+device+"\n", map[string]string{"path": slash(at), "size": bytesText(f.Size()), "option": name},
+	s.bds("uefi.load-image", say("loading "+name+" "+device), map[string]string{"path": slash(at), "size": bytesText(img.Size), "option": name},
 		"UEFI 2.10 §7.4.1 LoadImage", machine.Cites(volCites(v.vol, at), checks))
-	s.bds("uefi.start-image", "BdsDxe: starting "+name+" "+device+"\n", map[string]string{"path": slash(at), "option": name},
-		"UEFI 2.10 §7.4.2 StartImage", img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint), rows...)
+	if img.Header.Machine != s.peMachine() {
+		s.refused = s.bds("uefi.option-failed", say("failed to load "+name+" "+device+": Unsupported"), map[string]string{"option": name, "status": "Unsupported", "path": slash(at)},
+			"UEFI 2.10 §2.1.1: the machine type is that of the processor; EDK II: CoreLoadPeImage", checks)
+		return false
+	}
+	if !s.firmwareTakes(slash(at), img) {
+		if !s.m.Ended() {
+			s.refused = s.bds("uefi.option-failed", say("failed to load "+name+" "+device+": Access Denied"), map[string]string{"option": name, "status": "Access Denied", "path": slash(at)},
+				"UEFI 2.10 §32.5.3.3", checks)
+		}
+		return false
+	}
+	s.bds("uefi.start-image", say("starting "+name+" "+device), map[string]string{"path": slash(at), "option": name},
+		"UEFI 2.10 §7.4.2 StartImage", img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint), cpuRow("long", slash(at)))
 	s.runEFI(img, v.vol, v.grub, at)
 	if s.exit != nil && !s.m.Ended() {
-		s.bds("uefi.option-failed", "BdsDxe: failed to start "+name+" "+device+": "+s.exit.status+"\n", map[string]string{"option": name, "status": s.exit.status, "path": slash(at)},
+		s.bds("uefi.option-failed", say("failed to start "+name+" "+device+": "+s.exit.status), map[string]string{"option": name, "status": s.exit.status, "path": slash(at)},
 			"EDK II: EfiBootManagerBoot; the program returned an error", nil)
 		return false
 	}
@@ -227,9 +262,9 @@ func volCites(v *disk.Volume, at string) []blob.Cite {
 
 // startEFI starts a program that another one loaded.
 func (s *start) startEFI(vol *disk.Volume, dev, at string, f fsys.File) {
-	img, err := pe.Read(f, f.Size())
-	if err != nil || img.Header.Machine != pe.MachineAMD64 {
-		s.unknown(trace.Bootloader, "what the firmware answers to "+slash(at)+", which is no program for x86-64")
+	img, _ := s.readEFI(f)
+	if img == nil || img.Header.Machine != s.peMachine() {
+		s.unknown(trace.Bootloader, "what the firmware answers to "+slash(at)+", which is no program for this processor")
 		return
 	}
 	s.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "chainloader"}, "UEFI 2.10 §7.4.2 StartImage", volCites(vol, at), cpuRow("long", slash(at)))
@@ -267,7 +302,7 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 		dir := at[:max(strings.LastIndexByte(at, '/'), 0)]
 		g.main("(" + dev + ")" + slash(dir))
 	case pe.Shim:
-		s.shim(vol, dev, at)
+		s.shim(img, vol, dev, at)
 	case pe.SystemdBoot:
 		s.systemdBoot(img, vol, dev, at)
 	case pe.SystemdStub:
@@ -279,29 +314,6 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 	}
 }
 
-// shim starts the second stage beside itself, grubx64.efi: shim(1), DEFAULT_LOADER. Without Secure Boot it
-// checks nothing. A fallback program (fbx64.efi) may write boot variables instead.
-func (s *start) shim(vol *disk.Volume, dev, at string) {
-	dir := at[:max(strings.LastIndexByte(at, '/'), 0)]
-	if _, err := lookup(vol, dir+"/fbx64.efi"); err == nil && strings.EqualFold(dir, "EFI/BOOT") {
-		s.unknown(trace.Bootloader, "which boot entries shim's fallback program makes: it writes the machine's variables")
-		return
-	}
-	next, err := lookup(vol, dir+"/grubx64.efi")
-	if err != nil {
-		s.bds("uefi.shim-no-loader", "Failed to open \\"+strings.ReplaceAll(dir, "/", `\`)+"\\grubx64.efi - Not Found\nFailed to load image: Not Found\n", map[string]string{"path": slash(dir) + "/grubx64.efi"},
-			"shim: start_image", dirCites(vol, dir+"/grubx64.efi"))
-		s.unknown(trace.Bootloader, "what the firmware does after shim failed: /"+dir+"/grubx64.efi is missing")
-		return
-	}
-	f, err := fsys.OpenFile(vol.FS, next)
-	if err != nil {
-		s.unknown(trace.Bootloader, "what "+slash(next)+" holds: "+err.Error())
-		return
-	}
-	s.startEFI(vol, dev, next, f)
-}
-
 // shell is the last option: the shell inside the firmware. A startup.nsh on the image would be a script.
 func (s *start) shell(option int, vols []efiVolume) {
 	if s.m.Ended() {
@@ -310,9 +322,16 @@ func (s *start) shell(option int, vols []efiVolume) {
 	decided := s.m.Last()
 	if s.exit != nil {
 		decided = s.exit.step
+	} else if s.refused != 0 {
+		decided = s.refused
 	}
 	name := fmt.Sprintf("Boot%04d", option)
-	s.bds("uefi.load-shell", "BdsDxe: loading "+name+" "+uefiShell+"\nBdsDxe: starting "+name+" "+uefiShell+"\n", map[string]string{"option": name}, "EDK II: the shell is OVMF's last boot option", nil, cpuRow("long", "UEFI Shell"))
+	start := "BdsDxe: loading " + name + " " + uefiShell + "\nBdsDxe: starting " + name + " " + uefiShell + "\n"
+	if s.secure() != nil {
+		s.noShell(name, start, vols, decided)
+		return
+	}
+	s.bds("uefi.load-shell", start, map[string]string{"option": name}, "EDK II: the shell is OVMF's last boot option", nil, cpuRow("long", "UEFI Shell"))
 	var table strings.Builder
 	table.WriteString("UEFI Interactive Shell v2.2\nEDK II\nUEFI v2.70 (EDK II, 0x00010000)\nMapping table\n")
 	for i, v := range vols {
@@ -332,4 +351,24 @@ func (s *start) shell(option int, vols []efiVolume) {
 	s.bds("uefi.shell-prompt", "Shell> ", nil, "UEFI Shell 2.2", nil)
 	stage := s.m.Step(decided).Stage
 	s.m.End(trace.Outcome{Verdict: trace.Stops, Stage: stage, Message: strings.TrimSpace(s.m.Step(decided).Console), Step: decided})
+}
+
+// noShell is the end with Secure Boot: the shell is not signed, the platform's recovery option tries the removable
+// path once more and says nothing of its own, and the firmware waits for a key.
+func (s *start) noShell(name, start string, vols []efiVolume, decided int) {
+	s.bds("uefi.shell-refused", start+"BdsDxe: failed to start "+name+" "+uefiShell+": Security Violation\n", map[string]string{"option": name},
+		"UEFI 2.10 §32.5.3.3; EDK II: the shell in OVMF's firmware volume is not signed", nil)
+	s.exit = nil
+	s.bds("uefi.recovery", "", map[string]string{"path": s.removablePath()}, "UEFI 2.10 §3.4.1.1: PlatformRecovery#### options; EDK II: BdsEntry", nil)
+	if s.removable("", "", vols) || s.m.Ended() {
+		return
+	}
+	s.bds("uefi.no-option", "BdsDxe: No bootable option or device was found.\nBdsDxe: Press any key to enter the Boot Manager Menu.\n", nil, "EDK II: BdsEntry, BdsDxe", nil)
+	s.m.End(trace.Outcome{Verdict: trace.Stops, Stage: s.m.Step(decided).Stage, Message: firstLine(s.m.Step(decided).Console), Step: decided})
+}
+
+// firstLine is the first line of a console text that says something.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
 }

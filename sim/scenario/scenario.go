@@ -132,9 +132,13 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 	}
 	c := boot.Config{
 		Disk: attached(im), Store: im.Store, SecureBoot: s.SecureBoot, MemoryMiB: s.MemoryMiB,
-		Firmware: s.Firmware, Device: s.Device,
+		Firmware: s.Firmware, Device: s.Device, Arch: goArch(s.Arch),
 	}
-	if c.Firmware == "" {
+	switch {
+	case c.Firmware != "":
+	case s.SecureBoot || c.Arch == "arm64": // there is no BIOS that has it
+		c.Firmware = "uefi"
+	default:
 		c.Firmware = DefaultFirmware(im)
 	}
 	if c.Device == "" {
@@ -150,7 +154,18 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 	}
 	f := boot.Run(m, c)
 	return Facts{Cmdline: f.Cmdline, Kernel: f.Kernel, KernelPath: f.KernelPath, Initrd: f.Initrd, Root: f.Root,
-		Init: f.Init, Target: f.Target, Units: f.Units, UnitRuns: f.UnitRuns}, nil
+		Init: f.Init, Target: f.Target, Units: f.Units, UnitRuns: f.UnitRuns, Signed: f.Signed}, nil
+}
+
+// goArch is an architecture's name as Go spells it.
+func goArch(name string) string {
+	switch name {
+	case "x86_64", "x86-64":
+		return "amd64"
+	case "aarch64":
+		return "arm64"
+	}
+	return name
 }
 
 // DefaultFirmware is bios unless only UEFI could start the image: it has an EFI system partition or an

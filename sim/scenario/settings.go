@@ -69,6 +69,7 @@ type Facts struct {
 	Target     string         `json:"target,omitempty"`    // systemd's default target
 	Units      []string       `json:"units,omitempty"`     // in the order in which they started
 	UnitRuns   []boot.UnitRun `json:"unit_runs,omitempty"` // the same with times, and units that were skipped
+	Signed     []boot.Signed  `json:"signed,omitempty"`    // with Secure Boot, in the order of the checks
 	Argv       []string       `json:"argv,omitempty"`      // of the container's process
 	Env        []string       `json:"env,omitempty"`
 	User       string         `json:"user,omitempty"` // uid:gid

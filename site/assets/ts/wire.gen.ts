@@ -408,6 +408,18 @@ export interface UnitRun {
   step: number;
 }
 
+/** Signed is what a run found out about the signature of a program. */
+export interface Signed {
+  path: string;
+  /** subject of the signer's certificate */
+  signer?: string;
+  issuer?: string;
+  /** the certificate of the machine or of shim that vouches for it */
+  trusted_by?: string;
+  /** unsigned | digest | untrusted | signature | unreadable | revoked */
+  refused?: "unsigned" | "digest" | "untrusted" | "signature" | "unreadable" | "revoked";
+}
+
 /** Facts are the results that a reader asks for first. */
 export interface Facts {
   cmdline?: string;
@@ -424,6 +436,8 @@ export interface Facts {
   units?: string[];
   /** the same with times, and units that were skipped */
   unit_runs?: UnitRun[];
+  /** with Secure Boot, in the order of the checks */
+  signed?: Signed[];
   /** of the container's process */
   argv?: string[];
   env?: string[];
