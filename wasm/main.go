@@ -20,6 +20,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"bootpath/content/scenarios"
 	"bootpath/sim/blob"
 	"bootpath/sim/scenario"
 	"bootpath/sim/wire"
@@ -98,6 +99,10 @@ func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64)
 	case "library":
 		var err error
 		resp.Library, err = libraryEntries()
+		return nil, err
+	case "recognise":
+		var err error
+		resp.Candidates, err = recognise(req.Text)
 		return nil, err
 	case "forget":
 		return nil, libraryForget(req.Name)
@@ -182,6 +187,16 @@ func (e *engine) compare(req wire.Request, payload js.Value, progress func(int64
 		e.other = session
 	}
 	return e.session.Compare(left, e.other, right)
+}
+
+// recognise finds the scenarios and steps that could have printed a message.
+func recognise(text string) ([]scenario.Candidate, error) {
+	gallery, err := scenario.Gallery(scenarios.Files)
+	if err != nil {
+		return nil, err
+	}
+	printed, err := scenario.ReadPrinted(scenarios.Files)
+	return scenario.Recognise(gallery, printed, text), err
 }
 
 // openSession opens what the payload is, or what name is the address of, and tells its key in the library.

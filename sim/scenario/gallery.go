@@ -73,7 +73,7 @@ func Gallery(dir fs.FS) ([]Named, error) {
 // Find reads one scenario by its name.
 func Find(dir fs.FS, name string) (Named, error) {
 	n := Named{Name: name}
-	if strings.ContainsAny(name, "/.") || name == "index" {
+	if strings.ContainsAny(name, "/.") || name == "index" || name == "printed" {
 		return n, fmt.Errorf("scenario %q: a name has letters, digits and hyphens", name)
 	}
 	return n, readStrict(dir, name+".json", &n)
@@ -110,4 +110,10 @@ func (s RunSettings) With(more RunSettings) RunSettings {
 		panic(err) // settings are plain data
 	}
 	return s
+}
+
+// ReadPrinted reads printed.json of the gallery's directory.
+func ReadPrinted(dir fs.FS) ([]Printed, error) {
+	var out []Printed
+	return out, readStrict(dir, "printed.json", &out)
 }

@@ -196,7 +196,7 @@ type ComparedSide struct {
 // Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON.
 type Request struct {
 	ID       int                   `json:"id"`
-	Method   string                `json:"method"`             // open | run | bytes | tree | changes | file | slice | compare | library | forget | parse-command
+	Method   string                `json:"method"`             // open | run | bytes | tree | changes | file | slice | compare | recognise | exercise | library | forget | parse-command
 	Name     string                `json:"name,omitempty"`     // open: file name; bytes: blob; tree, changes, file: path
 	Off      int64                 `json:"off,omitempty"`      // bytes, file: offset; tree, changes: rows to skip
 	Len      int64                 `json:"len,omitempty"`      // bytes, file: bytes; tree, changes: rows at most
@@ -205,23 +205,26 @@ type Request struct {
 	Settings *scenario.RunSettings `json:"settings,omitempty"` // run; compare: of the open image
 	Other    *scenario.RunSettings `json:"other,omitempty"`    // compare: of the other image, or of the open one again
 	Side     string                `json:"side,omitempty"`     // bytes: left | right
+	Text     string                `json:"text,omitempty"`     // recognise: a message from a terminal
+	Seed     int64                 `json:"seed,omitempty"`     // exercise
 	Command  string                `json:"command,omitempty"`  // parse-command: "docker run …"
 }
 
-// Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Comparison,
-// Command and Failure is set, or none for methods without a result.
+// Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Candidates,
+// Comparison, Command and Failure is set, or none for methods without a result.
 type Response struct {
-	ID         int               `json:"id"`
-	Inspection *Inspection       `json:"inspection,omitempty"`
-	Run        *RunResult        `json:"run,omitempty"`
-	Chunk      *Chunk            `json:"chunk,omitempty"`
-	Tree       *TreeListing      `json:"tree,omitempty"`
-	Changes    *ChangeListing    `json:"changes,omitempty"`
-	Library    []LibraryEntry    `json:"library,omitempty"`
-	Comparison *Comparison       `json:"comparison,omitempty"`
-	Command    *scenario.Command `json:"command,omitempty"`
-	Progress   *ProgressReport   `json:"progress,omitempty"` // any number before the answer
-	Failure    *Failure          `json:"failure,omitempty"`
+	ID         int                  `json:"id"`
+	Inspection *Inspection          `json:"inspection,omitempty"`
+	Run        *RunResult           `json:"run,omitempty"`
+	Chunk      *Chunk               `json:"chunk,omitempty"`
+	Tree       *TreeListing         `json:"tree,omitempty"`
+	Changes    *ChangeListing       `json:"changes,omitempty"`
+	Library    []LibraryEntry       `json:"library,omitempty"`
+	Candidates []scenario.Candidate `json:"candidates,omitempty"` // recognise: best first; none when nothing is like the message
+	Comparison *Comparison          `json:"comparison,omitempty"`
+	Command    *scenario.Command    `json:"command,omitempty"`
+	Progress   *ProgressReport      `json:"progress,omitempty"` // any number before the answer
+	Failure    *Failure             `json:"failure,omitempty"`
 }
 
 // Chunk describes the bytes that travel beside a response.

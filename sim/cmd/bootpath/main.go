@@ -5,6 +5,7 @@
 //	bootpath run     [--json] [switches] FILE [[--] COMMAND ARG…]
 //	bootpath compare [--json] A B [switches]
 //	bootpath compare [--json] A [switches] -- [B] [switches]
+//	bootpath recognise [--json] [--lang en|zh] MESSAGE
 //	bootpath slice   FILE -o OUT [switches of run]
 //
 // Exit status: 0 the question was answered (whatever the verdict), 1 the input cannot be opened, 2 usage.
@@ -32,6 +33,7 @@ const usage = `usage: bootpath inspect [--json] FILE
        bootpath run     [--json] [switches] FILE [[--] COMMAND ARG...]
        bootpath compare [--json] A B [switches]
        bootpath compare [--json] A [switches] -- [B] [switches]
+       bootpath recognise [--json] [--lang en|zh] MESSAGE   (or - to read it)
        bootpath slice   FILE -o OUT [--note TEXT] [switches of run]
 
 "bootpath run -h" lists the switches.
@@ -48,7 +50,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	commands := map[string]func([]string, io.Writer, io.Writer) error{
-		"inspect": inspect, "run": start, "compare": compareImages, "slice": slice,
+		"inspect": inspect, "run": start, "compare": compareImages, "recognise": recognise, "slice": slice,
 	}
 	command, ok := commands[args[0]]
 	if !ok {

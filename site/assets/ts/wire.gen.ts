@@ -91,8 +91,8 @@ export interface RunSettings {
 /** Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON. */
 export interface Request {
   id: number;
-  /** open | run | bytes | tree | changes | file | slice | compare | library | forget | parse-command */
-  method: "open" | "run" | "bytes" | "tree" | "changes" | "file" | "slice" | "compare" | "library" | "forget" | "parse-command";
+  /** open | run | bytes | tree | changes | file | slice | compare | recognise | exercise | library | forget | parse-command */
+  method: "open" | "run" | "bytes" | "tree" | "changes" | "file" | "slice" | "compare" | "recognise" | "exercise" | "library" | "forget" | "parse-command";
   /** open: file name; bytes: blob; tree, changes, file: path */
   name?: string;
   /** bytes, file: offset; tree, changes: rows to skip */
@@ -109,6 +109,10 @@ export interface Request {
   other?: RunSettings;
   /** bytes: left | right */
   side?: string;
+  /** recognise: a message from a terminal */
+  text?: string;
+  /** exercise */
+  seed?: number;
   /** parse-command: "docker run …" */
   command?: string;
 }
@@ -564,6 +568,20 @@ export interface LibraryEntry {
   size: number;
 }
 
+/** Candidate is something that could have printed a message. */
+export interface Candidate {
+  /** its name; "" for a message that belongs to none */
+  scenario?: string;
+  /** the step that prints it */
+  kind: Kind;
+  /** the message as it is known here */
+  known: string;
+  /** the line of the text that is like it */
+  line: string;
+  /** 100 for word by word the same */
+  score: number;
+}
+
 /** ComparedSide is one image and its run. */
 export interface ComparedSide {
   name: string;
@@ -700,8 +718,8 @@ export interface Failure {
 }
 
 /**
- * Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Comparison,
- * Command and Failure is set, or none for methods without a result.
+ * Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Candidates,
+ * Comparison, Command and Failure is set, or none for methods without a result.
  */
 export interface Response {
   id: number;
@@ -711,6 +729,8 @@ export interface Response {
   tree?: TreeListing;
   changes?: ChangeListing;
   library?: LibraryEntry[];
+  /** recognise: best first; none when nothing is like the message */
+  candidates?: Candidate[];
   comparison?: Comparison;
   command?: Command;
   /** any number before the answer */
