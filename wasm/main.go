@@ -201,37 +201,47 @@ func recognise(text string) ([]scenario.Candidate, error) {
 
 // openSession opens what the payload is, or what name is the address of, and tells its key in the library.
 func openSession(name string, payload js.Value, progress func(int64)) (*wire.Session, string, error) {
-	var r io.ReaderAt
-	var size int64
-	var err error
+	files, err := inputFiles(name, payload, progress)
+	if err != nil {
+		return nil, "", err
+	}
+	session, err := wire.OpenFiles(files, wire.Options{Scratch: func() (blob.Scratch, error) { return newScratch(), nil }})
+	return session, fmt.Sprintf("%s:%d", files[0].Name, files[0].Size), err
+}
+
+func inputFiles(name string, payload js.Value, progress func(int64)) ([]wire.InputFile, error) {
+	input := func(name string, r io.ReaderAt, size int64) []wire.InputFile {
+		return []wire.InputFile{{Name: name, R: &cached{r: r, size: size, progress: progress}, Size: size}}
+	}
 	switch {
 	case payload.InstanceOf(js.Global().Get("Array")) && payload.Length() > 0:
-		payload = payload.Index(0)
-		fallthrough
+		var all []wire.InputFile
+		for i := range payload.Length() {
+			one, err := inputFiles(name, payload.Index(i), progress)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, one...)
+		}
+		return all, nil
 	case payload.InstanceOf(js.Global().Get("Blob")):
 		f := newFile(payload)
-		r, size = f, f.size
 		if n := payload.Get("name"); n.Type() == js.TypeString {
 			name = n.String()
 		}
+		return input(name, f, f.size), nil
 	case payload.InstanceOf(js.Global().Get("Uint8Array")):
 		b := fromJS(payload)
-		r, size = bytes.NewReader(b), int64(len(b))
+		return input(name, bytes.NewReader(b), int64(len(b))), nil
 	case strings.HasPrefix(name, libraryPrefix):
-		var b []byte
-		if b, err = libraryGet(strings.TrimPrefix(name, libraryPrefix)); err != nil {
-			return nil, "", err
-		}
-		r, size = bytes.NewReader(b), int64(len(b))
-	default:
-		var u *remote
-		if u, err = newRemote(name); err != nil {
-			return nil, "", err
-		}
-		r, size, name = u, u.size, path.Base(strings.TrimSuffix(name, "/"))
+		b, err := libraryGet(strings.TrimPrefix(name, libraryPrefix))
+		return input(name, bytes.NewReader(b), int64(len(b))), err
 	}
-	session, err := wire.Open(name, &cached{r: r, size: size, progress: progress}, size)
-	return session, fmt.Sprintf("%s:%d", name, size), err
+	u, err := newRemote(name)
+	if err != nil {
+		return nil, err
+	}
+	return input(path.Base(strings.TrimSuffix(name, "/")), u, u.size), nil
 }
 
 // keep puts the opened image into the library as a slice; a full or forbidden IndexedDB only means that

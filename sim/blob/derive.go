@@ -1,18 +1,11 @@
 package blob
 
 import (
-	"container/list"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 )
-
-// blockSize is the unit in which unpacked streams are kept.
-const blockSize = 64 << 10
-
-// cacheBudget bounds what a store keeps of all unpacked streams together, in bytes.
-const cacheBudget = 80 << 20
 
 // Open starts a stream from its beginning.
 type Open func() (io.Reader, error)
@@ -31,41 +24,8 @@ func (s *Store) Derive(name string, open Open, limit int64, from []Span) *Blob {
 	if kept := s.Kept(name); kept != nil {
 		return s.Add(name, kept, kept.size, func(off, n int64) []Span { return from })
 	}
-	if s.cache == nil {
-		s.cache = &cache{lru: list.New()}
-	}
-	d := &derived{open: open, limit: limit, cache: s.cache, blocks: map[int64]*list.Element{}, size: -1}
+	d := &derived{open: open, limit: limit, cache: s.blocks(), blocks: map[int64]*block{}, size: -1}
 	return s.Add(name, d, -1, func(off, n int64) []Span { return from })
-}
-
-// cache is the memory that a store's derived blobs share; the least recently used block goes first. A block
-// that was only passed on the way to another is kept while there is room and pushes nothing out: an index
-// pass over a long archive leaves the headers, and what lies beside them, in memory.
-type cache struct {
-	lru  *list.List
-	used int64
-}
-
-type block struct {
-	owner *derived
-	index int64
-	data  []byte
-}
-
-func (c *cache) put(b *block, wanted bool) *list.Element {
-	if !wanted && c.used+int64(len(b.data)) > cacheBudget {
-		return nil
-	}
-	c.used += int64(len(b.data))
-	for c.used > cacheBudget && c.lru.Len() > 0 {
-		old := c.lru.Remove(c.lru.Back()).(*block)
-		c.used -= int64(len(old.data))
-		delete(old.owner.blocks, old.index)
-	}
-	if !wanted {
-		return c.lru.PushBack(b)
-	}
-	return c.lru.PushFront(b)
 }
 
 // derived is a stream made random access.
@@ -73,7 +33,8 @@ type derived struct {
 	open   Open
 	limit  int64
 	cache  *cache
-	blocks map[int64]*list.Element
+	blocks map[int64]*block
+	zeros  []run // of block indexes: blocks of zeros
 	size   int64 // -1 until the end was seen
 
 	stream io.Reader
@@ -84,9 +45,10 @@ type derived struct {
 // Size unpacks to the end when that was not done yet.
 func (d *derived) Size() int64 {
 	for d.size < 0 {
-		if _, err := d.block(d.next); err != nil && d.size < 0 {
+		if err := d.start(d.next); err != nil {
 			return d.next * blockSize
 		}
+		d.advance(false)
 	}
 	return d.size
 }
@@ -114,51 +76,80 @@ func (d *derived) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
-// block returns the block of that index, an empty one past the end.
+// block returns the block of that index, an empty one past the end. It may be changed by the next call.
 func (d *derived) block(i int64) ([]byte, error) {
-	if e := d.blocks[i]; e != nil {
-		d.cache.lru.MoveToFront(e)
-		return e.Value.(*block).data, nil
-	}
 	if d.size >= 0 && i*blockSize >= d.size {
 		return nil, nil
 	}
-	if d.stream == nil || i < d.next {
-		r, err := d.open()
-		if err != nil {
-			return nil, err
-		}
-		d.stream, d.next = r, 0
+	if within(d.zeros, i) {
+		return d.zeroBlock(i), nil
 	}
-	var buf []byte
-	for {
-		if buf == nil {
-			buf = make([]byte, blockSize)
+	if b := d.blocks[i]; b != nil {
+		if data := d.cache.get(b); data != nil {
+			return data, nil
 		}
-		n, err := io.ReadFull(d.stream, buf)
-		got := &block{owner: d, index: d.next, data: buf[:n:n]}
-		if n > 0 && d.blocks[d.next] == nil {
-			if e := d.cache.put(got, got.index == i); e != nil {
-				d.blocks[d.next], buf = e, nil
-			}
-		}
-		end := d.next*blockSize + int64(n)
-		d.next++
-		switch {
-		case err == io.EOF || err == io.ErrUnexpectedEOF:
-			d.finish(end, nil)
-		case err != nil:
-			d.finish(end, err)
-		case end > d.limit:
-			d.finish(end, fmt.Errorf("unpacked stream passes %d bytes: %w", d.limit, ErrTooLarge))
-		}
-		if got.index == i {
-			return got.data, nil
-		}
-		if d.stream == nil {
-			return nil, d.err
-		}
+		delete(d.blocks, i)
 	}
+	if err := d.start(i); err != nil {
+		return nil, err
+	}
+	for d.next < i && d.stream != nil {
+		d.advance(false)
+	}
+	if d.stream == nil {
+		return nil, d.err
+	}
+	return d.advance(true), nil
+}
+
+// zeroBlock is as much of a block of zeros as the stream has.
+func (d *derived) zeroBlock(i int64) []byte {
+	n := int64(blockSize)
+	if d.size >= 0 {
+		n = min(n, d.size-i*blockSize)
+	}
+	return d.cache.zeros(int(n))
+}
+
+// start makes sure that the stream can be read on to block i: from its beginning when it is past that.
+func (d *derived) start(i int64) error {
+	if d.stream != nil && i >= d.next {
+		return nil
+	}
+	r, err := d.open()
+	if err != nil {
+		return err
+	}
+	d.stream, d.next = r, 0
+	return nil
+}
+
+// advance reads the stream's next block and keeps it.
+func (d *derived) advance(wanted bool) []byte {
+	buf := d.cache.buffer()
+	n, err := io.ReadFull(d.stream, buf)
+	data, i := buf[:n], d.next
+	end := i*blockSize + int64(n)
+	d.next++
+	switch {
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		d.finish(end, nil)
+	case err != nil:
+		d.finish(end, err)
+	case end > d.limit:
+		d.finish(end, fmt.Errorf("unpacked stream passes %d bytes: %w", d.limit, ErrTooLarge))
+	}
+	switch {
+	case n == 0 || d.blocks[i] != nil: // nothing, or kept from the last time
+		d.cache.release(buf)
+		return nil
+	case isZero(data):
+		d.zeros = insert(d.zeros, i, 1)
+		d.cache.release(buf)
+		return d.zeroBlock(i)
+	}
+	d.cache.put(&block{owner: d, index: i, data: data}, wanted)
+	return data
 }
 
 func (d *derived) finish(size int64, err error) {

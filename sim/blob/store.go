@@ -14,6 +14,8 @@ type Store struct {
 	saved map[string]*Saved // ranges kept by a slice, when the store was opened from one
 	cache *cache
 	quiet bool // inside a read of [Store.Raw]
+
+	siblings func(name string) (r io.ReaderAt, size int64, err error)
 }
 
 // NewStore makes an empty store.
@@ -33,6 +35,30 @@ func (s *Store) Add(name string, r io.ReaderAt, size int64, from func(off, n int
 	s.blobs[unique] = b
 	s.order = append(s.order, b)
 	return b
+}
+
+// SetSiblings tells the store how to open the files that lie beside the input.
+func (s *Store) SetSiblings(open func(name string) (r io.ReaderAt, size int64, err error)) {
+	s.siblings = open
+}
+
+// Sibling is the file called name beside the input, which the input names: a part of a split disk, a backing
+// file. It is nil when nobody gave it. A slice knows the siblings that its run read.
+func (s *Store) Sibling(name string) *Blob {
+	if b := s.blobs[name]; b != nil && b.from == nil {
+		return b
+	}
+	if kept := s.saved[name]; kept != nil {
+		return s.Add(name, kept, kept.size, nil)
+	}
+	if s.siblings == nil || s.saved != nil {
+		return nil
+	}
+	r, size, err := s.siblings(name)
+	if err != nil || r == nil {
+		return nil
+	}
+	return s.Add(name, r, size, nil)
 }
 
 // Kept returns what a slice kept of the blob called name, nil when the store was not opened from a

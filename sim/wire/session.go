@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -16,16 +17,42 @@ import (
 
 // Session is one opened file and the runs made of it: what a page or the command talks to.
 type Session struct {
-	name  string
-	r     io.ReaderAt
-	size  int64
-	image *identify.Image
-	ran   *identify.Image // of the latest run: where its citations lie
+	main    InputFile
+	others  []InputFile
+	options Options
+	image   *identify.Image
+	ran     *identify.Image // of the latest run: where its citations lie
+}
+
+// InputFile is a file that someone gave: the Size bytes of R.
+type InputFile struct {
+	Name string // base name
+	R    io.ReaderAt
+	Size int64
+}
+
+// Options are what a session may use of the machine that it runs on; the zero value is none.
+type Options struct {
+	// Scratch opens room outside memory, see [blob.Store.SetScratch].
+	Scratch func() (blob.Scratch, error)
+	// Beside opens the file of that base name which lies beside the input.
+	Beside func(name string) (InputFile, error)
 }
 
 // Open opens the size bytes of r, a file called name: an image or a slice of one.
 func Open(name string, r io.ReaderAt, size int64) (*Session, error) {
-	s := &Session{name: name, r: r, size: size}
+	return OpenFiles([]InputFile{{name, r, size}}, Options{})
+}
+
+// OpenFiles opens files that belong together, like the parts of a split disk: the one that names the others,
+// else the first.
+func OpenFiles(files []InputFile, options Options) (*Session, error) {
+	if len(files) == 0 {
+		return nil, errors.New("no file was given")
+	}
+	at := mainFile(files)
+	s := &Session{main: files[at], options: options}
+	s.others = append(append(s.others, files[:at]...), files[at+1:]...)
 	store, input, err := s.source()
 	if err != nil {
 		return nil, err
@@ -33,7 +60,7 @@ func Open(name string, r io.ReaderAt, size int64) (*Session, error) {
 	if s.image, err = identify.Open(store, input, nil); err != nil {
 		return nil, err
 	}
-	if blob.IsSlice(r) {
+	if r, size := s.main.R, s.main.Size; blob.IsSlice(r) {
 		_, origin, err := blob.OpenSlice(r, size)
 		if err != nil {
 			return nil, err
@@ -44,13 +71,28 @@ func Open(name string, r io.ReaderAt, size int64) (*Session, error) {
 	return s, nil
 }
 
+// mainFile is the index of the file that names others.
+func mainFile(files []InputFile) int {
+	best, most := 0, 0
+	for i, f := range files {
+		if n := identify.Rank(f.Name, f.R, f.Size); n > most {
+			best, most = i, n
+		}
+	}
+	return best
+}
+
 // source opens the input afresh.
 func (s *Session) source() (*blob.Store, *blob.Blob, error) {
-	if !blob.IsSlice(s.r) {
+	if !blob.IsSlice(s.main.R) {
 		store := blob.NewStore()
-		return store, store.Add(s.name, s.r, s.size, nil), nil
+		if s.options.Scratch != nil {
+			store.SetScratch(s.options.Scratch)
+		}
+		store.SetSiblings(s.beside)
+		return store, store.Add(s.main.Name, s.main.R, s.main.Size, nil), nil
 	}
-	store, origin, err := blob.OpenSlice(s.r, s.size)
+	store, origin, err := blob.OpenSlice(s.main.R, s.main.Size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,6 +101,20 @@ func (s *Session) source() (*blob.Store, *blob.Blob, error) {
 		return nil, nil, fmt.Errorf("slice: keeps nothing of its input %q: %w", origin.Name, decode.ErrFormat)
 	}
 	return store, store.Add(origin.Name, kept, kept.Size(), nil), nil
+}
+
+// beside opens a file that the input names: one that was given with it, or that lies beside it.
+func (s *Session) beside(name string) (io.ReaderAt, int64, error) {
+	for _, f := range s.others {
+		if f.Name == name {
+			return f.R, f.Size, nil
+		}
+	}
+	if s.options.Beside == nil {
+		return nil, 0, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+	}
+	f, err := s.options.Beside(name)
+	return f.R, f.Size, err
 }
 
 // Run starts the image under the settings.
@@ -147,7 +203,7 @@ func (s *Session) Bytes(name string, off, n int64) (*Chunk, []byte, error) {
 // Slice writes what was read so far as a slice; origin's name and size are filled in.
 func (s *Session) Slice(w io.Writer, origin blob.Origin) error {
 	if s.image.Origin != nil {
-		_, err := io.Copy(w, io.NewSectionReader(s.r, 0, s.size))
+		_, err := io.Copy(w, io.NewSectionReader(s.main.R, 0, s.main.Size))
 		return err
 	}
 	origin.Name, origin.Size = s.image.Input.Name(), s.image.Input.Size()

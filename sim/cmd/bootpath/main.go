@@ -19,7 +19,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
+	"bootpath/sim/blob"
 	"bootpath/sim/wire"
 )
 
@@ -39,7 +41,14 @@ const usage = `usage: bootpath inspect [--json] FILE
 "bootpath run -h" lists the switches.
 `
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+// memoryPercent lets the collector run early: most of what is kept are blocks without pointers, cheap to
+// pass over.
+const memoryPercent = 50
+
+func main() {
+	debug.SetGCPercent(memoryPercent)
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // errUsage is wrapped by errors that are the caller's.
 var errUsage = errors.New("usage")
@@ -81,11 +90,44 @@ func open(path string) (*wire.Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	s, err := wire.Open(filepath.Base(path), f, size)
+	s, err := wire.OpenFiles([]wire.InputFile{{Name: filepath.Base(path), R: f, Size: size}}, wire.Options{
+		Scratch: scratch,
+		Beside:  func(name string) (wire.InputFile, error) { return beside(path, name) },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+// beside opens a file in the directory of the input; what an image names never leads out of it.
+func beside(input, name string) (wire.InputFile, error) {
+	if name == "" || name != filepath.Base(name) || name == ".." {
+		return wire.InputFile{}, fmt.Errorf("%q is not a file beside %s", name, input)
+	}
+	f, err := os.Open(filepath.Join(filepath.Dir(input), name))
+	if err != nil {
+		return wire.InputFile{}, err
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return wire.InputFile{}, fmt.Errorf("%q is not a regular file", name)
+	}
+	return wire.InputFile{Name: name, R: f, Size: info.Size()}, nil
+}
+
+// scratch is a file without a name: it is gone when the command is.
+func scratch() (blob.Scratch, error) {
+	f, err := os.CreateTemp("", "bootpath-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil { // a system that keeps open files does not get one
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 func writeJSON(w io.Writer, v any) error {
