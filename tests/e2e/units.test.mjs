@@ -4,8 +4,8 @@ import { test } from "node:test";
 import * as fake from "./fixtures/fake.mjs";
 import { load } from "./load.mjs";
 
-const { Tape } = await load("tape");
-const { Timeline } = await load("timeline");
+const { Tape, failures } = await load("tape");
+const { Timeline, whole, zoom, pan, follow } = await load("timeline");
 const { encode, decode } = await load("place");
 const { fill, say, shortPath } = await load("words");
 const { pieces, plain } = await load("ansi");
@@ -46,7 +46,7 @@ for (const scale of ["steps", "time"]) {
   test(`rail, scale ${scale}: places never go back, bands follow each other, every step is found at its place`, () => {
     for (const run of [fake.system().run, fake.application().run]) {
       const tape = new Tape(run.steps);
-      const line = new Timeline(tape.steps, tape.segments, scale, 0.05, 0.1);
+      const line = new Timeline(tape.steps, tape.segments, scale);
       run.steps.forEach((s, i) => {
         const x = line.x(i);
         assert.ok(x >= 0 && x <= 1 && (i === 0 || x >= line.x(i - 1)), `step ${i} at ${x}`);
@@ -61,8 +61,32 @@ for (const scale of ["steps", "time"]) {
 test("rail of one step and of none", () => {
   for (const steps of [[], fake.system().run.steps.slice(0, 1)]) {
     const tape = new Tape(steps);
-    for (const scale of ["steps", "time"]) new Timeline(tape.steps, tape.segments, scale, 0.05, 0.1);
+    for (const scale of ["steps", "time"]) new Timeline(tape.steps, tape.segments, scale);
   }
+});
+
+test("rail: a window goes down to a microsecond, keeps the place under it and stays on the rail", () => {
+  const tape = new Tape(fake.system().run.steps);
+  const line = new Timeline(tape.steps, tape.segments, "time");
+  const end = tape.steps.at(-1).at;
+  let w = whole;
+  for (let i = 0; i < 60; i++) w = zoom(w, 0.25, 0.5, line.least);
+  assert.ok(Math.abs((w.to - w.from) * end * 1.01 - 1000) < 1, "one microsecond");
+  assert.ok(w.from <= 0.25 && w.to >= 0.25);
+  const ticks = line.ticks(w, 0.05, 0.1);
+  assert.ok(ticks.length > 3 && ticks.every((t) => t.at >= -1e-3 && t.at <= 1), JSON.stringify(ticks));
+  assert.equal(new Set(ticks.map((t) => t.label)).size, ticks.length, "labels tell ticks apart");
+  assert.deepEqual(zoom(w, 0.25, 1e9, line.least), whole);
+  assert.deepEqual(pan(whole, 5), whole);
+  const moved = follow({ from: 0, to: 0.1 }, 0.95);
+  assert.ok(moved.from <= 0.95 && moved.to >= 0.95 && moved.to <= 1 + 1e-9);
+});
+
+test("failures: a call's error, a failed unit, what decided a stop", () => {
+  const s = (seq, more) => ({ seq, at: 0, actor: "a", stage: "init", kind: "k", cause: -1, ...more });
+  const steps = [s(0, { args: { result: "0" } }), s(1, { args: { result: "ENOENT" } }), s(2, { changes: [{ table: "units", id: "a.service", after: { state: "failed" } }] }), s(3, {})];
+  assert.deepEqual(failures(steps, { verdict: "stops", step: 3 }), [1, 2, 3]);
+  assert.deepEqual(failures(steps, { verdict: "works", step: 3 }), [1, 2]);
 });
 
 test("a place survives its hash", () => {
@@ -106,5 +130,6 @@ test("numbers", () => {
   assert.equal(format.time(0), "0 s");
   assert.equal(format.time(340_000), "340 µs");
   assert.equal(format.time(2_181_000_000), "2.18 s");
+  assert.equal(format.moment(20_790_123_456, 1000), "20.790123 s");
   assert.equal(format.time(92e9), "1 min 32 s");
 });

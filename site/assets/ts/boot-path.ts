@@ -16,6 +16,7 @@ import "./elements/memory";
 import "./elements/opener";
 import "./elements/panel";
 import "./elements/rail";
+import type { BpRail } from "./elements/rail";
 import "./elements/services";
 import "./elements/state";
 import "./elements/steps";
@@ -28,7 +29,7 @@ import { remember, remembered, usualLayout, type Layout, type Slot } from "./lay
 import { encode } from "./place";
 import { RequestEvent, type PlayerRequest } from "./requests";
 import { loadSamples, type Sample } from "./samples";
-import { Tape } from "./tape";
+import { failures, Tape } from "./tape";
 import { available, isView, touches, usual, viewOf, type View } from "./views/catalog";
 import { History } from "./views/changes";
 import type { Cite, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step } from "./wire.gen";
@@ -115,6 +116,8 @@ export class BootPath extends LitElement {
   #source: Source | null = null;
   #tape = new Tape([]);
   #history = new History([]);
+  #failures: readonly number[] = [];
+  #views: readonly View[] = [];
   #job = 0; // the latest open or run; answers to earlier ones are dropped
   #timer = 0;
   #speaker = 0;
@@ -220,10 +223,6 @@ export class BootPath extends LitElement {
   }
 
   // ---- views -----------------------------------------------------------------------------------------
-
-  get #views(): View[] {
-    return available(this.#history, this.inspection);
-  }
 
   /** Where a run's views stand at first: as this browser remembers, or as suits what it has to show. */
   #arrange(result: RunResult): void {
@@ -342,6 +341,8 @@ export class BootPath extends LitElement {
     }
     this.#tape = new Tape(result?.steps ?? []);
     this.#history = new History(this.steps);
+    this.#failures = failures(this.steps, this.outcome);
+    this.#views = available(this.#history, this.inspection);
     this.at = -1;
     this.kernelCites = null;
     if (!result) return;
@@ -409,6 +410,7 @@ export class BootPath extends LitElement {
       case "seek": this.pause(); this.list = false; return this.seek(r.to);
       case "step": this.pause(); return this.seek(this.at + r.by);
       case "stage": this.pause(); return this.seek(this.#tape.stageFrom(this.at, r.direction));
+      case "failure": this.pause(); return this.#nextFailure();
       case "play": return r.on ? this.play() : this.pause();
       case "speed": this.speed = r.factor; return;
       case "open": this.settings = {}; this.step = null; void this.open(r.what); return;
@@ -429,6 +431,13 @@ export class BootPath extends LitElement {
       case "help": this.#dialog("keys")?.showModal(); return;
       default: { const never: never = r; return never; }
     }
+  }
+
+  /** The next step that went wrong; after the last the first again. */
+  #nextFailure(): void {
+    const all = this.#failures;
+    const to = all.find((n) => n > this.at) ?? all[0];
+    if (to !== undefined) this.seek(to);
   }
 
   #cancel(): void {
@@ -463,11 +472,17 @@ export class BootPath extends LitElement {
     if (target.closest("input, textarea, select, dialog, form")) return;
     // A button keeps its own Space; the buttons of the list only lead to their step.
     if (e.key === " " && target.closest("button, summary") && !target.closest(".go")) return;
+    const nearer = { "+": 0.5, "=": 0.5, "-": 2, "0": 0 }[e.key];
+    if (nearer !== undefined) {
+      e.preventDefault();
+      this.renderRoot.querySelector("bp-rail")?.zoom(nearer);
+      return;
+    }
     const request = (
       {
         " ": { do: "play", on: !this.playing }, ArrowRight: { do: "step", by: 1 }, ArrowLeft: { do: "step", by: -1 },
         Home: { do: "seek", to: 0 }, End: { do: "seek", to: this.steps.length - 1 },
-        j: { do: "stage", direction: 1 }, J: { do: "stage", direction: 1 }, k: { do: "stage", direction: -1 }, K: { do: "stage", direction: -1 }, "?": { do: "help" },
+        j: { do: "stage", direction: 1 }, J: { do: "stage", direction: 1 }, k: { do: "stage", direction: -1 }, K: { do: "stage", direction: -1 }, n: { do: "failure" }, N: { do: "failure" }, "?": { do: "help" },
       } as { [key: string]: PlayerRequest }
     )[e.key];
     if (!request) return;
@@ -641,10 +656,10 @@ export class BootPath extends LitElement {
       <div class="pane" role=${menu ? "region" : "tabpanel"} tabindex="0" aria-label=${this.#say(`${shown[slot]}.title` as Key)}>${this.#view(shown[slot], scene, cites)}</div></bp-panel>`;
     const side = panel("side", false, wide ? all.filter((v) => v !== shown.mid) : all);
     const transport = this.controls === "none" ? nothing : html`<bp-transport ?compact=${narrow} .lang=${lang} .at=${this.at} .count=${steps.length} .time=${step?.at ?? 0} .playing=${this.playing}
-      .speed=${this.speed} .tools=${this.link !== "" || this.controls === "lab"} .linked=${this.linked}></bp-transport>`;
+      .speed=${this.speed} .tools=${this.link !== "" || this.controls === "lab"} .linked=${this.linked} .failures=${this.#failures.length}></bp-transport>`;
     return html`
       <bp-verdict .lang=${lang} .outcome=${this.outcome} .here=${this.at === this.outcome?.step}></bp-verdict>
-      <bp-rail class="ruled" .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .label=${words.title}></bp-rail>
+      <bp-rail class="ruled" .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .label=${words.title} .messages=${this.messages} .wheel=${this.controls === "lab"}></bp-rail>
       ${wide ? html`<div class="main">${list}<div class="mid">${card}${panel("mid", true, all)}</div><div class="aside">${side}${this.panes.low === "none" ? nothing : panel("low", true, all)}</div></div>`
         : narrow ? html`<div class="main">${side}<div class="mid">${card}</div></div>`
         : html`<div class="main">${list}<div class="mid">${card}${side}</div></div>`}
@@ -686,7 +701,7 @@ export class BootPath extends LitElement {
   #keys() {
     const row = (keys: string[], text: Key) => html`<dt>${keys.map((k) => html`<kbd>${k}</kbd>`)}</dt><dd>${this.#say(text)}</dd>`;
     return html`<dialog id="keys" aria-labelledby="keys-title"><h2 id="keys-title">${this.#say("keys.title")}</h2><dl>
-      ${row(["Space"], "keys.space")}${row(["←", "→"], "keys.arrows")}${row(["Home", "End"], "keys.ends")}${row(["J", "K"], "keys.stages")}${row(["?"], "keys.help")}</dl>
+      ${row(["Space"], "keys.space")}${row(["←", "→"], "keys.arrows")}${row(["Home", "End"], "keys.ends")}${row(["J", "K"], "keys.stages")}${row(["N"], "keys.failure")}${row(["+", "−", "0"], "keys.zoom")}${row(["?"], "keys.help")}</dl>
       <p class="quiet">${this.#say("keys.note")}</p><form method="dialog"><button class="push">${this.#say("drop.close")}</button></form></dialog>`;
   }
 
@@ -764,5 +779,6 @@ declare global {
   interface HTMLElementTagNameMap {
     "boot-path": BootPath;
     "bp-console": BpConsole;
+    "bp-rail": BpRail;
   }
 }

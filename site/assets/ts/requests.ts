@@ -8,6 +8,7 @@ export type PlayerRequest =
   | { do: "seek"; to: number }
   | { do: "step"; by: 1 | -1 }
   | { do: "stage"; direction: 1 | -1 }
+  | { do: "failure" }
   | { do: "play"; on: boolean }
   | { do: "speed"; factor: number }
   | { do: "open"; what: string | File }

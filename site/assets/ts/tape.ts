@@ -1,6 +1,6 @@
 // The player's model: steps, the position among them and the state tables folded up to it. It repeats no
 // rule of the engine: going forward puts a change's "after" row in place, going back its "before".
-import type { Row, Stage, Step, Table } from "./wire.gen";
+import type { Outcome, Row, Stage, Step, Table } from "./wire.gen";
 
 export type Rows = { readonly [id: string]: Row };
 export type Tables = { readonly [T in Table]?: Rows };
@@ -20,6 +20,13 @@ export function segments(steps: readonly Step[]): Segment[] {
     else out.push({ stage: s.stage, from: s.seq, to: s.seq });
   }
   return out;
+}
+
+/** The steps at which something went wrong: what decided a stop, a call that gave an error, a unit that failed. */
+export function failures(steps: readonly Step[], outcome: Outcome | null): number[] {
+  const wrong = (s: Step) => (outcome !== null && outcome.verdict !== "works" && s.seq === outcome.step) || /^E[A-Z0-9]+$/.test(s.args?.["result"] ?? "")
+    || (s.changes ?? []).some((c) => c.table === "units" && c.after?.["state"] === "failed");
+  return steps.filter(wrong).map((s) => s.seq);
 }
 
 export class Tape {

@@ -59,6 +59,8 @@ export const sharedStyles = shared;
 /** Icons are drawn on a 16 px grid. */
 const paths = {
   first: "M3 3h2v10H3zM13 3v10L6 8z",
+  stageback: "M8 3v10L2.500 8zM14 3v10L8.500 8z",
+  stage: "M2 3v10l5.500-5zM8 3v10l5.500-5z",
   back: "M11 3v10L4 8z",
   play: "M4 2.5v11l9-5.5z",
   pause: "M4 3h3v10H4zM9 3h3v10H9z",

@@ -4,6 +4,8 @@ import { pieces, plain } from "../ansi";
 import type { Step } from "../wire.gen";
 import { icon, Part, stageColour } from "./base";
 
+const blockSize = 32; // steps
+
 /** What a screen or serial port would show up to the current step. Plain text: it can be selected and copied. */
 export class BpConsole extends Part {
   static override properties = { ...Part.properties, steps: { attribute: false }, at: { attribute: false }, copied: { state: true } };
@@ -11,6 +13,7 @@ export class BpConsole extends Part {
   declare at: number;
   declare copied: boolean;
   #printing: readonly Step[] = []; // the steps that print
+  #blocks: readonly (readonly Step[])[] = []; // the same
   #observer = new ResizeObserver(() => this.#toEnd()); // the card above grows and shrinks
 
   constructor() {
@@ -27,6 +30,7 @@ export class BpConsole extends Part {
       .copy { position: absolute; right: 14px; top: 4px; min-width: 28px; height: 26px; color: var(--ink-2); background: var(--sunken); z-index: 1; }
       .out { flex: 1; min-height: 0; overflow: auto; padding: 6px 0 12px; overscroll-behavior: contain; }
       pre { margin: 0; font: 400 0.8125rem/1.5 var(--mono); font-variant-ligatures: none; white-space: pre-wrap; overflow-wrap: anywhere; padding: 0 20px; tab-size: 8; color: var(--ink); }
+      .block { content-visibility: auto; contain-intrinsic-size: auto 40px; }
       .chunk.now { background: var(--raised); box-shadow: -3px 0 var(--c); -webkit-box-decoration-break: clone; box-decoration-break: clone; }
       .page { display: block; border-top: 1px dashed var(--rule-2); margin: 8px 0; }
       .empty { padding: 10px 20px; color: var(--ink-2); }
@@ -45,17 +49,31 @@ export class BpConsole extends Part {
   ];
 
   override willUpdate(changed: Map<string, unknown>): void {
-    if (changed.has("steps")) this.#printing = this.steps.filter((s) => s.console);
+    if (!changed.has("steps")) return;
+    this.#printing = this.steps.filter((s) => s.console);
+    this.#blocks = cut(this.#printing);
   }
 
   override render() {
-    const shown = this.#printing.filter((s) => s.seq <= this.at);
-    return html`<button class="icon copy" ?hidden=${shown.length === 0} title=${this.say(this.copied ? "console.copied" : "console.copy")} aria-label=${this.say(this.copied ? "console.copied" : "console.copy")}
+    const empty = (this.#printing[0]?.seq ?? Infinity) > this.at;
+    return html`<button class="icon copy" ?hidden=${empty} title=${this.say(this.copied ? "console.copied" : "console.copy")} aria-label=${this.say(this.copied ? "console.copied" : "console.copy")}
         @click=${this.#copy}>${this.copied ? "✓" : icon("copy", 14)}</button>
-      ${shown.length === 0 ? html`<p class="empty">${this.say("console.empty")}</p>` : nothing}
-      <div class="out" role="region" tabindex="0" aria-label=${this.say("console.title")} ?hidden=${shown.length === 0}>
-        <pre lang="en">${shown.map((s) => guard([s, s.seq === this.at], () => this.#chunk(s)))}</pre>
+      ${empty ? html`<p class="empty">${this.say("console.empty")}</p>` : nothing}
+      <div class="out" role="region" tabindex="0" aria-label=${this.say("console.title")} ?hidden=${empty}>
+        <pre lang="en">${this.#shown()}</pre>
       </div>`;
+  }
+
+  /** A step of a long run lays out its block, and not thousands of lines. */
+  #shown() {
+    const out = [];
+    for (const block of this.#blocks) {
+      if ((block[0]?.seq ?? 0) > this.at) break;
+      const last = block.findLastIndex((s) => s.seq <= this.at);
+      const now = block[last]?.seq === this.at ? last : -1;
+      out.push(html`<div class="block">${guard([block, last, now], () => block.slice(0, last + 1).map((s, i) => guard([s, i === now], () => this.#chunk(s))))}</div>`);
+    }
+    return out;
   }
 
   #chunk(s: Step) {
@@ -94,6 +112,18 @@ export class BpConsole extends Part {
     this.copied = true;
     setTimeout(() => (this.copied = false), 1500);
   }
+}
+
+/** Cuts what was printed into blocks, between lines only. */
+function cut(printing: readonly Step[]): Step[][] {
+  const out: Step[][] = [];
+  let open = false;
+  for (const s of printing) {
+    if (open) out.at(-1)?.push(s);
+    else out.push([s]);
+    open = (out.at(-1)?.length ?? 0) < blockSize || !s.console?.endsWith("\n");
+  }
+  return out;
 }
 
 customElements.define("bp-console", BpConsole);

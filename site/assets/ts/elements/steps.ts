@@ -38,6 +38,8 @@ export class BpSteps extends Part {
       .stage svg { transition: transform 100ms; }
       .stage[aria-expanded="false"] svg { transform: rotate(-90deg); }
       .stage .n { margin-left: auto; color: var(--ink-2); font-weight: 400; font-variant-numeric: tabular-nums; }
+      /* What is out of sight is neither laid out nor painted, and yet there for readers of screens and for a search in the page. */
+      li.step { content-visibility: auto; contain-intrinsic-size: auto 25px; }
       .go { display: grid; grid-template-columns: 44px 1fr; width: 100%; min-height: 25px; padding: 2px 12px 2px 0; line-height: 1.4; align-items: baseline; border-left: 3px solid transparent; }
       .go .n { text-align: right; padding-right: 10px; font-size: var(--t1); color: var(--ink-2); font-variant-numeric: tabular-nums; }
       .t { min-width: 0; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; line-clamp: 2; overflow: hidden; }
@@ -80,10 +82,11 @@ export class BpSteps extends Part {
     this.folded = next;
   }
 
+  #now: HTMLElement | null = null; // the current step; marking it by hand leaves thousands of others alone
+
   // Fonts and neighbours settle after the first rendering; the current step stays in view.
   #observer = new ResizeObserver(() => {
-    const now = this.renderRoot.querySelector<HTMLElement>("li[aria-current]");
-    if (now) this.#reveal(now);
+    if (this.#now) this.#reveal(this.#now);
   });
 
   override firstUpdated(): void {
@@ -98,11 +101,10 @@ export class BpSteps extends Part {
   }
 
   override updated(changed: Map<string, unknown>): void {
-    for (const old of this.renderRoot.querySelectorAll("li[aria-current]")) {
-      old.removeAttribute("aria-current");
-      old.querySelector("button")?.setAttribute("tabindex", "-1");
-    }
+    this.#now?.removeAttribute("aria-current");
+    this.#now?.querySelector("button")?.setAttribute("tabindex", "-1");
     const now = this.renderRoot.querySelector<HTMLElement>(`li[data-n="${this.at}"]`);
+    this.#now = now;
     if (!now) return;
     now.setAttribute("aria-current", "step");
     const button = now.querySelector("button");

@@ -9,7 +9,7 @@ export class BpTransport extends Part {
   static override properties = {
     ...Part.properties,
     at: { attribute: false }, count: { attribute: false }, time: { attribute: false }, playing: { attribute: false }, speed: { attribute: false },
-    compact: { type: Boolean, reflect: true }, tools: { attribute: false }, linked: { attribute: false },
+    compact: { type: Boolean, reflect: true }, tools: { attribute: false }, failures: { attribute: false }, linked: { attribute: false },
   };
   declare at: number;
   declare count: number;
@@ -18,6 +18,7 @@ export class BpTransport extends Part {
   declare speed: number;
   declare compact: boolean;
   declare tools: boolean; // link, export: only where the player owns its image
+  declare failures: number; // how many steps went wrong
   declare linked: boolean;
 
   constructor() {
@@ -30,6 +31,7 @@ export class BpTransport extends Part {
     this.compact = false;
     this.tools = false;
     this.linked = false;
+    this.failures = 0;
   }
 
   static override styles = [
@@ -41,6 +43,7 @@ export class BpTransport extends Part {
       select { margin-left: 6px; border: 0; background: none; font-size: var(--t1); min-height: 28px; padding: 0 2px; border-radius: 4px; font-variant-numeric: tabular-nums; }
       option { background: var(--raised); }
       .pos { margin-left: 16px; font-variant-numeric: tabular-nums; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+      .failure { display: inline-flex; align-items: center; gap: 4px; min-height: 28px; margin-left: 8px; padding: 0 6px; border-radius: 4px; color: var(--ink-2); white-space: nowrap; font-size: var(--t1); } .failure:hover { background: var(--sunken); }
       .right { margin-left: auto; display: flex; align-items: center; gap: 2px; }
       .right .icon { min-width: 28px; height: 28px; color: var(--ink-2); }
       .right .icon:hover { color: var(--ink); }
@@ -55,17 +58,20 @@ export class BpTransport extends Part {
 
   override render() {
     const end = this.count - 1;
-    const button = (name: "first" | "back" | "forward" | "last", act: () => void, off: boolean) => html`<button class="icon" ?disabled=${off}
+    const button = (name: "first" | "stageback" | "back" | "forward" | "stage" | "last", act: () => void, off: boolean) => html`<button class="icon" ?disabled=${off}
       title=${this.say(`go.${name}`)} aria-label=${this.say(`go.${name}`)} @click=${act}>${icon(name)}</button>`;
     const play = this.playing ? "pause" : "play";
     return html`
       ${button("first", () => this.ask({ do: "seek", to: 0 }), this.at <= 0)}
+      ${this.compact ? nothing : button("stageback", () => this.ask({ do: "stage", direction: -1 }), this.at <= 0)}
       ${button("back", () => this.ask({ do: "step", by: -1 }), this.at <= 0)}
       <button class="icon play" title=${this.say(`go.${play}`)} aria-label=${this.say(`go.${play}`)} @click=${() => this.ask({ do: "play", on: !this.playing })}>${icon(play)}</button>
       ${button("forward", () => this.ask({ do: "step", by: 1 }), this.at >= end)}
+      ${this.compact ? nothing : button("stage", () => this.ask({ do: "stage", direction: 1 }), this.at >= end)}
       ${button("last", () => this.ask({ do: "seek", to: end }), this.at >= end)}
       ${this.compact ? nothing : html`<select aria-label=${this.say("go.speed")} title=${this.say("go.speed")} @change=${(e: Event) =>
         this.ask({ do: "speed", factor: Number((e.target as HTMLSelectElement).value) })}>${speeds.map((s) => html`<option value=${s} ?selected=${s === this.speed}>${s}×</option>`)}</select>`}
+      ${this.failures > 0 && !this.compact ? html`<button class="failure" title=${this.say("go.failure")} @click=${() => this.ask({ do: "failure" })}>${icon("flag", 14)}${this.say("go.failures", { n: this.failures })}</button>` : nothing}
       <span class="pos">${this.say("go.position", { n: this.at + 1, of: this.count })}<span class="quiet">${this.compact ? nothing : " · "}${this.say("go.time", { time: format.time(this.time) })}</span></span>
       ${this.compact ? nothing : html`<span class="right">
         <span class="linked" role="status">${this.linked ? this.say("go.linked") : ""}</span>
