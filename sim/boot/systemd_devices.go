@@ -23,7 +23,7 @@ func (x *sysd) startDevice(j *systemd.Job) {
 	x.waitingDevices = append(x.waitingDevices, j)
 	limit := timeSpan(u.JobTimeout, deviceTimeout)
 	if limit > 0 {
-		x.later(limit, j, func() { x.deviceTimedOut(j) })
+		x.later(limit, onOther, j, func() { x.deviceTimedOut(j) })
 	}
 	if x.devicesDone {
 		x.announce()
@@ -46,7 +46,7 @@ func (x *sysd) deviceCheck() {
 		return
 	}
 	x.devicesDone = true
-	x.later(costSystemdDevice, nil, x.announce)
+	x.later(costSystemdDevice, onOther, nil, x.announce)
 }
 
 // announce ends the waiting for the devices that are there.

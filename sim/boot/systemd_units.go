@@ -26,7 +26,7 @@ func (x *sysd) perform(j *systemd.Job) {
 		if u.State == systemd.Active {
 			x.finish(j, systemd.Done)
 		} else if u.State == systemd.Activating {
-			x.later(costSystemdProgram, j, func() { x.perform(j) })
+			x.later(costSystemdEvent, onOther, j, func() { x.perform(j) })
 		} else {
 			x.finish(j, systemd.Skipped)
 		}
@@ -278,17 +278,30 @@ func (x *sysd) failed(j *systemd.Job, r systemd.JobResult, st trace.Step, detail
 func (x *sysd) startService(j *systemd.Job) {
 	u := j.Unit
 	sv := u.Service
-	x.m.Wait(costSystemdFork)
 	instant := (sv.Type == "simple" || sv.Type == "idle") && len(sv.Pre) == 0 && len(sv.Condition) == 0
 	if instant || len(sv.Start) == 0 && sv.Type == "oneshot" && len(sv.Pre) == 0 {
+		x.m.Wait(costSystemdFork)
 		x.serviceUp(j)
 		return
 	}
 	x.begin(j, "systemd.starting", "Starting %s...", commandCites(sv.Start))
-	if len(sv.Start) > 0 && path.Base(sv.Start[0].Path) == "systemd-fsck" {
-		x.later(costSystemdProgram/2, j, func() { x.traffic("systemd-fsckd.socket", u) })
+	x.m.Wait(costSystemdFork)
+	takes, prio := time.Duration(0), onExit
+	for _, list := range [][]systemd.Command{sv.Condition, sv.Pre, sv.Start} {
+		for _, c := range list {
+			takes += programCost(c.Path)
+		}
 	}
-	x.later(costSystemdProgram, j, func() { x.serviceUp(j) })
+	switch sv.Type {
+	case "notify", "notify-reload":
+		prio = onNotify
+	case "dbus":
+		prio = onOther
+	}
+	if len(sv.Start) > 0 && path.Base(sv.Start[0].Path) == "systemd-fsck" {
+		x.later(costSystemdFork, onOther, j, func() { x.traffic("systemd-fsckd.socket", u) })
+	}
+	x.later(takes, prio, j, func() { x.serviceUp(j) })
 }
 
 // traffic starts the service of a socket that a program connects to: systemd.socket(5). Which programs
@@ -526,9 +539,9 @@ func (x *sysd) ext4Remounted(root trace.Row, mode string) string {
 // startMount mounts a file system where bytes for it are in the image, or the kernel makes it.
 func (x *sysd) startMount(j *systemd.Job) {
 	u := j.Unit
-	x.m.Wait(costSystemdFork)
 	x.begin(j, "systemd.mounting", "Mounting %s...", u.Mount.File.Cite(u.Mount.Entry))
-	x.later(costSystemdProgram, j, func() {
+	x.m.Wait(costSystemdFork)
+	x.later(costSystemdMount, onExit, j, func() {
 		if err := x.mountNow(u); err != nil {
 			st := x.step("systemd.mount-failed", j, "mount(8) exit status 32")
 			st.Cites = append(u.Mount.File.Cite(u.Mount.Entry), st.Cites...)
@@ -582,9 +595,9 @@ func (x *sysd) mountNow(u *systemd.Unit) error {
 
 // startSwap activates a swap area.
 func (x *sysd) startSwap(j *systemd.Job) {
-	x.m.Wait(costSystemdFork)
 	x.begin(j, "systemd.activating-swap", "Activating swap %s...", j.Unit.Mount.File.Cite(j.Unit.Mount.Entry))
-	x.later(costSystemdProgram, j, func() { x.active(j, "systemd.swap", "Activated swap %s.") })
+	x.m.Wait(costSystemdFork)
+	x.later(costSystemdMount, onExit, j, func() { x.active(j, "systemd.swap", "Activated swap %s.") })
 }
 
 // stopUnit ends a unit that conflicts with what is to start.
