@@ -96,3 +96,22 @@ func (d *Disk) Partition(number int) *Partition {
 	}
 	return nil
 }
+
+// Virtual is a disk that is wrapped in a file, or in several.
+type Virtual interface {
+	io.ReaderAt
+	Size() int64
+	// From tells which bytes of the files hold [off, off+n) of the disk.
+	From(off, n int64) []blob.Span
+}
+
+// Raw is a file that is the disk itself, as a part of another one: read without keeping the bytes twice.
+func Raw(b *blob.Blob) Virtual { return rawDisk{blob.Raw(b), b} }
+
+type rawDisk struct {
+	io.ReaderAt
+	b *blob.Blob
+}
+
+func (r rawDisk) Size() int64                   { return r.b.Size() }
+func (r rawDisk) From(off, n int64) []blob.Span { return r.b.Locate(off, n) }

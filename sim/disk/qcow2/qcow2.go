@@ -1,20 +1,23 @@
 // Package qcow2 reads QEMU's copy-on-write disk images: the file holds only the clusters that were
 // written, two levels of tables say where.
 //
-// Specification: QEMU, docs/interop/qcow2.rst (version 7.2). Images are only read; those that need
-// another file (backing, external data), a passphrase or a repair are refused and say so.
+// Specification: QEMU, docs/interop/qcow2.rst (version 7.2). Images are only read, as QEMU reads them: one
+// that is marked dirty or corrupt is, one that needs a passphrase, or another file that is not there, is not.
 package qcow2
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/disk"
 )
 
 // Header is common to versions 2 and 3. Section "Header". All numbers are big-endian.
@@ -96,11 +99,23 @@ type Image struct {
 	unpacked    *clusters
 	flate       io.ReadCloser
 	zstd        *zstd.Decoder
+
+	data        disk.Virtual // where clusters lie; nil: in this file
+	backing     disk.Virtual // what unallocated clusters show; nil without a backing file
+	unallocated kind
 }
 
-// Open reads the header of an image whose file has size bytes. The error wraps [decode.ErrFormat] when
-// it is no qcow2 image, and [decode.ErrUnsupported] when it is one that cannot be read alone.
-func Open(r io.ReaderAt, size int64) (*Image, error) {
+// Beside opens another file that an image names: format is "raw", "qcow2" … or "" when the image does not
+// say.
+type Beside func(name, format string) (disk.Virtual, error)
+
+// Open is [OpenWith] without other files.
+func Open(r io.ReaderAt, size int64) (*Image, error) { return OpenWith(r, size, nil) }
+
+// OpenWith reads the header of an image whose file has size bytes, and opens the files that it needs. The
+// error wraps [decode.ErrFormat] when it is no qcow2 image, and [decode.ErrUnsupported] when it is one that
+// cannot be read.
+func OpenWith(r io.ReaderAt, size int64, beside Beside) (*Image, error) {
 	im := &Image{r: r, raw: r, fileSize: size}
 	if b, ok := r.(*blob.Blob); ok {
 		im.raw = blob.Raw(b)
@@ -136,6 +151,9 @@ func Open(r io.ReaderAt, size int64) (*Image, error) {
 		return nil, err
 	}
 	if err := im.refuse(); err != nil {
+		return nil, err
+	}
+	if err := im.openOthers(beside); err != nil {
 		return nil, err
 	}
 	if h.NbSnapshots > 0 {
@@ -215,7 +233,7 @@ func (im *Image) extensions() error {
 
 func extensionName(t uint32) string {
 	switch t {
-	case 0xe2792aca:
+	case backingFormat:
 		return "Backing file format name"
 	case 0x6803f857:
 		return "Feature name table"
@@ -223,11 +241,14 @@ func extensionName(t uint32) string {
 		return "Bitmaps extension"
 	case 0x0537be77:
 		return "Full disk encryption header pointer"
-	case 0x44415441:
+	case dataFileName:
 		return "External data file name"
 	}
 	return fmt.Sprintf("%#08x", t)
 }
+
+// decryptFirst is what to do with an encrypted image.
+const decryptFirst = `"qemu-img convert" with its passphrase makes a plain one`
 
 // refuse names what an image needs that is not in its file.
 func (im *Image) refuse() error {
@@ -235,15 +256,11 @@ func (im *Image) refuse() error {
 	switch h.CryptMethod {
 	case 0:
 	case 1:
-		return fmt.Errorf("qcow2 image encrypted with AES: %w", decode.ErrUnsupported)
+		return fmt.Errorf("qcow2 image encrypted with AES, %s: %w", decryptFirst, decode.ErrUnsupported)
 	case 2:
-		return fmt.Errorf("qcow2 image encrypted with LUKS: %w", decode.ErrUnsupported)
+		return fmt.Errorf("qcow2 image encrypted with LUKS, %s: %w", decryptFirst, decode.ErrUnsupported)
 	default:
 		return im.Record.Errorf(&h.CryptMethod, "0, 1 or 2", "%d", h.CryptMethod)
-	}
-	if h.BackingFileOffset != 0 {
-		name := im.text(int64(h.BackingFileOffset&(1<<62-1)), min(int64(h.BackingFileSize), backingNameMax))
-		return fmt.Errorf("qcow2 image that needs its backing file %q: %w", name, decode.ErrUnsupported)
 	}
 	v := im.V3
 	if v == nil {
@@ -251,16 +268,54 @@ func (im *Image) refuse() error {
 	}
 	f := v.IncompatibleFeatures
 	switch {
-	case f&featureDataFile != 0:
-		return fmt.Errorf("qcow2 image that needs its external data file %q: %w", im.extensionText(0x44415441), decode.ErrUnsupported)
-	case f&featureCorrupt != 0:
-		return fmt.Errorf("qcow2 image marked corrupt: %w", decode.ErrUnsupported)
-	case f&featureDirty != 0:
-		return fmt.Errorf("qcow2 image marked dirty, its last writer did not close it: %w", decode.ErrUnsupported)
 	case f&^featuresKnown != 0:
 		return fmt.Errorf("qcow2 image with unknown incompatible features %#x%s: %w", f&^featuresKnown, im.featureNames(f&^featuresKnown), decode.ErrUnsupported)
 	case v.CompressionType > compressZstd:
 		return fmt.Errorf("qcow2 image with compression type %d: %w", v.CompressionType, decode.ErrUnsupported)
+	}
+	// Both only keep others from writing: QEMU opens such an image read-only (block/qcow2.c, qcow2_do_open).
+	if f&featureCorrupt != 0 {
+		im.Notes = append(im.Notes, "qcow2: marked corrupt; QEMU opens it read-only until qemu-img check -r repairs it")
+	}
+	if f&featureDirty != 0 {
+		im.Notes = append(im.Notes, "qcow2: marked dirty, its last writer did not close it; QEMU repairs it before it writes")
+	}
+	return nil
+}
+
+// Extension types.
+const (
+	backingFormat = 0xe2792aca
+	dataFileName  = 0x44415441
+)
+
+// openOthers opens the backing file and the external data file.
+func (im *Image) openOthers(beside Beside) error {
+	open := func(what, name, format string) (disk.Virtual, error) {
+		if beside != nil {
+			d, err := beside(name, format)
+			if err == nil || !errors.Is(err, fs.ErrNotExist) {
+				return d, err
+			}
+		}
+		return nil, fmt.Errorf("qcow2 image that needs its %s %q: give both files together: %w", what, name, decode.ErrUnsupported)
+	}
+	h := &im.Header
+	if h.BackingFileOffset != 0 {
+		name := im.text(int64(h.BackingFileOffset&(1<<62-1)), min(int64(h.BackingFileSize), backingNameMax))
+		below, err := open("backing file", name, im.extensionText(backingFormat))
+		if err != nil {
+			return err
+		}
+		im.backing, im.unallocated = below, inBacking
+		im.Notes = append(im.Notes, fmt.Sprintf("qcow2: what it does not hold comes from its backing file %q", name))
+	}
+	if v := im.V3; v != nil && v.IncompatibleFeatures&featureDataFile != 0 {
+		data, err := open("external data file", im.extensionText(dataFileName), "raw")
+		if err != nil {
+			return err
+		}
+		im.data = data
 	}
 	return nil
 }

@@ -116,6 +116,22 @@ func TestImagesAreWhatQemuImgSays(t *testing.T) {
 	}
 }
 
+// QEMU opens both read-only, so the disk can be read; the notes say what is wrong.
+func TestDirtyAndCorruptImagesAreRead(t *testing.T) {
+	dirty := file(t, "dirty")
+	im, err := Open(dirty, dirty.Size())
+	require.NoError(t, err)
+	require.Equal(t, []string{"qcow2: marked dirty, its last writer did not close it; QEMU repairs it before it writes"}, im.Notes)
+	v3 := file(t, "v3")
+	data := make([]byte, v3.Size())
+	v3.ReadAt(data, 0)
+	data[0x4f] |= featureCorrupt
+	corrupt := fixture.Blob("file", data)
+	im, err = Open(corrupt, corrupt.Size())
+	require.NoError(t, err)
+	require.Len(t, im.Notes, 1)
+}
+
 func TestWhatIsNotInTheFileIsNamed(t *testing.T) {
 	v3 := file(t, "v3")
 	data := make([]byte, v3.Size())
@@ -126,16 +142,14 @@ func TestWhatIsNotInTheFileIsNamed(t *testing.T) {
 		return fixture.Blob("file", p)
 	}
 	for want, b := range map[string]*blob.Blob{
-		`qcow2 image that needs its backing file "source.raw": not supported`:       file(t, "backing"),
-		`qcow2 image that needs its external data file "other.raw": not supported`:  file(t, "datafile"),
-		`qcow2 image marked dirty, its last writer did not close it: not supported`: file(t, "dirty"),
-		`qcow2 image marked corrupt: not supported`:                                 patched(0x4f, featureCorrupt),
-		`qcow2 image encrypted with LUKS: not supported`:                            patched(0x23, 2),
-		`qcow2 image encrypted with AES: not supported`:                             patched(0x23, 1),
-		`qcow2 image with unknown incompatible features 0x20: not supported`:        patched(0x4f, 0x20),
-		`qcow2 image with compression type 7: not supported`:                        patched(0x68, 7),
-		`qcow image, the format before qcow2: not supported`:                        patched(7, 1),
-		`qcow2 version 9: not supported`:                                            patched(7, 9),
+		`qcow2 image that needs its backing file "source.raw": give both files together: not supported`:            file(t, "backing"),
+		`qcow2 image that needs its external data file "other.raw": give both files together: not supported`:       file(t, "datafile"),
+		`qcow2 image encrypted with LUKS, "qemu-img convert" with its passphrase makes a plain one: not supported`: patched(0x23, 2),
+		`qcow2 image encrypted with AES, "qemu-img convert" with its passphrase makes a plain one: not supported`:  patched(0x23, 1),
+		`qcow2 image with unknown incompatible features 0x20: not supported`:                                       patched(0x4f, 0x20),
+		`qcow2 image with compression type 7: not supported`:                                                       patched(0x68, 7),
+		`qcow image, the format before qcow2: not supported`:                                                       patched(7, 1),
+		`qcow2 version 9: not supported`:                                                                           patched(7, 9),
 	} {
 		_, err := Open(b, b.Size())
 		require.ErrorIs(t, err, decode.ErrUnsupported, want)

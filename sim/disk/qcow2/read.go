@@ -19,6 +19,7 @@ import (
 const (
 	offsetMask     = 0x00fffffffffffe00
 	flagCompressed = 1 << 62
+	flagCopied     = 1 << 63
 	flagZero       = 1 << 0 // version 3 without subclusters
 	subclusters    = 32
 )
@@ -26,9 +27,10 @@ const (
 type kind int
 
 const (
-	hole   kind = iota // unallocated or zero: reads as zeros, no bytes behind
-	stored             // at phys of the file
-	packed             // compressed, physLen bytes at phys
+	hole      kind = iota // unallocated or zero: reads as zeros, no bytes behind
+	stored                // at phys of the file
+	packed                // compressed, physLen bytes at phys
+	inBacking             // the backing file's bytes at the same place
 )
 
 // run is a part of the virtual disk that is of one kind.
@@ -44,7 +46,7 @@ type run struct {
 func (im *Image) lookup(off int64) (run, error) {
 	index := off >> im.Header.ClusterBits
 	in := off & (im.clusterSize - 1)
-	r := run{off: off, n: im.clusterSize - in}
+	r := run{kind: im.unallocated, off: off, n: im.clusterSize - in}
 	l1, err := im.tables.entry(int64(im.Header.L1TableOffset) + index/im.l2Entries*8)
 	if err != nil {
 		return r, fmt.Errorf("qcow2 L1 table: %w", err)
@@ -83,7 +85,10 @@ func (im *Image) lookup(off int64) (run, error) {
 		}
 		return im.subcluster(r, in, host, bitmap, at)
 	}
-	if host != 0 && !(im.V3 != nil && e&flagZero != 0) {
+	switch zero := im.V3 != nil && e&flagZero != 0; {
+	case zero:
+		r.kind = hole
+	case host != 0 || im.data != nil && e&flagCopied != 0: // in a data file a cluster may lie at 0
 		r.kind, r.phys = stored, host+in
 	}
 	return r, nil
@@ -95,14 +100,17 @@ func (im *Image) subcluster(r run, in, host int64, bitmap uint64, at int64) (run
 	size := im.clusterSize / subclusters
 	i := in / size
 	alloc, zero := uint32(bitmap), uint32(bitmap>>32)
-	if alloc&zero != 0 || alloc != 0 && host == 0 {
+	if alloc&zero != 0 || alloc != 0 && host == 0 && im.data == nil {
 		return r, decode.Errorf(im.r, at+8, 8, "qcow2 subcluster bitmap", "allocated or zero, not both", "%#x", bitmap)
 	}
 	same := alloc >> i
-	if same&1 == 0 {
-		same = ^same
-	} else {
+	switch {
+	case same&1 != 0:
 		r.kind, r.phys = stored, host+in
+	case zero>>i&1 != 0:
+		r.kind, same = hole, zero>>i
+	default:
+		same = ^(alloc | zero) >> i
 	}
 	count := min(int64(bits.TrailingZeros32(^same)), subclusters-i)
 	r.n = (i+count)*size - in
@@ -120,7 +128,7 @@ func (im *Image) each(off, n int64, fn func(run) error) error {
 		}
 		r.n = min(r.n, end-off)
 		off += r.n
-		joined := last.n > 0 && last.kind == r.kind && (r.kind == hole || r.kind == stored && last.phys+last.n == r.phys)
+		joined := last.n > 0 && last.kind == r.kind && (r.kind == hole || r.kind == inBacking || r.kind == stored && last.phys+last.n == r.phys)
 		if joined {
 			last.n += r.n
 			continue
@@ -154,11 +162,17 @@ func (im *Image) ReadAt(p []byte, off int64) (int, error) {
 		case hole:
 			clear(q)
 		case stored:
-			n, err := im.raw.ReadAt(q, r.phys)
-			if err != nil && err != io.EOF && n < len(q) {
+			from := im.raw
+			if im.data != nil {
+				from = im.data
+			}
+			if err := readOrZero(from, q, r.phys); err != nil {
 				return err
 			}
-			clear(q[n:])
+		case inBacking:
+			if err := readOrZero(im.backing, q, r.off); err != nil {
+				return err
+			}
 		case packed:
 			data, err := im.unpack(r)
 			if err != nil {
@@ -173,6 +187,16 @@ func (im *Image) ReadAt(p []byte, off int64) (int, error) {
 		return int(done), err
 	}
 	return len(p), eof
+}
+
+// readOrZero reads what is there of p; the rest are zeros.
+func readOrZero(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	if err != nil && err != io.EOF && n < len(p) {
+		return err
+	}
+	clear(p[n:])
+	return nil
 }
 
 const spansMax = 1 << 16
@@ -190,7 +214,13 @@ func (im *Image) From(off, n int64) []blob.Span {
 		}
 		switch r.kind {
 		case stored:
+			if im.data != nil {
+				spans = append(spans, im.data.From(r.phys, r.n)...)
+				break
+			}
 			spans = append(spans, blob.Locate(im.r, r.phys, r.n)...)
+		case inBacking:
+			spans = append(spans, im.backing.From(r.off, r.n)...)
 		case packed:
 			spans = append(spans, blob.Locate(im.r, r.phys, r.physLen)...)
 		}

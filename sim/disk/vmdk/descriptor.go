@@ -27,6 +27,7 @@ type Extent struct {
 	Sectors int64
 	Type    string // FLAT, SPARSE, ZERO, VMFS, VMFSSPARSE, SESPARSE …
 	File    string // "" for ZERO
+	Offset  int64  // of a flat extent in its file, sectors
 }
 
 const (
@@ -86,7 +87,11 @@ func parseExtent(line string) (Extent, bool) {
 	}
 	e := Extent{Access: fields[0], Sectors: sectors, Type: fields[2]}
 	if _, rest, ok := strings.Cut(line, `"`); ok { // the name may have spaces
-		e.File, _, _ = strings.Cut(rest, `"`)
+		var after string
+		e.File, after, _ = strings.Cut(rest, `"`)
+		if f := strings.Fields(after); len(f) > 0 {
+			e.Offset, _ = strconv.ParseInt(f[0], 10, 64)
+		}
 	}
 	return e, true
 }
@@ -117,7 +122,7 @@ func (d *Descriptor) refuse(embedded bool) error {
 	case d.ParentCID != "" && d.ParentCID != "ffffffff":
 		return fmt.Errorf("vmdk image that needs its parent %q: %w", d.ParentFileNameHint, decode.ErrUnsupported)
 	case !embedded:
-		return fmt.Errorf("vmdk descriptor of type %q, the disk itself lies in %s: %w", d.CreateType, d.files(), decode.ErrUnsupported)
+		return fmt.Errorf("vmdk descriptor of type %q, the disk itself lies in %s, give all files together: %w", d.CreateType, d.files(), decode.ErrUnsupported)
 	case len(d.Extents) > 1:
 		return fmt.Errorf("vmdk image of type %q that consists of %s: %w", d.CreateType, d.files(), decode.ErrUnsupported)
 	}

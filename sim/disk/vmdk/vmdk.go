@@ -1,8 +1,9 @@
-// Package vmdk reads VMware's disk images that are one file: a sparse extent, whose grains a directory and
-// tables find, plain (monolithicSparse) or compressed (streamOptimized, as in an OVA).
+// Package vmdk reads VMware's disk images: a sparse extent, whose grains a directory and tables find, plain
+// (monolithicSparse) or compressed (streamOptimized, as in an OVA), and a descriptor with the files that it
+// names (monolithicFlat, twoGbMaxExtentFlat, twoGbMaxExtentSparse).
 //
-// Specification: VMware, Virtual Disk Format 5.0. A disk of several files, one with a parent, and the sparse
-// formats of ESX are refused by name.
+// Specification: VMware, Virtual Disk Format 5.0. A disk with a parent and the sparse formats of ESX are
+// refused by name.
 package vmdk
 
 import (

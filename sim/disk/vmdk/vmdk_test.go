@@ -46,17 +46,17 @@ func patched(t testing.TB, name string, off int, b ...byte) *blob.Blob {
 func TestWhatIsNotInTheFileIsNamed(t *testing.T) {
 	text := func(name string) *blob.Blob { return fixture.Blob("file", data(t, name)) }
 	for want, b := range map[string]*blob.Blob{
-		`vmdk image that needs its parent "parent.vmdk": not supported`:                                                                                                                               text("child.vmdk"),
-		`vmdk descriptor of type "monolithicFlat", the disk itself lies in "monolithicFlat-flat.vmdk": not supported`:                                                                                 text("monolithicFlat.vmdk"),
-		`vmdk descriptor of type "twoGbMaxExtentFlat", the disk itself lies in "twoGbMaxExtentFlat-f001.vmdk", "twoGbMaxExtentFlat-f002.vmdk", "twoGbMaxExtentFlat-f003.vmdk": not supported`:         text("twoGbMaxExtentFlat.vmdk"),
-		`vmdk descriptor of type "twoGbMaxExtentSparse", the disk itself lies in "twoGbMaxExtentSparse-s001.vmdk", "twoGbMaxExtentSparse-s002.vmdk", "twoGbMaxExtentSparse-s003.vmdk": not supported`: text("twoGbMaxExtentSparse.vmdk"),
+		`vmdk image that needs its parent "parent.vmdk": not supported`:                                                                                                                                                        text("child.vmdk"),
+		`vmdk descriptor of type "monolithicFlat", the disk itself lies in "monolithicFlat-flat.vmdk", give all files together: not supported`:                                                                                 text("monolithicFlat.vmdk"),
+		`vmdk descriptor of type "twoGbMaxExtentFlat", the disk itself lies in "twoGbMaxExtentFlat-f001.vmdk", "twoGbMaxExtentFlat-f002.vmdk", "twoGbMaxExtentFlat-f003.vmdk", give all files together: not supported`:         text("twoGbMaxExtentFlat.vmdk"),
+		`vmdk descriptor of type "twoGbMaxExtentSparse", the disk itself lies in "twoGbMaxExtentSparse-s001.vmdk", "twoGbMaxExtentSparse-s002.vmdk", "twoGbMaxExtentSparse-s003.vmdk", give all files together: not supported`: text("twoGbMaxExtentSparse.vmdk"),
 		`vmdk version 9: not supported`:                            patched(t, "sparse.vmdk", 4, 9),
 		`vmdk sparse extent of ESX ("COWD"): not supported`:        fixture.Blob("file", []byte("COWD\x01\x00\x00\x00")),
 		`vmdk space-efficient sparse extent of ESX: not supported`: fixture.Blob("file", []byte(seSparseMagic)),
 		`vmdk compression algorithm 2: not supported`:              patched(t, "stream.vmdk", 0x4d, 2),
 		`vmdk compressed grains without markers: not supported`:    patched(t, "stream.vmdk", 0xa, 1),
 		`vmdk image that is encrypted: not supported`:              patched(t, "sparse.vmdk", 0x200, []byte("#\nencryption.keySafe = \"vmware:key/list\"\n")...),
-		`vmdk descriptor of type "x", the disk itself lies in "a b", "c", "d" and 2 more files: not supported`: fixture.Blob("file", []byte("# Disk DescriptorFile\r\nversion=1\r\ncreateType=\"x\"\r\nRW 1 ZERO\r\n"+
+		`vmdk descriptor of type "x", the disk itself lies in "a b", "c", "d" and 2 more files, give all files together: not supported`: fixture.Blob("file", []byte("# Disk DescriptorFile\r\nversion=1\r\ncreateType=\"x\"\r\nRW 1 ZERO\r\n"+
 			"RW 1 SPARSE \"a b\"\r\nRW 1 FLAT \"c\" 0\nRW 1 FLAT \"d\" 0\nRW 1 FLAT \"e\" 0\nRW 1 FLAT \"f\" 0")),
 	} {
 		_, err := Open(b, b.Size())
@@ -155,6 +155,27 @@ func FuzzOpen(f *testing.F) {
 		b := fixture.Blob("file", p)
 		if im, err := Open(b, b.Size()); err == nil {
 			fixture.FuzzVirtualDisk(t, im, b, im.Record)
+		}
+	})
+}
+
+// What a descriptor says of its extents is hostile too.
+func FuzzSplit(f *testing.F) {
+	f.Add("# Disk DescriptorFile\ncreateType=\"monolithicFlat\"\nRW 2 FLAT \"a\" 0\nRW 3 ZERO\n")
+	f.Add("# Disk DescriptorFile\nRW 1 FLAT \"C:\\x\\a\" 1\nRW 4 SPARSE \"a\"\n")
+	beside := fixture.Blob("a", make([]byte, 2048))
+	f.Fuzz(func(t *testing.T, text string) {
+		b := fixture.Blob("file", []byte(text))
+		d, _, err := OpenDisk(b, b.Size(), func(name string) (*blob.Blob, error) { return beside, nil })
+		if err != nil {
+			return
+		}
+		p := make([]byte, 600)
+		for _, at := range []int64{0, 500, d.Size() - 100} {
+			d.ReadAt(p, at)
+			for _, s := range d.From(at, 600) {
+				require.LessOrEqual(t, s.Off+s.Len, int64(2048))
+			}
 		}
 	})
 }
