@@ -17,10 +17,11 @@ type Config struct {
 	Store      *blob.Store // where unpacked streams (an initramfs) get their names
 	Firmware   string      // "bios" or "uefi"
 	SecureBoot bool
-	MemoryMiB  int    // 1024 when zero
-	Arch       string // "amd64" or "arm64"; "" is amd64
-	Device     string // "disk", "cdrom" or "floppy": what the image is attached as
-	Cmdline    string // what-if: replaces the kernel command line when not empty
+	MemoryMiB  int     // 1024 when zero
+	Arch       string  // "amd64" or "arm64"; "" is amd64
+	Device     string  // "disk", "cdrom" or "floppy": what the image is attached as
+	Kernel     *Direct // started without firmware; Disk is not looked at then
+	Cmdline    string  // what-if: replaces the kernel command line when not empty
 }
 
 // Facts are what a run established.
@@ -42,9 +43,14 @@ func Run(m *machine.Machine, c Config) Facts {
 		c.MemoryMiB = 1024
 	}
 	s := &start{m: m, c: c}
-	if c.Firmware == "uefi" {
+	switch {
+	case c.Kernel != nil:
+		s.direct()
+	case c.Arch != "" && c.Arch != "amd64" && c.Arch != "arm64":
+		s.noMachine()
+	case c.Firmware == "uefi":
 		s.uefi()
-	} else {
+	default:
 		s.bios()
 	}
 	return s.facts
@@ -91,4 +97,10 @@ func (s *start) stop(stage trace.Stage, message string) {
 // unknown ends the run: what would come next depends on something the image does not say.
 func (s *start) unknown(stage trace.Stage, missing string) {
 	s.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: stage, Missing: missing})
+}
+
+// noMachine is an architecture whose firmware bootpath does not know.
+func (s *start) noMachine() {
+	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "uefi.other-machine", Args: map[string]string{"arch": s.c.Arch}, Rule: "UEFI 2.10 §3.5.1.1 names a path for each machine type"})
+	s.unknown(trace.Firmware, "what the firmware of a machine for "+s.c.Arch+" does: bootpath follows amd64 and arm64")
 }

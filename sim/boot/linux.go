@@ -39,6 +39,7 @@ const maxInitramfs = 1 << 30
 type linux struct {
 	*start
 	l         loaded
+	img       *bzimage.Image
 	k         *kernel.Kernel
 	pid1      *kernel.Task
 	params    cmdline.Line
@@ -69,7 +70,8 @@ func (s *start) linux(l loaded) {
 	if s.c.Cmdline != "" {
 		l.cmdline = s.c.Cmdline
 	}
-	x := &linux{start: s, l: l, params: cmdline.Parse(l.cmdline), version: img.Version(), started: s.m.Now()}
+	version, _ := img.Release(s.store(), l.path)
+	x := &linux{start: s, l: l, img: img, params: cmdline.Parse(l.cmdline), version: version, started: s.m.Now()}
 	s.facts.Cmdline, s.facts.Kernel, s.facts.KernelPath = l.cmdline, x.version, l.path
 	for _, i := range l.initrds {
 		s.facts.Initrd = append(s.facts.Initrd, i.path)
@@ -119,7 +121,10 @@ func (x *linux) printk(level int, text string) string {
 // enter is the kernel's way to its own C code: it unpacks itself and says who it is.
 func (x *linux) enter(img *bzimage.Image) {
 	args := map[string]string{"path": slash(x.l.path), "size": bytesText(x.l.size), "version": x.version, "address": "random"}
-	rows := []machine.Set{{Table: trace.CPU, ID: "cpu0", Row: trace.Row{"mode": "long", "what": "Linux " + x.version}}}
+	rows := []machine.Set{cpuRow("long", "Linux "+x.version)}
+	if img.Arch == "386" {
+		rows = []machine.Set{cpuRow("protected", "Linux "+x.version)}
+	}
 	// "pref_address: This field, if nonzero, represents a preferred load address for the kernel." With KASLR
 	// the decompressor picks another at random (CONFIG_RANDOMIZE_BASE), unless the command line forbids it.
 	h := img.Header
@@ -127,7 +132,18 @@ func (x *linux) enter(img *bzimage.Image) {
 		args["address"] = hex(h.Pref_address)
 		rows = append(rows, memoryRow(h.Pref_address, uint64(h.Init_size), "kernel", x.l.path))
 	}
-	x.emit("linux.decompress", 0, "", args, "Documentation/arch/x86/boot.rst, 64-bit boot protocol", img.Cites(), rows...)
+	kind, rule := trace.Kind("linux.decompress"), "Documentation/arch/x86/boot.rst, 64-bit boot protocol"
+	if img.Format == bzimage.Vmlinux || img.Format == bzimage.Raw { // as it lies in memory already
+		kind, rule = "linux.enter", "head_64.S, head.S: the kernel runs where it was loaded, or moves itself"
+	}
+	if img.Entry > 0 && img.Entry < 1<<40 {
+		args["address"] = hex(img.Entry)
+		rows = append(rows, memoryRow(img.Entry, uint64(x.l.size), "kernel", x.l.path))
+	}
+	if img.Arch == "arm64" {
+		rows = nil
+	}
+	x.emit(kind, 0, "", args, rule, img.Cites(), rows...)
 
 	banner, cites, err := img.Banner(x.store(), x.l.path)
 	text := ""
@@ -135,8 +151,7 @@ func (x *linux) enter(img *bzimage.Image) {
 		text = strings.TrimSuffix(banner, "\n")
 	}
 	x.emit("linux.banner", kernNotice, text, map[string]string{"version": x.version, "banner": text}, "init/version-timestamp.c, linux_banner", append(cites, img.Cites()...))
-	x.emit("linux.command-line", kernInfo, "Command line: "+x.l.cmdline, map[string]string{"cmdline": x.l.cmdline, "by": x.l.by},
-		"arch/x86/kernel/setup.c, setup_arch", nil)
+	x.commandLine(img.Arch)
 	if start, end, ok := x.ramdisk(); ok && start > 0 {
 		x.emit("linux.find-ramdisk", kernInfo, fmt.Sprintf("RAMDISK: [mem 0x%08x-0x%08x]", start, end-1),
 			map[string]string{"start": hex(start), "end": hex(end - 1), "size": bytesText(int64(end - start))},
@@ -145,17 +160,26 @@ func (x *linux) enter(img *bzimage.Image) {
 	x.m.Wait(costKernelEarly)
 }
 
+// commandLine is the line by which the kernel says what it was told: x86 in setup_arch, the others in start_kernel.
+func (x *linux) commandLine(arch string) {
+	text, rule := "Command line: ", "arch/x86/kernel/setup.c, setup_arch"
+	if arch != "386" && arch != "amd64" {
+		text, rule = "Kernel command line: ", "init/main.c, print_kernel_cmdline"
+	}
+	x.emit("linux.command-line", kernInfo, text+x.l.cmdline, map[string]string{"cmdline": x.l.cmdline, "by": x.l.by}, rule, nil)
+}
+
 // noKASLR tells whether the kernel's configuration says that it was built without.
 func (x *linux) noKASLR() bool {
 	config := x.kconfig()
 	return len(config) > 0 && config["CONFIG_RANDOMIZE_BASE"] != "y"
 }
 
-func (x *linux) store() *blob.Store {
-	if x.c.Store == nil {
-		x.c.Store = blob.NewStore()
+func (s *start) store() *blob.Store {
+	if s.c.Store == nil {
+		s.c.Store = blob.NewStore()
 	}
-	return x.c.Store
+	return s.c.Store
 }
 
 // ramdisk is the physical memory that the initramfs images lie in, up to the end of its last page.

@@ -28,6 +28,9 @@ type driver struct {
 // behind virtio-blk, a CD-ROM behind virtio-scsi, or a floppy. The aliases are those of QEMU's devices:
 // PCI 1af4:1001 and 1af4:1004 (Virtio 1.2, section 5), SCSI type 5, PNP0700.
 func (x *linux) attach() []*hardware {
+	if x.c.Kernel != nil {
+		return nil // a machine without drives
+	}
 	switch x.c.Device {
 	case "cdrom":
 		return []*hardware{{name: "sr0", chain: []driver{

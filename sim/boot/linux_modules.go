@@ -90,10 +90,24 @@ func (x *linux) findModules() *modules {
 	return m
 }
 
+// hasModuleList tells whether the image lists the drivers that are built in.
+func (x *linux) hasModuleList() bool {
+	for _, f := range x.trees() {
+		if _, err := fsys.Resolve(f, "lib/modules/"+x.version+"/modules.builtin"); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // kconfig reads the configuration that distributions put beside the kernel.
 func (x *linux) kconfig() map[string]string {
 	out := map[string]string{}
 	data, _ := x.readAny("boot/config-"+x.version, maxKconfig)
+	// Without an initramfs it depends on what is built in; when nothing else tells, the kernel itself may.
+	if data == nil && x.img != nil && x.c.Kernel == nil && len(x.l.initrds) == 0 && !x.hasModuleList() {
+		data, _, _ = x.img.Config(x.store(), x.l.path)
+	}
 	for line := range strings.SplitSeq(string(data), "\n") {
 		if name, value, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, "CONFIG_") {
 			out[name] = value

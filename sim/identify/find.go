@@ -19,6 +19,7 @@ type KernelFile struct {
 	Path    string // absolute, as people write it
 	Version string
 	Arch    string // as GOARCH
+	Format  string // of package bzimage
 	Size    int64
 	Cites   []blob.Cite
 }
@@ -92,6 +93,9 @@ func (im *Image) find() *findings {
 		return im.found
 	}
 	im.found = &findings{}
+	if im.Kernel != nil {
+		im.addKernel(im.Kernel, im.KernelBlob.Name(), im.KernelBlob.Size())
+	}
 	for _, f := range im.fileSystems() {
 		im.search(f, ".", 0, new(int))
 	}
@@ -159,7 +163,7 @@ func (im *Image) look(f fsys.FS, name, lower string) {
 		if err != nil {
 			return
 		}
-		im.found.kernels = append(im.found.kernels, KernelFile{abs(name), k.Version(), k.Arch, file.Size(), k.Cites()})
+		im.addKernel(k, name, file.Size())
 	case hasPrefix(lower, "initrd", "initramfs") && !strings.HasSuffix(lower, ".cfg"):
 		file, err := fsys.OpenFile(f, name)
 		if err != nil {
@@ -168,6 +172,14 @@ func (im *Image) look(f fsys.FS, name, lower string) {
 		defer file.Close()
 		im.found.initrds = append(im.found.initrds, im.unpack(name, file))
 	}
+}
+
+func (im *Image) addKernel(k *bzimage.Image, name string, size int64) {
+	version, cites := k.Release(im.Store, name)
+	if version == "" {
+		cites = k.Cites()
+	}
+	im.found.kernels = append(im.found.kernels, KernelFile{abs(name), version, k.Arch, k.Format, size, append(k.Cites(), cites...)})
 }
 
 func (im *Image) unpack(name string, file fsys.File) InitrdFile {

@@ -42,7 +42,10 @@ type Image struct {
 	Archive *oci.Archive // of an application image
 	Root    fsys.FS      // of a rootfs; of a system image the volume that holds its user space, nil when none does
 	RootVol *disk.Volume
-	Notes   []string
+	Kernel  *bzimage.Image // of a file that is a kernel itself
+
+	KernelBlob *blob.Blob // its bytes, unpacked from whatever they came in
+	Notes      []string
 
 	stored *blob.Blob
 	found  *findings
@@ -74,6 +77,11 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 	if isTar(b) {
 		b.Patch(patches...)
 		return im, im.openTar(b)
+	}
+	if k, err := bzimage.Read(b, b.Size()); err == nil {
+		b.Patch(patches...)
+		im.Kind, im.Formats, im.Kernel, im.KernelBlob = Other, append(im.Formats, "linux-kernel"), k, b
+		return im, nil
 	}
 	if other := recogniseOther(b); other != "" {
 		im.Kind, im.Formats = Other, append(im.Formats, other)
@@ -239,9 +247,6 @@ func isTar(b io.ReaderAt) bool {
 
 // recogniseOther names files that belong to a start without being an image.
 func recogniseOther(b *blob.Blob) string {
-	if _, err := bzimage.Read(b, b.Size()); err == nil {
-		return "linux-kernel"
-	}
 	var head [6]byte
 	b.ReadAt(head[:], 0)
 	switch {

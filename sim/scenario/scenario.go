@@ -141,6 +141,9 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 	default:
 		c.Firmware = DefaultFirmware(im)
 	}
+	if im.Kernel != nil && s.Path == "" {
+		c.Kernel = &boot.Direct{Name: im.KernelBlob.Name(), R: im.KernelBlob, Size: im.KernelBlob.Size(), Image: im.Kernel}
+	}
 	if c.Device == "" {
 		c.Device = defaultDevice(im)
 	}
@@ -207,6 +210,9 @@ func UsualPath(im *identify.Image) string {
 		return PathSystem
 	case identify.Application, identify.RootFS:
 		return PathContainer
+	}
+	if im.Kernel != nil {
+		return PathSystem // a machine that loads kernels itself: qemu -kernel
 	}
 	return ""
 }

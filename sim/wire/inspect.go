@@ -16,7 +16,7 @@ func (s *Session) Inspect() *Inspection {
 		Notes: append([]string{}, im.Notes...),
 	}
 	for _, k := range im.Kernels() {
-		in.Kernels = append(in.Kernels, KernelImage{Path: k.Path, Version: k.Version, Arch: k.Arch, Size: k.Size, Cites: k.Cites})
+		in.Kernels = append(in.Kernels, KernelImage{Path: k.Path, Version: k.Version, Arch: k.Arch, Format: k.Format, Size: k.Size, Cites: k.Cites})
 	}
 	for _, r := range im.Initrds() {
 		in.Initrds = append(in.Initrds, Initrd{Path: r.Path, Compression: r.Compression, Entries: r.Entries})

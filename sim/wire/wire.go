@@ -84,7 +84,8 @@ type Bootloader struct {
 type KernelImage struct {
 	Path    string      `json:"path"`
 	Version string      `json:"version"`
-	Arch    string      `json:"arch"` // as GOARCH
+	Arch    string      `json:"arch"`             // as GOARCH
+	Format  string      `json:"format,omitempty"` // bzImage | Image | zboot | vmlinux
 	Size    int64       `json:"size"`
 	Cites   []blob.Cite `json:"evidence,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -16,17 +17,17 @@ const (
 	bannerMax    = 1024
 )
 
+// counted is the number of the build in a banner that is complete.
+var counted = regexp.MustCompile(`\) #[0-9]`)
+
 // Banner returns the first line that the kernel logs, "Linux version 6.1.0-50-cloud-amd64 (…) #1 SMP …\n":
 // linux_banner of init/version-timestamp.c. It lies in the compressed kernel, so that is unpacked up to it.
 // The result is a small blob of the store, named after the file; a slice keeps that instead of the kernel.
 func (k *Image) Banner(store *blob.Store, name string) (string, []blob.Cite, error) {
-	if k.PayloadOff() == 0 {
-		return "", nil, errors.New("kernel: the header names no payload")
-	}
-	n := min(int64(k.Header.Payload_length), k.size-k.PayloadOff())
-	from := blob.Locate(k.r, k.PayloadOff(), n)
+	off, n := k.packed()
+	from := blob.Locate(k.r, off, n)
 	open := func() (io.Reader, error) {
-		z, err := k.payload(store.Raw(k.r))
+		z, err := k.unpacked(store.Raw(k.r))
 		if err != nil {
 			return nil, err
 		}
@@ -52,14 +53,21 @@ func (k *Image) Banner(store *blob.Store, name string) (string, []blob.Cite, err
 
 // findBanner searches the unpacked kernel for "Linux version " RELEASE " (" … UTS_VERSION "\n", where full is
 // the header's version string: RELEASE " (" BY "@" HOST ") " UTS_VERSION. Kernels hold another banner of an
-// early stage of their build too, with an incomplete UTS_VERSION.
+// early stage of their build too, with an incomplete UTS_VERSION. Without such a header any banner that counts a build
+// ("#1") will do.
 func findBanner(r io.Reader, full string) (string, error) {
+	start, end := []byte("Linux version "), []byte("\n")
 	release, rest, _ := strings.Cut(full, " ")
-	_, utsVersion, ok := strings.Cut(rest, ") ")
-	if !ok {
-		return "", fmt.Errorf("kernel banner: the header's version string is %q", full)
+	if full != "" {
+		_, utsVersion, ok := strings.Cut(rest, ") ")
+		if !ok {
+			return "", fmt.Errorf("kernel banner: the header's version string is %q", full)
+		}
+		start, end = []byte("Linux version "+release+" ("), []byte(" "+utsVersion+"\n")
 	}
-	start, end := []byte("Linux version "+release+" ("), []byte(" "+utsVersion+"\n")
+	complete := func(line []byte) bool {
+		return full != "" || bannerRelease(string(line)) != "" && counted.Match(line)
+	}
 	buf := make([]byte, 0, 256<<10)
 	for total := 0; total < bannerSearch; {
 		n, err := r.Read(buf[len(buf):cap(buf)])
@@ -70,7 +78,7 @@ func findBanner(r io.Reader, full string) (string, error) {
 				break
 			}
 			rest = rest[i:]
-			if line, _, ok := bytes.Cut(rest[:min(len(rest), bannerMax)], []byte("\n")); ok && bytes.HasSuffix(rest[:len(line)+1], end) {
+			if line, _, ok := bytes.Cut(rest[:min(len(rest), bannerMax)], []byte("\n")); ok && bytes.HasSuffix(rest[:len(line)+1], end) && complete(line) {
 				return string(rest[:len(line)+1]), nil
 			}
 		}

@@ -110,6 +110,10 @@ type Image struct {
 	Header SetupHeader // of x86
 	Arm64  Arm64Header // of arm64
 	EFI    bool        // it is a PE file too: firmware can start it ("EFI stub")
+	Format string      // BzImage, Raw, Zboot or Vmlinux
+	Zboot  ZbootHeader // of an EFI zboot image
+	Entry  uint64      // of a vmlinux: physical address of its first instruction
+	PVH    uint64      // of a vmlinux: its entry point for virtual machines, 0 for none
 	Stream stream.Kind // compression of the whole file (arm64: Image.gz)
 	Full   string      // the version string: "6.1.0-50-cloud-amd64 (user@host) #1 SMP …"
 	rec    *decode.Record
@@ -121,9 +125,10 @@ type Image struct {
 // Read reads the header of a kernel file of size bytes. Other files wrap [decode.ErrFormat].
 func Read(r io.ReaderAt, size int64) (*Image, error) {
 	k := &Image{r: r, size: size}
-	if k.isArm64() {
+	if k.isArm64() || k.isZboot() || k.isVmlinux() {
 		return k, nil
 	}
+	k.Format, k.Arch, k.cites = BzImage, "", nil
 	rec, err := decode.Read(r, 0, binary.LittleEndian, "setup header", &k.Header)
 	if err != nil {
 		return nil, fmt.Errorf("kernel: %w: %w", decode.ErrFormat, err)
@@ -280,7 +285,7 @@ func (k *Image) isArm64() bool {
 		if err != nil || string(k.Arm64.Magic[:]) != magicARM64 {
 			return false
 		}
-		k.rec, k.Arch = rec, "arm64"
+		k.rec, k.Arch, k.Format = rec, "arm64", Raw
 		k.cites = rec.Cite(&k.Arm64.Magic)
 		return true
 	}
@@ -312,7 +317,11 @@ func (k *Image) payload(r io.ReaderAt) (io.Reader, error) {
 	if off == 0 || off >= k.size {
 		return nil, errors.New("kernel: the header names no payload")
 	}
-	n = min(n, k.size-off)
+	return payloadReader(r, off, min(n, k.size-off))
+}
+
+// payloadReader unpacks n bytes at off, whatever known compression they are in.
+func payloadReader(r io.ReaderAt, off, n int64) (io.Reader, error) {
 	head := make([]byte, stream.SniffLen)
 	got, err := r.ReadAt(head, off)
 	if got < 4 {

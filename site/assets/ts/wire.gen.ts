@@ -185,6 +185,8 @@ export interface KernelImage {
   version: string;
   /** as GOARCH */
   arch: string;
+  /** bzImage | Image | zboot | vmlinux */
+  format?: string;
   size: number;
   evidence?: Cite[];
 }

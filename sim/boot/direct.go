@@ -1,0 +1,66 @@
+package boot
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"bootpath/sim/disk"
+	"bootpath/sim/exe/bzimage"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// Direct is a kernel that the machine itself loads, without firmware's help and without a boot loader: qemu -kernel,
+// Firecracker's kernel_image_path, a hypervisor's PV guest. There is no disk and no initramfs.
+type Direct struct {
+	Name  string
+	R     io.ReaderAt
+	Size  int64
+	Image *bzimage.Image
+}
+
+// Where QEMU puts the pieces of a bzImage: x86_load_linux of hw/i386/x86.c, boot protocol 2.02 and newer.
+const (
+	directSetup   = 0x10000
+	directCmdline = 0x20000
+	directKernel  = 0x100000
+)
+
+// direct loads the kernel as its format asks for.
+func (s *start) direct() {
+	k := s.c.Kernel
+	img := k.Image
+	s.c.Disk = &disk.Disk{Name: k.Name, R: k.R}
+	args := map[string]string{"path": slash(k.Name), "size": bytesText(k.Size), "format": img.Format, "arch": img.Arch, "protocol": ""}
+	if s.c.Arch != "" && s.c.Arch != img.Arch {
+		s.m.Emit(trace.Step{Actor: "machine", Stage: trace.Bootloader, Kind: "linux.direct-other-machine", Args: args, Cites: img.Cites(), Rule: "the machine type in the file's header"})
+		s.unknown(trace.Bootloader, fmt.Sprintf("what a machine for %s does with a kernel for %s", s.c.Arch, img.Arch))
+		return
+	}
+	mode, rule := "protected", "Linux x86 boot protocol; QEMU: x86_load_linux"
+	var rows []machine.Set
+	switch {
+	case img.Format == bzimage.Vmlinux && img.PVH != 0:
+		args["protocol"], rule = "PVH", "x86/HVM direct boot ABI (PVH); the ELF note XEN_ELFNOTE_PHYS32_ENTRY names the entry point"
+	case img.Format == bzimage.Vmlinux && img.Arch == "amd64":
+		// QEMU refuses it; Firecracker and Cloud Hypervisor enter it by the 64-bit protocol.
+		args["protocol"], mode, rule = "64-bit", "long", "Linux x86 boot protocol, 64-bit entry; Firecracker: the ELF entry point"
+	case img.Format == bzimage.BzImage:
+		v := img.Header.Version
+		args["protocol"] = fmt.Sprintf("%d.%02d", v>>8, v&0xff)
+		rows = append(rows, memoryRow(directSetup, uint64(img.SetupSize()), "kernel setup (real-mode part)", k.Name),
+			memoryRow(directCmdline, uint64(len(s.c.Cmdline))+1, "kernel command line", ""),
+			memoryRow(directKernel, uint64(k.Size-img.SetupSize()), "Linux kernel, compressed", k.Name))
+	case img.Format == bzimage.Zboot:
+		s.m.Emit(trace.Step{Actor: "machine", Stage: trace.Bootloader, Kind: "linux.direct-zboot", Args: args, Cites: img.Cites(), Rule: "QEMU 8.2: unpack_efi_zboot_image"})
+		mode = ""
+	default:
+		args["protocol"], mode, rule = "Image", "", "Documentation/arch/arm64/booting.rst"
+	}
+	if img.Arch == "386" || img.Arch == "amd64" {
+		rows = append(rows, cpuRow(mode, "Linux, "+slash(k.Name)))
+	}
+	n := s.m.Emit(trace.Step{Actor: "machine", Stage: trace.Bootloader, Kind: "linux.direct-load", Args: args, Rule: rule, Cites: img.Cites()}, rows...)
+	s.linux(loaded{by: "the machine", path: strings.TrimPrefix(k.Name, "/"), image: k.R, size: k.Size, cmdline: s.c.Cmdline, cause: n})
+}
