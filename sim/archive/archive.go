@@ -72,6 +72,8 @@ func peel(store *blob.Store, b *blob.Blob, res *Result) (inner *blob.Blob, forma
 		return inner, c.name, nil
 	}
 	switch {
+	case isOVF(b.Name(), head):
+		return fromOVF(store, b)
 	case matches(archives.Zip{}, head):
 		inner, err := fromZip(store, b)
 		return inner, "zip", err
@@ -170,17 +172,27 @@ func cutSuffixFold(name, suffix string) (string, bool) {
 	return name, false
 }
 
-// choose picks the one image of a wrapper.
+// choose picks the one image of a wrapper: the only one, or the one that names the others.
 func choose(kind string, members []candidate) (*candidate, error) {
 	var names []string
-	for _, m := range members {
+	best, rivals := -1, 0
+	for i, m := range members {
 		names = append(names, m.name)
+		switch {
+		case m.rank == 0:
+		case best < 0 || m.rank > members[best].rank:
+			best, rivals = i, 0
+		case m.rank == members[best].rank:
+			rivals++
+		}
 	}
-	switch len(members) {
-	case 0:
+	switch {
+	case len(members) == 0:
 		return nil, fmt.Errorf("%s without an image in it: %w", kind, decode.ErrUnsupported)
-	case 1:
+	case len(members) == 1:
 		return &members[0], nil
+	case best >= 0 && rivals == 0:
+		return &members[best], nil
 	}
 	slices.Sort(names)
 	return nil, fmt.Errorf("%s with %d images, give one of them: %s: %w", kind, len(names), strings.Join(names[:min(len(names), 10)], ", "), decode.ErrUnsupported)
@@ -190,6 +202,7 @@ func choose(kind string, members []candidate) (*candidate, error) {
 type candidate struct {
 	name string
 	size int64
+	rank int         // see [Rank]
 	view io.ReaderAt // nil when the bytes must be unpacked
 }
 

@@ -33,7 +33,7 @@ func ofContainer(name string) bool {
 // or none of our business.
 func fromTar(store *blob.Store, b *blob.Blob, res *Result) (*blob.Blob, string, error) {
 	format, stays, seen := "tar", false, 0
-	var found []candidate
+	var found, others []candidate
 	var ovf []byte
 	roots := map[string]bool{}
 	err := tarfs.Scan(b, func(e *tarfs.Entry) bool {
@@ -53,9 +53,12 @@ func fromTar(store *blob.Store, b *blob.Blob, res *Result) (*blob.Blob, string, 
 		case base == "Vagrantfile" || (base == "metadata.json" && top == base):
 			format = "box" // Vagrant documentation, "Box File Format"
 		case e.Type == tarfs.TypeReg && e.Size >= minSize && !junk(name):
-			if isImage(name, headOf(e.Content(b)), 2) {
-				// Through Raw: what is read of the inner blob is kept under its own name.
-				found = append(found, candidate{name, e.Size, e.Content(blob.Raw(b))})
+			// Through Raw: what is read of the inner blob is kept under its own name.
+			c := candidate{name: name, size: e.Size, view: e.Content(blob.Raw(b))}
+			others = append(others, c)
+			if head := headOf(e.Content(b)); isImage(name, head, 2) {
+				c.rank = Rank(name, bytes.NewReader(head), int64(len(head)))
+				found = append(found, c)
 			}
 		}
 		return !stays
@@ -70,12 +73,29 @@ func fromTar(store *blob.Store, b *blob.Blob, res *Result) (*blob.Blob, string, 
 		found = []candidate{found[max(0, firstDisk(ovf, found))]}
 		res.Notes = append(res.Notes, fmt.Sprintf("%s has several disks; this is the first, %s", b.Name(), found[0].name))
 	}
+	if format == "box" && len(found) > 1 && !slices.ContainsFunc(found, func(c candidate) bool { return c.rank > 0 }) {
+		slices.SortFunc(found, func(a, b candidate) int { return strings.Compare(a.name, b.name) }) // box_0.img is the first disk
+		res.Notes = append(res.Notes, fmt.Sprintf("%s has several disks; this is the first, %s", b.Name(), found[0].name))
+		found = found[:1]
+	}
 	c, err := choose(format, found)
 	if err != nil {
 		return nil, "", err
 	}
+	store.AddSiblings(func(name string) *blob.Blob {
+		i := slices.IndexFunc(others, func(o candidate) bool { return path.Base(o.name) == name && o.name != c.name })
+		if i < 0 {
+			return nil
+		}
+		return others[i].add(store)
+	})
+	return c.add(store), format, nil
+}
+
+// add names a member of a tar.
+func (c *candidate) add(store *blob.Store) *blob.Blob {
 	from := func(off, n int64) []blob.Span { return blob.Locate(c.view, off, n) }
-	return store.Add(path.Base(c.name), c.view, c.size, from), format, nil
+	return store.Add(path.Base(c.name), c.view, c.size, from)
 }
 
 // headOf reads the places of a member that tell what it is.
@@ -91,15 +111,11 @@ func headOf(r io.ReaderAt) []byte {
 	return head[:volumeOff+n]
 }
 
-// firstDisk is the index of the image that an OVF's references name first (DSP0243, section 7.1); -1 when
-// they name none.
+// firstDisk is the index of the image that an OVF names as its first disk; -1 when it names none of them.
 func firstDisk(ovf []byte, found []candidate) int {
-	for rest, ok := ovf, true; ok; {
-		if _, rest, ok = bytes.Cut(rest, []byte(`href="`)); ok {
-			name, _, _ := bytes.Cut(rest, []byte(`"`))
-			if i := slices.IndexFunc(found, func(c candidate) bool { return c.name == string(name) }); i >= 0 {
-				return i
-			}
+	for _, name := range disksOf(ovf) {
+		if i := slices.IndexFunc(found, func(c candidate) bool { return path.Base(c.name) == path.Base(name) }); i >= 0 {
+			return i
 		}
 	}
 	return -1

@@ -1,12 +1,14 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zip"
@@ -22,7 +24,7 @@ const maxMembers = 10_000
 // fromZip finds the one image in a zip.
 func fromZip(store *blob.Store, b *blob.Blob) (inner *blob.Blob, err error) {
 	defer caught("zip", &err)
-	var found []candidate
+	var found, others []candidate
 	err = eachMember(b, b.Size(), func(f archives.FileInfo) error {
 		if f.Size() < minSize || junk(f.NameInArchive) {
 			return nil
@@ -36,8 +38,11 @@ func fromZip(store *blob.Store, b *blob.Blob) (inner *blob.Blob, err error) {
 		}
 		head := make([]byte, headSize)
 		n, _ := io.ReadFull(r, head)
+		c := candidate{name: f.NameInArchive, size: f.Size()}
+		others = append(others, c)
 		if isImage(f.NameInArchive, head[:n], 2) {
-			found = append(found, candidate{name: f.NameInArchive, size: f.Size()})
+			c.rank = Rank(c.name, bytes.NewReader(head[:n]), int64(n))
+			found = append(found, c)
 		}
 		return nil
 	})
@@ -48,21 +53,33 @@ func fromZip(store *blob.Store, b *blob.Blob) (inner *blob.Blob, err error) {
 	if err != nil {
 		return nil, err
 	}
+	store.AddSiblings(func(name string) *blob.Blob {
+		i := slices.IndexFunc(others, func(o candidate) bool { return path.Base(o.name) == name && o.name != c.name })
+		if i < 0 {
+			return nil
+		}
+		return deriveMember(store, b, others[i].name)
+	})
+	return deriveMember(store, b, c.name), nil
+}
+
+// deriveMember names a member of a zip.
+func deriveMember(store *blob.Store, b *blob.Blob, name string) *blob.Blob {
 	open := func() (r io.Reader, err error) {
 		defer caught("zip", &err)
 		err = eachMember(blob.Raw(b), b.Size(), func(f archives.FileInfo) error {
-			if f.NameInArchive != c.name || r != nil {
+			if f.NameInArchive != name || r != nil {
 				return nil
 			}
 			r, err = openMember(f)
 			return err
 		})
 		if err == nil && r == nil {
-			err = fmt.Errorf("zip: %s is gone", c.name)
+			err = fmt.Errorf("zip: %s is gone", name)
 		}
 		return r, err
 	}
-	return store.Derive(path.Base(c.name), open, maxStream, blob.Locate(b, 0, b.Size())), nil
+	return store.Derive(path.Base(name), open, maxStream, blob.Locate(b, 0, b.Size()))
 }
 
 // eachMember calls fn for the regular files of a zip. The library wants a reader that can seek; a file that

@@ -15,7 +15,8 @@ type Store struct {
 	cache *cache
 	quiet bool // inside a read of [Store.Raw]
 
-	siblings func(name string) (r io.ReaderAt, size int64, err error)
+	siblings []func(name string) *Blob // the latest counts first
+	beside   map[string]*Blob          // those that were found
 }
 
 // NewStore makes an empty store.
@@ -39,26 +40,39 @@ func (s *Store) Add(name string, r io.ReaderAt, size int64, from func(off, n int
 
 // SetSiblings tells the store how to open the files that lie beside the input.
 func (s *Store) SetSiblings(open func(name string) (r io.ReaderAt, size int64, err error)) {
-	s.siblings = open
+	s.AddSiblings(func(name string) *Blob {
+		r, size, err := open(name)
+		if err != nil || r == nil {
+			return nil
+		}
+		return s.Add(name, r, size, nil)
+	})
 }
+
+// AddSiblings tells the store where else files are that an image may name: the members of the archive that
+// it came in. find gives nil for a name that it does not know.
+func (s *Store) AddSiblings(find func(name string) *Blob) { s.siblings = append(s.siblings, find) }
 
 // Sibling is the file called name beside the input, which the input names: a part of a split disk, a backing
 // file. It is nil when nobody gave it. A slice knows the siblings that its run read.
 func (s *Store) Sibling(name string) *Blob {
-	if b := s.blobs[name]; b != nil && b.from == nil {
+	if b := s.beside[name]; b != nil {
 		return b
 	}
-	if kept := s.saved[name]; kept != nil {
-		return s.Add(name, kept, kept.size, nil)
+	var found *Blob
+	for i := len(s.siblings) - 1; i >= 0 && found == nil; i-- {
+		found = s.siblings[i](name)
 	}
-	if s.siblings == nil || s.saved != nil {
-		return nil
+	if kept := s.saved[name]; kept != nil && found == nil {
+		found = s.Add(name, kept, kept.size, nil)
 	}
-	r, size, err := s.siblings(name)
-	if err != nil || r == nil {
-		return nil
+	if found != nil {
+		if s.beside == nil {
+			s.beside = map[string]*Blob{}
+		}
+		s.beside[name] = found
 	}
-	return s.Add(name, r, size, nil)
+	return found
 }
 
 // Kept returns what a slice kept of the blob called name, nil when the store was not opened from a

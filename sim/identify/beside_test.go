@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"bootpath/sim/archive"
 	"bootpath/sim/blob"
 	"bootpath/sim/identify"
 )
@@ -157,8 +158,71 @@ func TestTheFileThatNamesTheOthers(t *testing.T) {
 		f, err := os.Open(filepath.Join(dir, name))
 		require.NoError(t, err)
 		defer f.Close()
-		return identify.Rank(name, f, 1<<20)
+		return archive.Rank(name, f, 1<<20)
 	}
 	require.Greater(t, rank("d.vmdk"), rank("d-flat.vmdk"))
 	require.Greater(t, rank("o.qcow2"), rank("base.raw"))
+}
+
+const ovf = `<?xml version="1.0"?>
+<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1">
+  <References>
+    <File ovf:href="tools.iso" ovf:id="file9" ovf:size="1"/>
+    <File ovf:href="second.vmdk" ovf:id="file2"/>
+    <File ovf:href="first.vmdk" ovf:id="file1"/>
+  </References>
+  <DiskSection><Info>Disks</Info>
+    <Disk ovf:capacity="8" ovf:diskId="vmdisk1" ovf:fileRef="file1" ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"/>
+    <Disk ovf:capacity="8" ovf:diskId="vmdisk2" ovf:fileRef="file2"/>
+  </DiskSection>
+</Envelope>
+`
+
+// What downloads of virtual machines come in, packed by tar and zip.
+func TestDisksOfSeveralFilesInAnArchive(t *testing.T) {
+	dir := t.TempDir()
+	sparseDisk(t, filepath.Join(dir, "base.raw"), 3, 8<<20, 0, 1<<20, 8<<20-70000)
+	sparseDisk(t, filepath.Join(dir, "other.raw"), 4, 8<<20, 0)
+	want, err := os.ReadFile(filepath.Join(dir, "base.raw"))
+	require.NoError(t, err)
+	copy(want[510:], "\x55\xaa")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "base.raw"), want, 0o600))
+	qemuImg(t, dir, "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=monolithicFlat", "base.raw", "flat.vmdk")
+	qemuImg(t, dir, "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", "base.raw", "first.vmdk")
+	qemuImg(t, dir, "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", "other.raw", "second.vmdk")
+	qemuImg(t, dir, "convert", "-f", "raw", "-O", "qcow2", "base.raw", "box.img")
+	qemuImg(t, dir, "create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", "over.qcow2")
+	for name, text := range map[string]string{"vm.ovf": ovf, "Vagrantfile": "#\n", "metadata.json": `{"provider":"libvirt","format":"qcow2","virtual_size":1}` + "\n", "readme.txt": "x\n"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	pack := func(tool string, args ...string) {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(tool + " is not installed")
+		}
+		cmd := exec.Command(tool, args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	pack("tar", "-cf", "flat.tar", "flat-flat.vmdk", "flat.vmdk", "readme.txt")
+	pack("tar", "-czf", "over.tgz", "over.qcow2", "base.raw")
+	pack("tar", "-cf", "vm.ova", "vm.ovf", "second.vmdk", "first.vmdk")
+	pack("tar", "-czf", "vm.box", "metadata.json", "Vagrantfile", "box.img")
+	pack("python3", "-m", "zipfile", "-c", "flat.zip", "flat.vmdk", "flat-flat.vmdk", "readme.txt")
+	for name, formats := range map[string][]string{
+		"flat.tar": {"tar", "vmdk", "raw"}, "over.tgz": {"gzip", "tar", "qcow2", "raw"}, "vm.ova": {"ova", "vmdk", "raw"},
+		"vm.box": {"gzip", "box", "qcow2", "raw"}, "flat.zip": {"zip", "vmdk", "raw"}, "vm.ovf": {"ovf", "vmdk", "raw"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			im, err := openIn(t, dir, name, name == "vm.ovf")
+			require.NoError(t, err)
+			require.Equal(t, formats, im.Formats)
+			got, err := blob.ReadAll(im.Store.Blob("disk0"), 8<<20)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+			replays(t, im, name, 1<<20, want[:100])
+		})
+	}
+	_, err = openIn(t, dir, "vm.ovf", false)
+	require.ErrorContains(t, err, `its disk lies in "first.vmdk": give both files together`)
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"bootpath/sim/archive"
 	"bootpath/sim/blob"
 	"bootpath/sim/compare"
 	"bootpath/sim/decode"
@@ -75,7 +76,7 @@ func OpenFiles(files []InputFile, options Options) (*Session, error) {
 func mainFile(files []InputFile) int {
 	best, most := 0, 0
 	for i, f := range files {
-		if n := identify.Rank(f.Name, f.R, f.Size); n > most {
+		if n := archive.Rank(f.Name, f.R, f.Size); n > most {
 			best, most = i, n
 		}
 	}
