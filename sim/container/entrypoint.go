@@ -156,16 +156,24 @@ func (r *run) running(t *kernel.Task) {
 	case l.Failed && r.hidden(strings.Split(r.m.Step(r.m.Last()).Args["searched"], ":")...):
 	case l.Failed:
 		code := l.Exit
-		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.exit", Console: l.Message + "\n", Cites: l.Cites, Rule: "ld.so(8)",
+		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.exit", Console: firstOf(l.Console, l.Message) + "\n", Cites: l.Cites, Rule: "ld.so(8)",
 			Args: map[string]string{"message": l.Message, "exit_code": strconv.Itoa(code)}})
 		r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: l.Message, ExitCode: &code, Step: n})
 	case l.Unknown != "":
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: "what the loader " + l.Unknown + " searches"})
 	default:
-		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.run", Rule: "execve(2)", Cites: t.Evidence(t.Exe),
+		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.run", Console: lines(l.Console), Rule: "execve(2)", Cites: t.Evidence(t.Exe),
 			Args: map[string]string{"exe": t.Exe, "argv": strings.Join(t.Argv, " "), "user": r.facts.User, "effective": t.Cred.Effective.String(), "pid": strconv.Itoa(t.NSPID)}})
 		r.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, Step: n})
 	}
+}
+
+// lines ends a text with a newline, when there is one.
+func lines(text string) string {
+	if text == "" {
+		return ""
+	}
+	return text + "\n"
 }
 
 // crunFind is crun's find_executable: it asks for execute permission and for a regular file, and stops at

@@ -24,6 +24,7 @@ const (
 // Loaded is what became of a program before its own code runs.
 type Loaded struct {
 	Message string // what the loader prints when it gives up, without a newline
+	Console string // all that it prints, when that is more: warnings too
 	Exit    int    // and the exit code
 	Failed  bool
 	Unknown string // for a loader whose rules are not known: its name
@@ -31,8 +32,9 @@ type Loaded struct {
 }
 
 // Load is what happens after a successful [Task.Execve] and before the program's own code: the dynamic
-// loader finds the libraries that the program names, and theirs. A static program needs none. Symbols are
-// not looked at. It emits one step per library.
+// loader finds the libraries that the program names, and theirs, and glibc's sees to it that they have the
+// versions that these were linked with. A static program needs none. Single symbols are not looked at. It
+// emits one step per library.
 func (t *Task) Load() Loaded {
 	i := t.exe
 	if i == nil || i.interp == "" {
@@ -54,6 +56,7 @@ func (t *Task) Load() Loaded {
 type object struct {
 	name   string // as messages call it
 	real   string
+	file   *elf.File
 	dyn    *elf.Dynamic
 	parent *object
 }
@@ -66,14 +69,18 @@ type loader struct {
 	dirs  []string // the default directories, once they were looked up
 	ready bool
 	cache [][2]string
+	queue []*object // all that was loaded, the program first
 }
 
 // run loads breadth first, as both loaders do.
 func (l *loader) run() Loaded {
-	first := &object{name: l.t.Argv[0], real: l.t.Exe}
+	first := &object{name: l.t.Argv[0], real: l.t.Exe, file: l.exe.elf}
 	var err error
 	if first.dyn, err = l.exe.elf.Dynamic(l.exe.segs); err != nil || first.dyn == nil {
 		return Loaded{}
+	}
+	if out, old := l.kernelTooOld(); old {
+		return out
 	}
 	queue := []*object{first}
 	for n := 0; n < len(queue) && n < maxLibraries; n++ {
@@ -94,7 +101,8 @@ func (l *loader) run() Loaded {
 			l.emit("process.load-library", map[string]string{"library": need.Value, "path": o.real, "needed_by": queue[n].name}, need.Cites)
 		}
 	}
-	return Loaded{}
+	l.queue = queue
+	return l.versions()
 }
 
 func (l *loader) emit(kind trace.Kind, args map[string]string, cites []blob.Cite) {
@@ -248,7 +256,7 @@ func (l *loader) try(p, name string, by *object) *object {
 		return nil
 	}
 	real, _ := l.t.RealPath(p)
-	return &object{name: p, real: real, dyn: dyn, parent: by}
+	return &object{name: p, real: real, file: e, dyn: dyn, parent: by}
 }
 
 // defaults lists the system's directories. glibc's are compiled into the loader and are read there;

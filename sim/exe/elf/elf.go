@@ -397,6 +397,17 @@ type Dynamic struct {
 	RunPath String // DT_RUNPATH
 	Flags1  uint64 // DT_FLAGS_1
 	Flags   uint64
+
+	tables tables
+}
+
+// tables are where the dynamic section says that symbols and their versions lie: offsets in the file, 0 for
+// none.
+type tables struct {
+	strings, symbols  uint64
+	hash              uint64
+	verneed, verdef   uint64
+	verneeds, verdefs uint64 // DT_VERNEEDNUM, DT_VERDEFNUM
 }
 
 // Flag bits of DT_FLAGS_1.
@@ -409,12 +420,19 @@ const (
 const (
 	dtNull    = 0
 	dtNeeded  = 1
+	dtHash    = 4
 	dtStrtab  = 5
+	dtSymtab  = 6
 	dtSoname  = 14
 	dtRPath   = 15
 	dtRunPath = 29
 	dtFlags   = 30
 	dtFlags1  = 0x6ffffffb
+
+	dtVerdef    = 0x6ffffffc
+	dtVerdefNum = 0x6ffffffd
+	dtVerneed   = 0x6ffffffe
+	dtVerneeds  = 0x6fffffff
 )
 
 // Dynamic reads the dynamic section that segs point at; nil when there is none.
@@ -454,9 +472,12 @@ func (f *File) dynamic(s Segment, segs []Segment) (*Dynamic, error) {
 			d.Flags = val
 		case dtFlags1:
 			d.Flags1 = val
+		default:
+			d.tables.set(segs, tag, val)
 		}
 	}
 	base, ok := fileOffset(segs, strtab)
+	d.tables.strings = base
 	if !ok {
 		if len(names) == 0 {
 			return d, nil

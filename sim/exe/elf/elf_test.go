@@ -189,6 +189,10 @@ func FuzzELF(f *testing.F) {
 				check(n.Cites)
 			}
 			check(d.Soname.Cites)
+			e.Needs(d)
+			e.Defines(d)
+			_, c, _ := e.Imports(d)
+			check(c)
 		}
 	})
 }
