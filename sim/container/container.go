@@ -62,6 +62,10 @@ type Config struct {
 	Sysctl     []string // "net.core.somaxconn=1024"
 	Init       bool
 	StopSignal string
+
+	Interactive bool
+	Stop        bool   // docker stop, when the program runs
+	StopTimeout string // seconds until SIGKILL; -1 for never
 }
 
 // Facts are what a reader asks for first.
@@ -75,6 +79,7 @@ type Facts struct {
 	Kernel string
 
 	StopSignal string // what "stop" sends first
+	Stop       *Stopped
 }
 
 // run is one start on its way.

@@ -44,7 +44,7 @@ func (r *run) execute(t *kernel.Task) {
 		r.execFailed(t, name, err)
 		return
 	}
-	r.running(t)
+	r.running(t, t)
 }
 
 // startFifo is "create" ending and "start" coming: init hangs in open(2) of the fifo until someone reads.
@@ -142,8 +142,8 @@ func (r *run) execFailed(t *kernel.Task, name string, err error) {
 	r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Exec, Message: text, ExitCode: &code, Step: n})
 }
 
-// running is what is known of the program's first moments.
-func (r *run) running(t *kernel.Task) {
+// running is what is known of the first moments of the program in t; main is process 1.
+func (r *run) running(main, t *kernel.Task) {
 	t.Actor, t.Stage = t.Comm, trace.Process
 	if sig := t.Died(); sig != "" {
 		code := 139
@@ -164,6 +164,13 @@ func (r *run) running(t *kernel.Task) {
 	default:
 		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.run", Console: lines(l.Console), Rule: "execve(2)", Cites: t.Evidence(t.Exe),
 			Args: map[string]string{"exe": t.Exe, "argv": strings.Join(t.Argv, " "), "user": r.facts.User, "effective": t.Cred.Effective.String(), "pid": strconv.Itoa(t.NSPID)}})
+		if r.c.Stop {
+			r.stop(main, t)
+			return
+		}
+		if r.follow(t); r.m.Ended() {
+			return
+		}
 		r.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, Step: n})
 	}
 }

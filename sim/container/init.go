@@ -37,7 +37,7 @@ func (r *run) startInit(t *kernel.Task, name string) {
 		r.initFails(child, "exec "+args[0]+" failed: ", err, code)
 		return
 	}
-	r.running(child)
+	r.running(t, child)
 }
 
 // execvp calls execve for each directory of PATH until one does not say that there is nothing, and gives a

@@ -227,6 +227,11 @@ func namespaced(key string) bool {
 
 // readSignal takes a number or a name with or without SIG. moby pkg/signal ParseSignal.
 func (r *run) readSignal(o *options) *failure {
+	if v := r.c.StopTimeout; v != "" {
+		if _, err := strconv.ParseInt(v, 0, 64); err != nil {
+			return r.badFlag(v, "--stop-timeout", err.Error(), fmt.Sprintf("invalid argument %q for %q flag: %s", v, "--stop-timeout", err))
+		}
+	}
 	o.stopSignal = r.c.StopSignal
 	if o.stopSignal == "" {
 		return nil

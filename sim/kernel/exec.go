@@ -506,6 +506,7 @@ func (b *bprm) commit() {
 	t := b.t
 	raised := b.cred.EUID != b.cred.UID || b.cred.EGID != b.cred.GID || b.cred.UID != 0 && b.cred.Effective&^b.cred.Ambient != 0
 	t.Cred, t.Secure, t.exe, t.keepCaps, t.died = b.cred, raised, b.image, false, b.dead
+	t.loaded = nil
 	t.Comm = path.Base(b.path)
 	if len(t.Comm) > 15 {
 		t.Comm = t.Comm[:15] // TASK_COMM_LEN

@@ -101,7 +101,7 @@ func (l *loader) run() Loaded {
 			l.emit("process.load-library", map[string]string{"library": need.Value, "path": o.real, "needed_by": queue[n].name}, need.Cites)
 		}
 	}
-	l.queue = queue
+	l.queue, l.t.loaded = queue, queue
 	return l.versions()
 }
 
@@ -402,4 +402,40 @@ func cString(b []byte, off uint32) string {
 	}
 	s, _, _ := bytes.Cut(b[off:], []byte{0})
 	return string(s)
+}
+
+// Imported are the symbols that one file of a running program takes from libraries.
+type Imported struct {
+	Path  string
+	Names []string
+	Cites []blob.Cite
+	Err   error // they cannot be read
+}
+
+// Static tells whether the running program needs no loader.
+func (t *Task) Static() bool { return t.exe != nil && t.exe.elf != nil && t.exe.interp == "" }
+
+// Program opens the file that t runs.
+func (t *Task) Program() (fsys.File, error) {
+	if t.exe == nil || t.exe.file == nil {
+		return nil, ENOENT
+	}
+	return t.exe.file, nil
+}
+
+// Imports lists what the program and its libraries take from each other, the C library and the loader
+// left out: these do for themselves only what they are asked for. It is nil before [Task.Load] and for a
+// static program.
+func (t *Task) Imports() []Imported {
+	var out []Imported
+	for _, o := range t.loaded {
+		base := path.Base(o.name)
+		if strings.HasPrefix(base, "libc.so") || strings.HasPrefix(base, "libc.musl") || strings.HasPrefix(base, "ld-") || strings.HasPrefix(base, "libpthread.so") || strings.HasPrefix(base, "libdl.so") {
+			continue
+		}
+		i := Imported{Path: o.real}
+		i.Names, i.Cites, i.Err = o.file.Imports(o.dyn)
+		out = append(out, i)
+	}
+	return out
 }

@@ -30,6 +30,7 @@ type Task struct {
 	root     loc
 	cwd      loc
 	exe      *image // what execve loaded
+	loaded   []*object
 	died     string
 	limits   map[string]Limit
 	filters  []*Filter

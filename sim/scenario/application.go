@@ -26,6 +26,7 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		TTY: s.TTY, HostKernel: s.HostKernel, HostArch: s.HostArch, Cgroup: s.Cgroup,
 		Memory: s.Memory, MemorySwap: s.MemorySwap, PidsLimit: s.PidsLimit, Ulimit: s.Ulimit, Tmpfs: s.Tmpfs,
 		Volume: s.Volume, Network: s.Network, Sysctl: s.Sysctl, Init: s.Init, StopSignal: s.StopSignal,
+		Interactive: s.Interactive, Stop: s.Stop, StopTimeout: s.StopTimeout,
 	}
 	if c.Memory == "" && s.MemoryMiB > 0 {
 		c.Memory = strconv.Itoa(s.MemoryMiB) + "m"
@@ -35,7 +36,7 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 	}
 	f := container.Run(m, c)
 	return Facts{DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
-		Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal}, nil
+		Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal, Stop: (*StopFacts)(f.Stop)}, nil
 }
 
 // change applies the what-ifs to the image that the engine would choose. When it would choose none, there is

@@ -58,6 +58,16 @@ type BytePatch struct {
 	Data string `json:"data"` // hexadecimal
 }
 
+// StopFacts are what docker stop did.
+type StopFacts struct {
+	Signal   string `json:"signal"`              // that was sent first
+	To       string `json:"to"`                  // the program that is process 1, empty when a shell may have become another
+	Handled  string `json:"handled"`             // yes | no | unknown
+	Seconds  int    `json:"seconds"`             // from the signal to the end
+	Killed   bool   `json:"killed"`              // SIGKILL had to follow
+	ExitCode *int   `json:"exit_code,omitempty"` // of the container, when it is known
+}
+
 // Facts are the results that a reader asks for first.
 type Facts struct {
 	Cmdline    string         `json:"cmdline,omitempty"`
@@ -76,5 +86,6 @@ type Facts struct {
 	Cwd        string         `json:"cwd,omitempty"`
 	Image      string         `json:"image,omitempty"`       // the reference and platform chosen
 	StopSignal string         `json:"stop_signal,omitempty"` // what stops the container politely
+	Stop       *StopFacts     `json:"stop,omitempty"`        // what docker stop did
 	DockerRun  string         `json:"docker_run,omitempty"`  // the command line that means the same as the settings
 }

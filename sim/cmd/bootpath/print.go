@@ -163,6 +163,14 @@ func record(s *wire.Session, set scenario.RunSettings, sample string) error {
 		for _, arch := range []string{"arm64", "386"} {
 			vary(func(o *scenario.RunSettings) { o.HostArch = arch })
 		}
+		commands := [][]string{{"sh", "-c", "sleep 100"}, {"sleep", "100"}, {"sh"}}
+		if slices.ContainsFunc(in.Images, func(a wire.AppImage) bool { return len(a.Entrypoint) > 0 }) {
+			commands = nil // they would be its arguments
+		}
+		for _, command := range commands {
+			vary(func(o *scenario.RunSettings) { o.Stop, o.Command = true, command })
+			vary(func(o *scenario.RunSettings) { o.Stop, o.Init, o.Command = true, true, command })
+		}
 	}
 	for _, path := range []string{"system", "container"} {
 		vary(func(o *scenario.RunSettings) { o.Path = path })

@@ -426,6 +426,22 @@ export interface Signed {
   refused?: "unsigned" | "digest" | "untrusted" | "signature" | "unreadable" | "revoked";
 }
 
+/** StopFacts are what docker stop did. */
+export interface StopFacts {
+  /** that was sent first */
+  signal: string;
+  /** the program that is process 1, empty when a shell may have become another */
+  to: string;
+  /** yes | no | unknown */
+  handled: "yes" | "no" | "unknown";
+  /** from the signal to the end */
+  seconds: number;
+  /** SIGKILL had to follow */
+  killed: boolean;
+  /** of the container, when it is known */
+  exit_code?: number;
+}
+
 /** Facts are the results that a reader asks for first. */
 export interface Facts {
   cmdline?: string;
@@ -454,6 +470,8 @@ export interface Facts {
   image?: string;
   /** what stops the container politely */
   stop_signal?: string;
+  /** what docker stop did */
+  stop?: StopFacts;
   /** the command line that means the same as the settings */
   docker_run?: string;
 }
