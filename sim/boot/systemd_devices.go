@@ -35,9 +35,10 @@ func (x *sysd) deviceTimedOut(j *systemd.Job) {
 	st := x.step("systemd.device-timeout", j, "systemd.unit(5) JobRunningTimeoutSec=")
 	st.Args["path"] = u.Description
 	x.flip()
-	st.Console = x.log(x.m.Now(), logWarning, "%s: Job %s/start timed out.", u.ID, u.ID) + x.say(u, wordTime, "Timed out waiting for device %s.", logErr)
+	ended := x.mgr.Finish(j, systemd.TimedOut)
+	st.Console = x.log(x.m.Now(), logWarning, "%s: Job %s/start timed out.", u.ID, u.ID) + x.say(u, wordTime, "Timed out waiting for device %s.", logErr) + x.jobsFailed(ended, 0)
 	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
-	x.finish(j, systemd.TimedOut)
+	x.fallout(ended)
 }
 
 // deviceCheck lets the devices appear once udev runs and was told of all of them.

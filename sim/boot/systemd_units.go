@@ -194,20 +194,54 @@ func (x *sysd) finish(j *systemd.Job, r systemd.JobResult) {
 
 // finishFor is finish with the dependency that decided.
 func (x *sysd) finishFor(j *systemd.Job, r systemd.JobResult, because systemd.Edge) {
-	for i, e := range x.mgr.Finish(j, r) {
-		if i == 0 && because.To != nil {
-			e.Cause, e.Why = because.To, because.Why
+	ended := x.mgr.Finish(j, r)
+	ended[0].Cause, ended[0].Why = because.To, because.Why
+	if r == systemd.Dependency || r == systemd.Skipped {
+		x.dependencyFailed(ended[0], x.jobsFailed(ended, 0))
+	}
+	x.fallout(ended)
+}
+
+// fallout tells what failed because the first of the ended jobs did.
+func (x *sysd) fallout(ended []systemd.Ended) {
+	for i, e := range ended {
+		if i > 0 {
+			x.dependencyFailed(e, x.jobsFailed(ended, i))
 		}
-		if i > 0 || r == systemd.Dependency || r == systemd.Skipped {
-			x.dependencyFailed(e)
-		}
-		if e.Result == systemd.TimedOut || e.Result == systemd.Dependency {
+	}
+	for _, e := range ended {
+		if failsByJob(e.Result) {
 			x.onFailure(e.Job.Unit)
 		}
 	}
 }
 
-func (x *sysd) dependencyFailed(e systemd.Ended) {
+// failsByJob: these results are failures of the job; others are those of the unit, which tells itself.
+func failsByJob(r systemd.JobResult) bool { return r == systemd.TimedOut || r == systemd.Dependency }
+
+// jobsFailed are the lines about the jobs that are through with their dependents once ended[i] is:
+// job_finish_and_invalidate fails those that need a job before it tells of the job itself.
+func (x *sysd) jobsFailed(ended []systemd.Ended, i int) string {
+	next := 0
+	if i+1 < len(ended) {
+		next = ended[i+1].Depth
+	}
+	var out strings.Builder
+	depth := ended[i].Depth + 1
+	for k := i; k >= 0; k-- {
+		e := ended[k]
+		if e.Depth >= depth || i+1 < len(ended) && e.Depth < next {
+			continue
+		}
+		depth = e.Depth
+		if failsByJob(e.Result) {
+			out.WriteString(x.log(x.m.Now(), logNotice, "%[1]s: Job %[1]s/%s failed with result '%s'.", e.Job.Unit.ID, e.Job.Type, e.Result))
+		}
+	}
+	return out.String()
+}
+
+func (x *sysd) dependencyFailed(e systemd.Ended, after string) {
 	u := e.Job.Unit
 	st := x.step("systemd.dependency-failed", e.Job, "systemd.unit(5) Requires=")
 	word, format := wordDepend, "Dependency failed for %s."
@@ -221,15 +255,19 @@ func (x *sysd) dependencyFailed(e systemd.Ended) {
 			st.Cause = n
 		}
 	}
-	st.Console = x.say(u, word, format, logWarning)
+	st.Console = x.say(u, word, format, logWarning) + after
 	x.flip()
-	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
+	x.steps[e.Job.Unit] = x.emit(st, unitRow(e.Job.Unit, "inactive"))
 }
 
 // onFailure starts what a failed unit names for that case. systemd.unit(5) OnFailure=.
 func (x *sysd) onFailure(u *systemd.Unit) {
-	for _, e := range u.Deps(systemd.OnFailure) {
-		st := trace.Step{Kind: "systemd.on-failure", Stage: trace.Userspace, Rule: "systemd.unit(5) OnFailure=", Cites: e.Why.Cites(),
+	for i, e := range u.Deps(systemd.OnFailure) {
+		said := ""
+		if i == 0 {
+			said = x.log(x.m.Now(), logInfo, "%s: Triggering OnFailure= dependencies.", u.ID)
+		}
+		st := trace.Step{Console: said, Kind: "systemd.on-failure", Stage: trace.Userspace, Rule: "systemd.unit(5) OnFailure=", Cites: e.Why.Cites(),
 			Args: map[string]string{"unit": u.ID, "starts": e.To.ID}}
 		if n, ok := x.steps[u]; ok {
 			st.Cause = n
@@ -250,13 +288,11 @@ func (x *sysd) onFailure(u *systemd.Unit) {
 }
 
 // failed tells that a unit did not start, and ends its job.
-func (x *sysd) failed(j *systemd.Job, r systemd.JobResult, st trace.Step, detail []string, format string) {
+func (x *sysd) failed(j *systemd.Job, r systemd.JobResult, st trace.Step, detail string, format string) {
 	u := j.Unit
 	u.State = systemd.Failed
 	var out strings.Builder
-	for _, d := range detail {
-		out.WriteString(x.log(x.m.Now(), logNotice, "%s: %s", u.ID, d))
-	}
+	out.WriteString(detail)
 	x.flip()
 	word := wordFailed
 	if r == systemd.TimedOut {
@@ -282,6 +318,10 @@ func (x *sysd) startService(j *systemd.Job) {
 	if instant || len(sv.Start) == 0 && sv.Type == "oneshot" && len(sv.Pre) == 0 {
 		x.m.Wait(costSystemdFork)
 		x.serviceUp(j)
+		return
+	}
+	if x.environmentMissing(u) != nil {
+		x.serviceUp(j) // fails before it counts as starting
 		return
 	}
 	x.begin(j, "systemd.starting", "Starting %s...", commandCites(sv.Start))
@@ -363,40 +403,6 @@ func (x *sysd) serviceUp(j *systemd.Job) {
 	x.serviceActive(j)
 }
 
-// spawn starts a program of a unit and tells why that fails; a main program stays.
-func (x *sysd) spawn(u *systemd.Unit, c systemd.Command, stays bool) error {
-	exe := c.Path
-	if !path.IsAbs(exe) {
-		exe = x.inPath(exe)
-	}
-	x.pid1.Quiet = true
-	defer func() { x.pid1.Quiet = false }()
-	child, err := x.pid1.Clone(0)
-	if err != nil {
-		return err
-	}
-	if err := child.Execve(exe, c.Argv, []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}); err != nil {
-		child.Exit(203)
-		return err
-	}
-	if !stays {
-		child.Exit(0)
-		return nil
-	}
-	x.procs[u] = child
-	return nil
-}
-
-// inPath finds a program by its name, in the directories of systemd.exec(5) "$PATH".
-func (x *sysd) inPath(name string) string {
-	for _, dir := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
-		if fi, err := x.pid1.Stat(path.Join(dir, name)); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
-			return path.Join(dir, name)
-		}
-	}
-	return "/usr/bin/" + name
-}
-
 // serviceActive ends a start that worked.
 func (x *sysd) serviceActive(j *systemd.Job) {
 	u := j.Unit
@@ -428,39 +434,6 @@ func (x *sysd) serviceActive(j *systemd.Job) {
 	}
 	x.finish(j, systemd.Done)
 	x.deviceCheck()
-}
-
-// execFailed is exec_child's end when the program cannot be executed: exit status 203. systemd.exec(5),
-// "Process Exit Codes".
-func (x *sysd) execFailed(j *systemd.Job, c systemd.Command, err error, process string) {
-	st := x.step("systemd.exec-failed", j, "systemd.exec(5) 203/EXEC")
-	st.Cites = append(c.File.Cite(c.Entry), st.Cites...)
-	st.Args["path"], st.Args["error"] = c.Path, strerror(err)
-	x.failed(j, systemd.JobFailed, st, x.execWords(c, err, process), "Failed to start %s.")
-}
-
-func (x *sysd) execWords(c systemd.Command, err error, process string) []string {
-	return []string{
-		fmt.Sprintf("Failed at step EXEC spawning %s: %s", c.Path, strerror(err)),
-		process + " process exited, code=exited, status=203/EXEC",
-		"Failed with result 'exit-code'.",
-	}
-}
-
-// mainFailed is a service whose program cannot be executed after it counted as started.
-func (x *sysd) mainFailed(u *systemd.Unit, c systemd.Command, err error) {
-	if c.IgnoreFailure {
-		u.State = systemd.Inactive
-		return
-	}
-	u.State = systemd.Failed
-	var out strings.Builder
-	for _, d := range x.execWords(c, err, "Main") {
-		out.WriteString(x.log(x.m.Now(), logNotice, "%s: %s", u.ID, d))
-	}
-	x.steps[u] = x.emit(trace.Step{Kind: "systemd.exec-failed", Stage: trace.Userspace, Rule: "systemd.exec(5) 203/EXEC", Cause: x.steps[u], Console: out.String(),
-		Cites: c.File.Cite(c.Entry), Args: map[string]string{"unit": u.ID, "description": u.Description, "path": c.Path, "error": strerror(err)}}, unitRow(u, "failed"))
-	x.onFailure(u)
 }
 
 // serviceEffects are what services of systemd itself change that later conditions look at.
@@ -546,7 +519,7 @@ func (x *sysd) startMount(j *systemd.Job) {
 			st := x.step("systemd.mount-failed", j, "mount(8) exit status 32")
 			st.Cites = append(u.Mount.File.Cite(u.Mount.Entry), st.Cites...)
 			st.Args["what"], st.Args["where"], st.Args["error"] = u.Mount.What, u.Mount.Where, strerror(err)
-			x.failed(j, systemd.JobFailed, st, []string{"Mount process exited, code=exited, status=32/n/a", "Failed with result 'exit-code'."}, "Failed to mount %s.")
+			x.failed(j, systemd.JobFailed, st, x.processFailed(u, "Mount", "32/n/a"), "Failed to mount %s.")
 			return
 		}
 		x.mountedUnits[u.Mount.Where] = true
@@ -593,11 +566,45 @@ func (x *sysd) mountNow(u *systemd.Unit) error {
 	return err
 }
 
-// startSwap activates a swap area.
+// processFailed are the lines about a process that ended with an exit status that is no success.
+func (x *sysd) processFailed(u *systemd.Unit, process, status string) string {
+	return x.log(x.m.Now(), logNotice, "%s: %s process exited, code=exited, status=%s", u.ID, process, status) +
+		x.log(x.m.Now(), logWarning, "%s: Failed with result 'exit-code'.", u.ID)
+}
+
+// startSwap activates a swap area. swapon(8) ends with 255 when there is none.
 func (x *sysd) startSwap(j *systemd.Job) {
 	x.begin(j, "systemd.activating-swap", "Activating swap %s...", j.Unit.Mount.File.Cite(j.Unit.Mount.Entry))
 	x.m.Wait(costSystemdFork)
-	x.later(costSystemdMount, onExit, j, func() { x.active(j, "systemd.swap", "Activated swap %s.") })
+	x.later(costSystemdMount, onExit, j, func() {
+		u := j.Unit
+		if why := x.noSwap(u.Mount.What); why != "" {
+			st := x.step("systemd.swap-failed", j, "swapon(8)")
+			st.Cites = append(u.Mount.File.Cite(u.Mount.Entry), st.Cites...)
+			st.Args["what"], st.Args["error"] = u.Mount.What, why
+			x.failed(j, systemd.JobFailed, st, x.processFailed(u, "Swap", "255/EXCEPTION"), "Failed to activate swap %s.")
+			return
+		}
+		x.active(j, "systemd.swap", "Activated swap %s.")
+	})
+}
+
+// noSwap tells what is wrong with a swap file; "" when nothing is, or the device cannot be looked into.
+func (x *sysd) noSwap(what string) string {
+	if strings.HasPrefix(what, "/dev/") {
+		return ""
+	}
+	file, err := x.pid1.Open(what)
+	if err != nil {
+		return strerror(err)
+	}
+	defer file.Close()
+	const at = 4096 - 10 // the last ten bytes of the first page: include/linux/swap.h
+	var magic [10]byte
+	if _, err := file.ReadAt(magic[:], at); err != nil || string(magic[:]) != "SWAPSPACE2" {
+		return "read swap header failed"
+	}
+	return ""
 }
 
 // stopUnit ends a unit that conflicts with what is to start.

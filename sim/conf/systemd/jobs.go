@@ -650,19 +650,21 @@ type Ended struct {
 	Result JobResult
 	Cause  *Unit  // the unit whose failure failed this job; nil for the first
 	Why    Reason // the dependency by which it did
+	Depth  int    // how many failures lie between the first job and this one
 }
 
 // Finish ends a job. When it did not work, jobs that depend on it fail too; all that ended are
 // returned in order, the first is j itself. The caller has set the unit's state.
 func (m *Manager) Finish(j *Job, r JobResult) []Ended {
-	return m.finish(j, r, nil, Reason{})
+	return m.finish(j, r, Ended{})
 }
 
-func (m *Manager) finish(j *Job, r JobResult, cause *Unit, why Reason) []Ended {
+func (m *Manager) finish(j *Job, r JobResult, by Ended) []Ended {
 	if m.jobs[j.Unit] == j {
 		delete(m.jobs, j.Unit)
 	}
-	out := []Ended{{j, r, cause, why}}
+	by.Job, by.Result = j, r
+	out := []Ended{by}
 	if r == Done || r == Canceled {
 		return out
 	}
@@ -673,7 +675,7 @@ func (m *Manager) finish(j *Job, r JobResult, cause *Unit, why Reason) []Ended {
 	for _, d := range deps {
 		for _, e := range j.Unit.Deps(d) {
 			if o := m.jobs[e.To]; o != nil && o.Type != Stop {
-				out = append(out, m.finish(o, Dependency, j.Unit, e.Why)...)
+				out = append(out, m.finish(o, Dependency, Ended{Cause: j.Unit, Why: e.Why, Depth: by.Depth + 1})...)
 			}
 		}
 	}

@@ -264,7 +264,7 @@ func (m *Manager) commands(u *Unit, key string) []Command {
 	return out
 }
 
-func (m *Manager) command(u *Unit, words []string, a assignment) (Command, bool) {
+func (m *Manager) command(u *Unit, words []string, a Assignment) (Command, bool) {
 	if len(words) == 0 {
 		return Command{}, false
 	}

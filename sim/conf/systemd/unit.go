@@ -259,9 +259,15 @@ func (u *Unit) flag(section, key string, otherwise bool) bool {
 	return otherwise
 }
 
+// Flag is a boolean setting that is off where it is not set.
+func (u *Unit) Flag(section, key string) bool { return u.flag(section, key, false) }
+
+// Assignments lists the assignments of a key in order; an empty one drops those before.
+func (u *Unit) Assignments(section, key string) []Assignment { return u.assignments(section, key) }
+
 // assignments lists the assignments of a key in order; an empty one drops those before.
-func (u *Unit) assignments(section, key string) []assignment {
-	var out []assignment
+func (u *Unit) assignments(section, key string) []Assignment {
+	var out []Assignment
 	for _, f := range u.Files {
 		for _, e := range f.Entries {
 			if e.Section != section || e.Key != key {
@@ -271,16 +277,20 @@ func (u *Unit) assignments(section, key string) []assignment {
 				out = nil
 				continue
 			}
-			out = append(out, assignment{e, f})
+			out = append(out, Assignment{e, f})
 		}
 	}
 	return out
 }
 
-type assignment struct {
+// Assignment is one line of a unit file with the file it stands in.
+type Assignment struct {
 	Entry
 	file *File
 }
+
+// Cite returns the bytes of the assignment.
+func (a Assignment) Cite() []blob.Cite { return a.file.Cite(a.Entry) }
 
 // Label is the unit as status lines name it; format is StatusUnitFormat= of systemd-system.conf(5).
 func (u *Unit) Label(format string) string {
