@@ -26,7 +26,8 @@ var layers = []layer{
 	{[]string{"sim/boot", "sim/container"}, formats("sim/trace", "sim/machine", "sim/kernel")},
 	{[]string{"sim/scenario"}, formats("sim/trace", "sim/machine", "sim/kernel", "sim/identify", "sim/boot", "sim/container")},
 	{[]string{"sim/compare"}, formats("sim/trace", "sim/identify", "sim/scenario")},
-	{[]string{"sim/wire"}, formats("sim/trace", "sim/identify", "sim/scenario", "sim/compare")},
+	{[]string{"sim/exercise"}, []string{"sim/fsys", "sim/trace", "sim/scenario", "sim/compare"}},
+	{[]string{"sim/wire"}, formats("sim/trace", "sim/identify", "sim/scenario", "sim/compare", "sim/exercise")},
 	{[]string{"sim/wire/tsgen"}, nil},
 	{[]string{"content/scenarios"}, nil}, // data
 	{[]string{"sim/cmd/bootpath", "wasm"}, []string{"content/scenarios", "sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/wire"}},

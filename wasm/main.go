@@ -123,6 +123,14 @@ func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64)
 		var err error
 		resp.Comparison, err = e.compare(req, payload, progress)
 		return nil, err
+	case "exercise":
+		var usual scenario.RunSettings
+		if req.Settings != nil {
+			usual = *req.Settings
+		}
+		ex, err := e.session.Exercise(usual, req.Seed)
+		resp.Exercise = ex
+		return nil, err
 	case "bytes":
 		session := e.session
 		if req.Side == "right" && e.other != nil {

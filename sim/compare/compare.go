@@ -8,6 +8,7 @@ package compare
 
 import (
 	"bootpath/sim/blob"
+	"bootpath/sim/fsys"
 	"bootpath/sim/identify"
 	"bootpath/sim/scenario"
 	"bootpath/sim/trace"
@@ -97,4 +98,29 @@ func Execve(t *trace.Trace) int {
 // OneKind tells whether both runs go the same way, so that their steps can be aligned.
 func OneKind(left, right Side) bool {
 	return left.Run != nil && right.Run != nil && left.onHost() == right.onHost()
+}
+
+// FileSystems lists what can hold files: the volumes of a disk, or the tree that the run started from.
+func (s Side) FileSystems() []fsys.FS {
+	if s.Image.Disk == nil {
+		if root := s.root(); root != nil {
+			return []fsys.FS{root}
+		}
+		return nil
+	}
+	var out []fsys.FS
+	for _, v := range s.Image.Disk.Volumes {
+		if v.FS != nil {
+			out = append(out, v.FS)
+		}
+	}
+	return out
+}
+
+// Patchable names the blob that byte patches of settings apply to.
+func (s Side) Patchable() string {
+	if s.Image.Disk != nil {
+		return s.Image.Disk.Name
+	}
+	return s.Image.Stored().Name()
 }

@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"reflect"
+
 	"bootpath/sim/compare"
+	"bootpath/sim/exercise"
 	"bootpath/sim/identify"
 	"bootpath/sim/scenario"
 )
@@ -41,4 +44,21 @@ func (s *Session) side(settings scenario.RunSettings) (ComparedSide, compare.Sid
 		out.KernelCites = ks[0].Cites
 	}
 	return out, in, nil
+}
+
+// Exercise makes the exercise of a seed from the opened image, broken in one place; usual is how it starts well.
+// Runs are remembered from one exercise to the next.
+func (s *Session) Exercise(usual scenario.RunSettings, seed int64) (*exercise.Exercise, error) {
+	if s.maker == nil || !reflect.DeepEqual(s.makerUsual, usual) {
+		run := func(set scenario.RunSettings) (compare.Side, error) {
+			_, side, err := s.side(set)
+			return side, err
+		}
+		maker, err := exercise.NewMaker(run, usual)
+		if err != nil {
+			return nil, err
+		}
+		s.maker, s.makerUsual = maker, usual
+	}
+	return s.maker.Make(seed)
 }

@@ -11,6 +11,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/compare"
 	"bootpath/sim/decode"
+	"bootpath/sim/exercise"
 	"bootpath/sim/identify"
 	"bootpath/sim/scenario"
 	"bootpath/sim/trace"
@@ -23,6 +24,9 @@ type Session struct {
 	options Options
 	image   *identify.Image
 	ran     *identify.Image // of the latest run: where its citations lie
+
+	maker      *exercise.Maker // of exercises, from its first use on
+	makerUsual scenario.RunSettings
 }
 
 // InputFile is a file that someone gave: the Size bytes of R.

@@ -8,6 +8,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/compare"
+	"bootpath/sim/exercise"
 	"bootpath/sim/scenario"
 	"bootpath/sim/trace"
 )
@@ -212,7 +213,7 @@ type Request struct {
 }
 
 // Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Candidates,
-// Comparison, Command and Failure is set, or none for methods without a result.
+// Exercise, Comparison, Command and Failure is set, or none for methods without a result.
 type Response struct {
 	ID         int                  `json:"id"`
 	Inspection *Inspection          `json:"inspection,omitempty"`
@@ -222,6 +223,7 @@ type Response struct {
 	Changes    *ChangeListing       `json:"changes,omitempty"`
 	Library    []LibraryEntry       `json:"library,omitempty"`
 	Candidates []scenario.Candidate `json:"candidates,omitempty"` // recognise: best first; none when nothing is like the message
+	Exercise   *exercise.Exercise   `json:"exercise,omitempty"`
 	Comparison *Comparison          `json:"comparison,omitempty"`
 	Command    *scenario.Command    `json:"command,omitempty"`
 	Progress   *ProgressReport      `json:"progress,omitempty"` // any number before the answer

@@ -20,7 +20,7 @@ import (
 )
 
 // packages are those whose types may appear on the wire, found below the module's root.
-var packages = []string{"sim/blob", "sim/trace", "sim/boot", "sim/scenario", "sim/compare", "sim/wire"}
+var packages = []string{"sim/blob", "sim/trace", "sim/boot", "sim/scenario", "sim/compare", "sim/exercise", "sim/wire"}
 
 // roots are the types that cross as a whole; what they mention is written too.
 var roots = []string{"wire.Request", "wire.Response"}

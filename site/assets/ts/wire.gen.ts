@@ -602,6 +602,64 @@ export interface Candidate {
   score: number;
 }
 
+/** Breakage is one way to break the image, derived from a step of its healthy run. */
+export interface Breakage {
+  /** of its sentence: "exercise.remove" */
+  key: string;
+  args: { [key: string]: string };
+  /** of the step that it is derived from */
+  stage: Stage;
+  /** its number in the healthy run */
+  step: number;
+}
+
+/** Differing is one value on both sides; a missing one is empty. */
+export interface Differing {
+  name: string;
+  left: string;
+  right: string;
+}
+
+/** Parting is a place where two runs are no longer the same. */
+export interface Parting {
+  /** of its sentence: "compare.part-kinds" */
+  key: string;
+  /** step of the left run, -1 when it has ended */
+  left: number;
+  /** step of the right run, -1 when it has ended */
+  right: number;
+  /** the kinds and rules of both steps */
+  args: { [key: string]: string };
+  differs: Differing[];
+  /** the latest step before that both make with other values */
+  because?: Parting;
+}
+
+/** Proof shows that the answer is right: where the healthy and the broken run part, and how the others would end. */
+export interface Proof {
+  parting?: Parting;
+  /** step of the broken run that decided */
+  deciding: number;
+  /** what each option leads to, in the order of options */
+  others: Outcome[];
+}
+
+/** Exercise is one question with its answer. */
+export interface Exercise {
+  seed: number;
+  /** how the broken image's start ends: what is shown */
+  symptom: Outcome;
+  /** the last lines on the screen */
+  console: string[];
+  /** four diagnoses */
+  options: Breakage[];
+  /** which of them is right */
+  answer: number;
+  /** a run with these shows it */
+  settings: RunSettings;
+  proof: Proof;
+}
+
 /** ComparedSide is one image and its run. */
 export interface ComparedSide {
   name: string;
@@ -652,28 +710,6 @@ export interface ComparedRow {
 export interface CommonStep {
   left_step: number;
   right_step: number;
-}
-
-/** Differing is one value on both sides; a missing one is empty. */
-export interface Differing {
-  name: string;
-  left: string;
-  right: string;
-}
-
-/** Parting is a place where two runs are no longer the same. */
-export interface Parting {
-  /** of its sentence: "compare.part-kinds" */
-  key: string;
-  /** step of the left run, -1 when it has ended */
-  left: number;
-  /** step of the right run, -1 when it has ended */
-  right: number;
-  /** the kinds and rules of both steps */
-  args: { [key: string]: string };
-  differs: Differing[];
-  /** the latest step before that both make with other values */
-  because?: Parting;
 }
 
 /** Stretch is n steps that both runs make alike, from these numbers on. */
@@ -739,7 +775,7 @@ export interface Failure {
 
 /**
  * Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Candidates,
- * Comparison, Command and Failure is set, or none for methods without a result.
+ * Exercise, Comparison, Command and Failure is set, or none for methods without a result.
  */
 export interface Response {
   id: number;
@@ -751,6 +787,7 @@ export interface Response {
   library?: LibraryEntry[];
   /** recognise: best first; none when nothing is like the message */
   candidates?: Candidate[];
+  exercise?: Exercise;
   comparison?: Comparison;
   command?: Command;
   /** any number before the answer */
