@@ -79,6 +79,9 @@ func (s *Store) Sibling(name string) *Blob {
 // slice or the slice has nothing of it. Whoever would compute the blob asks first.
 func (s *Store) Kept(name string) *Saved { return s.saved[name] }
 
+// FromSlice tells whether the store was opened from a slice, which lacks what its runs did not read.
+func (s *Store) FromSlice() bool { return s.saved != nil }
+
 // Blob returns the blob called name, or nil.
 func (s *Store) Blob(name string) *Blob { return s.blobs[name] }
 

@@ -112,6 +112,9 @@ func (r *run) openRoot() bool {
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the layers: " + err.Error()})
 		return false
 	}
+	if text := r.image.Refusal(); text != "" {
+		return r.refuse(&failure{text: text, cites: r.image.CiteManifest("layers", "Layers"), early: true}, trace.Resolve)
+	}
 	r.root = root
 	return true
 }

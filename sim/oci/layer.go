@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
@@ -178,6 +179,53 @@ func (l *Layer) Verify() error {
 		d.verified, d.verify = true, l.check(d)
 	}
 	return d.verify
+}
+
+// verifyMax is how many unpacked bytes of an image are hashed to predict whether an engine takes it: more
+// would make a learner wait, and are believed.
+const verifyMax = 128 << 20
+
+// Refusal is what an engine says of the bytes of an image's layers when they are not those that the digests
+// promise; "" when they are, or when the image is too large to tell or a slice has not kept the answer.
+func (im *Image) Refusal() string {
+	total := int64(0)
+	for i := range im.Layers {
+		tree, err := im.Layers[i].FS()
+		if err != nil {
+			return ""
+		}
+		if total += tree.Info().Size; total > verifyMax {
+			return ""
+		}
+	}
+	for i := range im.Layers {
+		if text := im.Layers[i].refusal(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+const refusalMax = 4096 // bytes of text
+
+// refusal remembers its answer under a name, so that a slice keeps the answer and not the layer.
+func (l *Layer) refusal() string {
+	a, name := l.image.archive, l.Name()+" verified"
+	if a.store.FromSlice() && a.store.Kept(name) == nil {
+		return ""
+	}
+	from := blob.Locate(a.section(l.member), 0, l.member.size)
+	b := a.store.Derive(name, func() (io.Reader, error) {
+		if err := l.Verify(); err != nil {
+			return strings.NewReader(err.Error()), nil
+		}
+		return strings.NewReader(""), nil
+	}, refusalMax, from)
+	text, err := blob.ReadAll(b, refusalMax)
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 func (l *Layer) check(d *layerData) error {
