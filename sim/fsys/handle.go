@@ -10,8 +10,9 @@ import (
 
 // Causes that file systems put into their [*fs.PathError]s, in the words of errno(3).
 var (
-	ErrNotDir = errors.New("not a directory")
-	ErrIsDir  = errors.New("is a directory")
+	ErrNotDir  = errors.New("not a directory")
+	ErrIsDir   = errors.New("is a directory")
+	ErrNotLink = errors.New("not a symbolic link")
 )
 
 // Content is what stands behind a regular file.

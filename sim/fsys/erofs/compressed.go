@@ -8,6 +8,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/fsys"
 )
 
 // place is a run of compressed bytes and the length that they unpack to.
@@ -45,7 +46,7 @@ type lcluster struct {
 func (l lcluster) head() bool { return l.kind != Z_EROFS_LCLUSTER_TYPE_NONHEAD }
 
 // compressed finds the extents of a compressed file: fs/erofs/zmap.c.
-func (f *FS) compressed(in *inode) (reader, error) {
+func (f *FS) compressed(in *inode) (fsys.Content, error) {
 	at := (in.behind() + 7) &^ 7
 	var h MapHeader
 	rec, err := decode.Read(f.r, at, binary.LittleEndian, "erofs map header", &h)
@@ -287,7 +288,7 @@ func (p *packed) Locate(off, n int64) []blob.Span {
 
 // unpack returns the bytes of an extent.
 func (f *FS) unpack(e *extent) ([]byte, error) {
-	if b, ok := f.unpacked.get(e.src); ok {
+	if b, ok := f.unpacked.Get(e.src); ok {
 		return b, nil
 	}
 	src := make([]byte, e.src.n)
@@ -309,6 +310,6 @@ func (f *FS) unpack(e *extent) ([]byte, error) {
 			return nil, decode.Errorf(f.r, e.src.off, e.src.n, "compressed extent", fmt.Sprintf("LZ4 data of %d bytes", len(out)), "an error after %d", n)
 		}
 	}
-	f.unpacked.put(e.src, out)
+	f.unpacked.Put(e.src, out)
 	return out, nil
 }

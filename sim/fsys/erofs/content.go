@@ -3,25 +3,18 @@ package erofs
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/fsys"
 )
-
-// reader is the content of a file.
-type reader interface {
-	io.ReaderAt
-	blob.Locator
-	blob.Sized
-}
 
 // chunksMax bounds the chunks and the compressed blocks of one file that are kept.
 const chunksMax = 1 << 20
 
 // content finds the bytes of a file. What cannot be read gives its reason when it is read.
-func (f *FS) content(in *inode) reader {
-	var r reader
+func (f *FS) content(in *inode) fsys.Content {
+	var r fsys.Content
 	var err error
 	switch in.layout {
 	case EROFS_INODE_FLAT_PLAIN, EROFS_INODE_FLAT_INLINE:
@@ -49,7 +42,7 @@ func (u unreadable) ReadAt([]byte, int64) (int, error) { return 0, u.err }
 
 // flat is content in blocks one after the other; its end may lie behind the inode instead:
 // erofs_map_blocks_flatmode.
-func (f *FS) flat(in *inode) (reader, error) {
+func (f *FS) flat(in *inode) (fsys.Content, error) {
 	start := int64(in.u) * f.blockSize
 	whole := in.size
 	var ext []blob.Extent
@@ -73,7 +66,7 @@ func (f *FS) flat(in *inode) (reader, error) {
 }
 
 // chunks is content in pieces of one length: erofs_map_blocks.
-func (f *FS) chunks(in *inode) (reader, error) {
+func (f *FS) chunks(in *inode) (fsys.Content, error) {
 	format := in.u & 0xffff
 	if format&^(EROFS_CHUNK_FORMAT_BLKBITS_MASK|EROFS_CHUNK_FORMAT_INDEXES) != 0 {
 		return nil, fmt.Errorf("chunk format %#x: %w", format, decode.ErrUnsupported)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"bootpath/sim/decode"
@@ -20,19 +19,11 @@ const (
 // direntLen is the size of struct erofs_dirent.
 const direntLen = 12
 
-// dirent is an entry of a directory.
-type dirent struct {
-	ref  uint64 // nid of the inode
-	kind uint32 // as in st_mode
-	name string
-}
+// dirent is an entry of a directory; it refers to the nid of its inode.
+type dirent = fsys.Dirent[uint64]
 
-// directory is a directory in memory. err is why it ends where it does.
-type directory struct {
-	entries []dirent
-	byName  map[string]int
-	err     error
-}
+// directory is a directory in memory.
+type directory struct{ fsys.Listing[uint64] }
 
 // kindOf is file_type in st_mode's terms; 0 when there is none such.
 func kindOf(t uint8) uint32 {
@@ -45,29 +36,29 @@ func kindOf(t uint8) uint32 {
 
 // directory reads the entries of in, block by block.
 func (f *FS) directory(in *inode) *directory {
-	if d, ok := f.directories.get(in.nid); ok {
+	if d, ok := f.directories.Get(in.nid); ok {
 		return d
 	}
-	d := &directory{byName: map[string]int{}}
+	d := &directory{}
 	r := f.content(in)
 	if in.size > dirSizeMax {
-		d.err = in.rec.Errorf(in.format, fmt.Sprintf("a directory of at most %d bytes", dirSizeMax), "%d", in.size)
+		d.Err = in.rec.Errorf(in.format, fmt.Sprintf("a directory of at most %d bytes", dirSizeMax), "%d", in.size)
 	}
-	for off := int64(0); off < in.size && d.err == nil; off += f.blockSize {
+	for off := int64(0); off < in.size && d.Err == nil; off += f.blockSize {
 		block := make([]byte, min(f.blockSize, in.size-off))
 		if n, err := r.ReadAt(block, off); n < len(block) {
 			if err == nil || err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			d.err = fmt.Errorf("inode %d: directory: %w", in.nid, err)
+			d.Err = fmt.Errorf("inode %d: directory: %w", in.nid, err)
 			break
 		}
-		d.err = d.block(in, r, off, block)
-		if d.err == nil && len(d.entries) > dirEntriesMax {
-			d.err = in.rec.Errorf(in.format, fmt.Sprintf("a directory of at most %d entries", dirEntriesMax), "more")
+		d.Err = d.block(in, r, off, block)
+		if d.Err == nil && len(d.Entries) > dirEntriesMax {
+			d.Err = in.rec.Errorf(in.format, fmt.Sprintf("a directory of at most %d entries", dirEntriesMax), "more")
 		}
 	}
-	f.directories.put(in.nid, d)
+	f.directories.Put(in.nid, d)
 	return d
 }
 
@@ -108,22 +99,16 @@ func (d *directory) block(in *inode, r io.ReaderAt, off int64, block []byte) err
 		case kind == 0:
 			return rec.Errorf(&e.File_type, "a type from 1 to 7", "%d", e.File_type)
 		}
-		if _, twice := d.byName[name]; !twice {
-			d.byName[name] = len(d.entries)
-			d.entries = append(d.entries, dirent{e.Nid, kind, name})
-		}
+		d.Add(dirent{Ref: e.Nid, Mode: kind, Name: name})
 	}
 	return nil
 }
 
 // lookup finds name in a directory.
-func (f *FS) lookup(in *inode, name string) (uint64, error) {
+func (f *FS) lookup(in *inode, name string) (uint64, error) { return f.directory(in).Lookup(name) }
+
+// list returns the entries of a directory in its own order.
+func (f *FS) list(in *inode) ([]dirent, error) {
 	d := f.directory(in)
-	if i, ok := d.byName[name]; ok {
-		return d.entries[i].ref, nil
-	}
-	if d.err != nil {
-		return 0, d.err
-	}
-	return 0, fs.ErrNotExist
+	return d.Entries, d.Err
 }

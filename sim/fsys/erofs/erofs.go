@@ -27,11 +27,11 @@ const (
 	inodesMax      = 256
 	directoriesMax = 64
 	unpackedMax    = 16 << 20
-	parentsMax     = 1 << 20
 )
 
 // FS is an opened volume; it implements [fsys.FS].
 type FS struct {
+	*fsys.Tree[uint64, *inode]
 	r         io.ReaderAt
 	sb        Superblock
 	rec       *decode.Record
@@ -40,20 +40,19 @@ type FS struct {
 	root      uint64
 	info      fsys.Info
 
-	inodes      *recent[uint64, *inode]
-	directories *recent[uint64, *directory]
-	unpacked    *recent[place, []byte]
-	parents     map[uint64]uint64 // directory: the directory it was first reached from
+	inodes      *fsys.Recent[uint64, *inode]
+	directories *fsys.Recent[uint64, *directory]
+	unpacked    *fsys.Recent[place, []byte]
 }
 
 // Open reads the superblock of a volume of size bytes. Bytes without the magic wrap [decode.ErrFormat];
 // features that are not known wrap [decode.ErrUnsupported].
 func Open(r io.ReaderAt, size int64) (*FS, error) {
 	f := &FS{
-		r: r, size: size, parents: map[uint64]uint64{},
-		inodes:      newRecent[uint64](inodesMax, func(*inode) int { return 1 }),
-		directories: newRecent[uint64](directoriesMax, func(*directory) int { return 1 }),
-		unpacked:    newRecent[place](unpackedMax, func(b []byte) int { return len(b) }),
+		r: r, size: size,
+		inodes:      fsys.NewRecent[uint64, *inode](inodesMax),
+		directories: fsys.NewRecent[uint64, *directory](directoriesMax),
+		unpacked:    fsys.NewRecentWeighed[place](unpackedMax, func(b []byte) int { return len(b) }),
 	}
 	s := &f.sb
 	rec, err := decode.Read(r, superOff, binary.LittleEndian, "erofs superblock", s)
@@ -78,6 +77,10 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 		return nil, err
 	}
 	f.describe(size)
+	f.Tree = fsys.NewTree(fsys.Source[uint64, *inode]{
+		Root: f.root, Inode: f.inode, Lookup: f.lookup, List: f.list, Target: f.target, Stat: f.statOf,
+		Content: func(in *inode) (fsys.Content, error) { return f.content(in), nil }, // says why when it is read
+	})
 	return f, nil
 }
 
@@ -132,43 +135,4 @@ func cite(rec *decode.Record, ptrs ...any) []blob.Cite {
 		out[i].Name = strings.ToLower(out[i].Name[:1]) + out[i].Name[1:]
 	}
 	return out
-}
-
-// recent keeps the values that were used last, up to a sum of weights; there are few, a search in order is
-// quick.
-type recent[K comparable, V any] struct {
-	max    int
-	weigh  func(V) int
-	weight int
-	keys   []K
-	values []V
-}
-
-func newRecent[K comparable, V any](max int, weigh func(V) int) *recent[K, V] {
-	return &recent[K, V]{max: max, weigh: weigh}
-}
-
-func (c *recent[K, V]) get(k K) (v V, ok bool) {
-	for i := len(c.keys) - 1; i >= 0; i-- {
-		if c.keys[i] == k {
-			v = c.values[i]
-			copy(c.keys[i:], c.keys[i+1:])
-			copy(c.values[i:], c.values[i+1:])
-			c.keys[len(c.keys)-1], c.values[len(c.keys)-1] = k, v
-			return v, true
-		}
-	}
-	return v, false
-}
-
-// put keeps a value whose key is not kept.
-func (c *recent[K, V]) put(k K, v V) {
-	c.weight += c.weigh(v)
-	for len(c.keys) > 0 && c.weight > c.max {
-		c.weight -= c.weigh(c.values[0])
-		copy(c.keys, c.keys[1:])
-		copy(c.values, c.values[1:])
-		c.keys, c.values = c.keys[:len(c.keys)-1], c.values[:len(c.values)-1]
-	}
-	c.keys, c.values = append(c.keys, k), append(c.values, v)
 }

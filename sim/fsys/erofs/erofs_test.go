@@ -2,12 +2,10 @@ package erofs
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -37,29 +35,7 @@ func open(t testing.TB, name string) (*FS, *blob.Blob) {
 	return f, b
 }
 
-func lines(t testing.TB, name string) []string {
-	data, err := os.ReadFile("testdata/" + name)
-	require.NoError(t, err)
-	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
-}
-
 var volumes = []string{"plain", "compact", "shared", "chunks", "lz4", "big", "tails", "legacy"}
-
-// list writes a file the way make.sh had find do.
-func list(t *testing.T, f *FS, name string, fi fs.FileInfo) string {
-	st := fsys.StatOf(fi)
-	kind := map[uint32]string{fsys.S_IFDIR: "d", fsys.S_IFREG: "f", fsys.S_IFLNK: "l", fsys.S_IFBLK: "b", fsys.S_IFCHR: "c", fsys.S_IFIFO: "p"}[st.Mode&fsys.S_IFMT]
-	target := ""
-	if kind == "l" {
-		var err error
-		target, err = f.ReadLink(name)
-		require.NoError(t, err)
-	}
-	if name == "." {
-		name = ""
-	}
-	return fmt.Sprintf("%#o %s %d %d %d %d %s %s -> %s", st.Mode&0o7777, kind, st.UID, st.GID, fi.Size(), st.Nlink, fi.ModTime().Format("2006-01-02 15:04"), name, target)
-}
 
 // alike leaves the size of directories out, which each file system counts its own way, and what the
 // options of compact.erofs changed.
@@ -83,8 +59,8 @@ func TestVolumesHoldTheirSource(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, b := open(t, name)
 			info := f.Info()
-			require.Contains(t, lines(t, "blkid"), "TYPE="+info.Type)
-			require.Contains(t, lines(t, "blkid"), "UUID="+info.UUID)
+			require.Contains(t, fixture.Lines(t, "testdata/blkid"), "TYPE="+info.Type)
+			require.Contains(t, fixture.Lines(t, "testdata/blkid"), "UUID="+info.UUID)
 			require.Equal(t, b.Size(), info.Size)
 			require.NotEmpty(t, info.Cites)
 			fixture.Cited(t, b.Size(), info.Cites...)
@@ -95,7 +71,7 @@ func TestVolumesHoldTheirSource(t *testing.T) {
 				fi, err := d.Info()
 				require.NoError(t, err)
 				require.Equal(t, d.Type(), fi.Mode().Type())
-				got = append(got, list(t, f, name, fi))
+				got = append(got, fixture.FindLine(t, f, name, fi))
 				require.NotEmpty(t, fsys.StatOf(fi).Cites)
 				fixture.Cited(t, b.Size(), fsys.StatOf(fi).Cites...)
 				if d.Type().IsRegular() {
@@ -103,13 +79,8 @@ func TestVolumesHoldTheirSource(t *testing.T) {
 				}
 				return nil
 			}))
-			require.ElementsMatch(t, alike(name, lines(t, "tree.list")), alike(name, got))
-			for _, l := range lines(t, "tree.sums") {
-				sum, name, _ := strings.Cut(l, " ")
-				data, err := fsys.ReadFile(f, name, 1<<20)
-				require.NoError(t, err, name)
-				require.Equal(t, sum, fmt.Sprintf("%x", sha256.Sum256(data)), name)
-			}
+			require.ElementsMatch(t, alike(name, fixture.Lines(t, "testdata/tree.list")), alike(name, got))
+			fixture.CheckSums(t, f, "testdata/tree.sums")
 			require.NoError(t, fstest.TestFS(f, regular...))
 		})
 	}
@@ -122,7 +93,7 @@ func TestTheFixturesDiffer(t *testing.T) {
 		f, _ := open(t, name)
 		layouts[name] = map[uint16]bool{}
 		fs.WalkDir(f, ".", func(path string, _ fs.DirEntry, err error) error {
-			in, err := f.walk("test", path)
+			in, err := f.Find(path)
 			require.NoError(t, err)
 			layouts[name][in.layout] = true
 			return nil
@@ -137,7 +108,7 @@ func TestTheFixturesDiffer(t *testing.T) {
 
 	for name, bit := range map[string]uint16{"lz4": Z_EROFS_ADVISE_COMPACTED_2B, "big": Z_EROFS_ADVISE_BIG_PCLUSTER_1, "tails": Z_EROFS_ADVISE_INLINE_PCLUSTER} {
 		f, b := open(t, name)
-		in, err := f.walk("test", "mixed")
+		in, err := f.Find("mixed")
 		require.NoError(t, err)
 		var h MapHeader
 		_, err = decode.Read(b, (in.behind()+7)&^7, binary.LittleEndian, "map header", &h)
@@ -145,7 +116,7 @@ func TestTheFixturesDiffer(t *testing.T) {
 		require.NotZero(t, h.H_advise&bit, "%s: %#x", name, h.H_advise)
 	}
 	f, b = open(t, "shared")
-	in, err := f.walk("test", "bin/ping")
+	in, err := f.Find("bin/ping")
 	require.NoError(t, err)
 	var h XattrIbodyHeader
 	_, err = decode.Read(b, in.xattrOff, binary.LittleEndian, "attributes", &h)
@@ -244,7 +215,7 @@ func TestWhatIsNotRead(t *testing.T) {
 	require.Equal(t, "A label", f.Info().Label)
 
 	// Another algorithm in one file's header: that file alone is not read.
-	in, err := f.walk("test", "numbers")
+	in, err := f.Find("numbers")
 	require.NoError(t, err)
 	data := append([]byte{}, whole...)
 	data[(in.behind()+7)&^7+6] = 1
@@ -274,27 +245,6 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		fixture.Cited(t, b.Size(), v.Info().Cites...)
-		left := 100
-		fs.WalkDir(v, ".", func(name string, d fs.DirEntry, err error) error {
-			if left--; left < 0 || strings.Count(name, "/") > 12 {
-				return fs.SkipAll
-			}
-			if err != nil {
-				return nil
-			}
-			if fi, err := d.Info(); err == nil {
-				fixture.Cited(t, b.Size(), fsys.StatOf(fi).Cites...)
-			}
-			v.ReadLink(name)
-			if d.Type().IsRegular() {
-				if file, err := fsys.OpenFile(v, name); err == nil {
-					io.ReadFull(file, make([]byte, 4096))
-					file.ReadAt(make([]byte, 100), file.Size()-100)
-					fixture.Inside(t, b.Size(), file.Locate(0, file.Size())...)
-				}
-			}
-			return nil
-		})
+		fixture.FuzzVolume(t, v, b, 100)
 	})
 }

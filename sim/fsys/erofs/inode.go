@@ -30,12 +30,20 @@ type inode struct {
 
 func (in *inode) kind() uint32 { return in.mode & fsys.S_IFMT }
 
+// An inode is an [fsys.Inode].
+func (in *inode) Mode() uint32       { return in.mode }
+func (in *inode) Size() int64        { return in.size }
+func (in *inode) ModTime() time.Time { return in.mtime }
+func (in *inode) Errorf(want, got string, args ...any) error {
+	return in.rec.Errorf(in.format, want, got, args...)
+}
+
 // behind is where what follows the inode and its attributes lies.
 func (in *inode) behind() int64 { return in.xattrOff + in.xattrLen }
 
 // inode reads the inode of number nid: its place is its number.
 func (f *FS) inode(nid uint64) (*inode, error) {
-	if in, ok := f.inodes.get(nid); ok {
+	if in, ok := f.inodes.Get(nid); ok {
 		return in, nil
 	}
 	start := int64(f.sb.Meta_blkaddr) * f.blockSize
@@ -84,7 +92,7 @@ func (f *FS) inode(nid uint64) (*inode, error) {
 	for i := range in.cites {
 		in.cites[i].Name = fmt.Sprintf("inode %d: %s", nid, in.cites[i].Name)
 	}
-	f.inodes.put(nid, in)
+	f.inodes.Put(nid, in)
 	return in, nil
 }
 

@@ -38,13 +38,13 @@ const (
 	EXT4_FT_DIR_CSUM = 0xde // the checksum at the end of a block, in the form of an entry
 )
 
-// mode is what file_type says of a file, in st_mode's terms.
-func (d dirent) mode() (uint32, bool) {
+// mode is what file_type says of a file, in st_mode's terms; 0 when it says nothing.
+func (d dirent) mode() uint32 {
 	kinds := [...]uint32{0, fsys.S_IFREG, fsys.S_IFDIR, fsys.S_IFCHR, fsys.S_IFBLK, fsys.S_IFIFO, fsys.S_IFSOCK, fsys.S_IFLNK}
 	if d.kind == 0 || int(d.kind) >= len(kinds) {
-		return 0, false
+		return 0
 	}
-	return kinds[d.kind], true
+	return kinds[d.kind]
 }
 
 // parseBlock calls fn for each entry of a directory block that is in use, until it returns false. off is
@@ -112,7 +112,7 @@ func (f *FS) eachEntry(in *inode, fn func(dirent) bool) error {
 	more := true
 	blocks := in.size / f.blockSize
 	// No block belongs to a directory twice, so there cannot be more than the volume has.
-	limit := int(min(dirBlocksMax, f.meta.size/f.blockSize+1))
+	limit := int(min(dirBlocksMax, f.meta.Size()/f.blockSize+1))
 	for b, seen := int64(0), 0; b < blocks && more; {
 		phys, n, err := m.m.run(uint32(b))
 		if err != nil {
@@ -188,10 +188,6 @@ func (f *FS) checkDirBlock(in *inode, raw []byte, b int64) {
 
 // lookup finds name in directory in: through the hash tree when there is one, else block by block.
 func (f *FS) lookup(in *inode, name string) (uint32, error) {
-	key := dentry{in.ino, name}
-	if ino, ok := f.dentries.get(key); ok {
-		return ino, nil
-	}
 	ino, done := uint32(0), false
 	if f.compat(compatDirIndex) && in.flag(EXT4_INDEX_FL) && !in.flag(EXT4_INLINE_DATA_FL|EXT4_CASEFOLD_FL|EXT4_ENCRYPT_FL) {
 		ino, done = f.lookupHashed(in, name)
@@ -213,14 +209,13 @@ func (f *FS) lookup(in *inode, name string) (uint32, error) {
 		}
 		return 0, fs.ErrNotExist
 	}
-	f.dentries.put(key, ino)
 	return ino, nil
 }
 
 // list returns the entries of a directory in its own order, without "." and "..". Names that no path can
 // hold are left out. With an error it returns what came before.
-func (f *FS) list(in *inode) ([]dirent, error) {
-	var out []dirent
+func (f *FS) list(in *inode) ([]fsys.Dirent[uint32], error) {
+	var out []fsys.Dirent[uint32]
 	err := f.eachEntry(in, func(d dirent) bool {
 		switch {
 		case d.name == "." || d.name == "..":
@@ -229,7 +224,7 @@ func (f *FS) list(in *inode) ([]dirent, error) {
 			f.note("inode %d: entry %q is no file name", in.ino, d.name)
 			return true
 		}
-		out = append(out, d)
+		out = append(out, fsys.Dirent[uint32]{Ref: d.ino, Mode: d.mode(), Name: d.name})
 		return len(out) < dirEntriesMax
 	})
 	if err == nil && len(out) >= dirEntriesMax {

@@ -22,17 +22,16 @@ import (
 
 // Bounds on what one volume may make us keep.
 const (
-	inodesMax   = 4096
-	nodesMax    = 256
-	dentriesMax = 8192
-	parentsMax  = 1 << 20
-	notesMax    = 16
+	inodesMax = 4096
+	nodesMax  = 256
+	notesMax  = 16
 )
 
 // FS is an opened volume; it implements [fsys.FS].
 type FS struct {
+	*fsys.Tree[uint32, *inode]
 	r         io.ReaderAt
-	meta      *pages
+	meta      *fsys.Pages
 	sb        Superblock
 	rec       *decode.Record
 	blockSize int64
@@ -43,27 +42,18 @@ type FS struct {
 	seed      uint32 // of metadata checksums
 	info      fsys.Info
 
-	inodes   *lru[uint32, *inode]
-	nodes    *lru[int64, *node]
-	dentries *lru[dentry, uint32]
-	parents  map[uint32]uint32 // directory: the directory it was first reached from
-	noted    map[string]bool
-}
-
-// dentry is a name in a directory.
-type dentry struct {
-	dir  uint32
-	name string
+	inodes *fsys.Recent[uint32, *inode]
+	nodes  *fsys.Recent[int64, *node]
+	noted  map[string]bool
 }
 
 // Open reads the superblock of a volume of size bytes. Bytes without ext4's magic wrap
 // [decode.ErrFormat]; a volume with features that nobody can read wraps [decode.ErrUnsupported].
 func Open(r io.ReaderAt, size int64) (*FS, error) {
 	f := &FS{
-		r: r, meta: newPages(r, size),
-		inodes: newLRU[uint32, *inode](inodesMax), nodes: newLRU[int64, *node](nodesMax),
-		dentries: newLRU[dentry, uint32](dentriesMax),
-		parents:  map[uint32]uint32{}, noted: map[string]bool{},
+		r: r, meta: fsys.NewPages(r, size),
+		inodes: fsys.NewRecent[uint32, *inode](inodesMax), nodes: fsys.NewRecent[int64, *node](nodesMax),
+		noted: map[string]bool{},
 	}
 	rec, err := decode.Read(f.meta, superOff, binary.LittleEndian, "ext4 superblock", &f.sb)
 	if err != nil {
@@ -83,6 +73,9 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 		return nil, err
 	}
 	f.describe(size)
+	f.Tree = fsys.NewTree(fsys.Source[uint32, *inode]{
+		Root: rootIno, Inode: f.inode, Lookup: f.lookup, List: f.list, Content: f.content, Target: f.target, Stat: f.statOf,
+	})
 	return f, nil
 }
 

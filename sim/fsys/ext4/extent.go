@@ -238,7 +238,7 @@ func (t extentTree) run(b uint32) (int64, int64, error) {
 
 // node reads the extent node in a block.
 func (f *FS) node(in *inode, block int64, depth int) (*node, error) {
-	if n, ok := f.nodes.get(block); ok && int(n.depth) == depth {
+	if n, ok := f.nodes.Get(block); ok && int(n.depth) == depth {
 		return n, nil
 	}
 	raw, err := f.metaBlock(block, fmt.Sprintf("inode %d: extent node", in.ino))
@@ -247,7 +247,7 @@ func (f *FS) node(in *inode, block int64, depth int) (*node, error) {
 	}
 	n, err := f.parseNode(in, raw, block*f.blockSize, depth)
 	if err == nil {
-		f.nodes.put(block, n)
+		f.nodes.Put(block, n)
 	}
 	return n, err
 }

@@ -27,6 +27,14 @@ type inode struct {
 func (in *inode) kind() uint32         { return uint32(in.raw.I_mode) & fsys.S_IFMT }
 func (in *inode) flag(bit uint32) bool { return in.raw.I_flags&bit != 0 }
 
+// An inode is an [fsys.Inode].
+func (in *inode) Mode() uint32       { return uint32(in.raw.I_mode) }
+func (in *inode) Size() int64        { return in.size }
+func (in *inode) ModTime() time.Time { return in.mtime }
+func (in *inode) Errorf(want, got string, args ...any) error {
+	return in.rec.Errorf(&in.raw.I_links_count, want, got, args...)
+}
+
 // hasSuper tells whether group g holds a copy of the superblock: ext4_bg_has_super.
 func (f *FS) hasSuper(g uint64) bool {
 	switch {
@@ -119,7 +127,7 @@ func (f *FS) checkDesc(g uint64, off int64, want uint16) {
 
 // inode reads inode number n.
 func (f *FS) inode(n uint32) (*inode, error) {
-	if in, ok := f.inodes.get(n); ok {
+	if in, ok := f.inodes.Get(n); ok {
 		return in, nil
 	}
 	if n == 0 || n > f.sb.S_inodes_count || uint64((n-1)/f.sb.S_inodes_per_group) >= f.groups {
@@ -148,7 +156,7 @@ func (f *FS) inode(n uint32) (*inode, error) {
 	}
 	// The two low bits of the extra word continue the seconds; negative seconds stay negative without.
 	in.mtime = time.Unix(int64(in.raw.I_mtime)+int64(in.extra.I_mtime_extra&3)<<32, int64(in.extra.I_mtime_extra>>2)).UTC()
-	f.inodes.put(n, in)
+	f.inodes.Put(n, in)
 	return in, nil
 }
 
@@ -281,4 +289,20 @@ func (f *FS) inline(in *inode) (fsys.Content, error) {
 		ext = append(ext, blob.Extent{Off: iBlockLen, Len: in.size - iBlockLen, Phys: off})
 	}
 	return blob.Mapped(f.meta, in.size, ext), nil
+}
+
+// targetMax is Linux's PATH_MAX.
+const targetMax = 4096
+
+// target is where a symbolic link leads.
+func (f *FS) target(in *inode) (string, error) {
+	if in.size >= targetMax {
+		return "", in.rec.Errorf(&in.raw.I_size_lo, "a target shorter than 4096", "%d", in.size)
+	}
+	r, err := f.content(in)
+	if err != nil {
+		return "", err
+	}
+	target, err := blob.ReadAll(r, targetMax)
+	return text(target), err
 }

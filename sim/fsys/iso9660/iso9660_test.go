@@ -415,25 +415,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		fixture.Cited(t, b.Size(), v.Info().Cites...)
 		v.PathAt(30)
-		left := 200
-		fs.WalkDir(v, ".", func(name string, d fs.DirEntry, err error) error {
-			if left--; left < 0 || strings.Count(name, "/") > 12 {
-				return fs.SkipAll
-			}
-			if err != nil {
-				return nil
-			}
-			if fi, err := d.Info(); err == nil {
-				fixture.Cited(t, b.Size(), fsys.StatOf(fi).Cites...)
-			}
-			if d.Type().IsRegular() {
-				if file, err := fsys.OpenFile(v, name); err == nil {
-					file.ReadAt(make([]byte, 4096), 0)
-				}
-			}
-			return nil
-		})
+		fixture.FuzzVolume(t, v, b, 200)
 	})
 }

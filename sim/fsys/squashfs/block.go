@@ -118,7 +118,7 @@ type metaBlock struct {
 
 // meta reads the block of metadata at off: a length of 16 bits, then content; "Metadata blocks".
 func (f *FS) meta(off int64) (*metaBlock, error) {
-	if b, ok := f.metaBlocks.get(off); ok {
+	if b, ok := f.metaBlocks.Get(off); ok {
 		return b, nil
 	}
 	var head [2]byte
@@ -135,7 +135,7 @@ func (f *FS) meta(off int64) (*metaBlock, error) {
 	if b.data, err = f.readBlock(b.off, b.n, b.packed, metadataSize, "metadata block"); err != nil {
 		return nil, err
 	}
-	f.metaBlocks.put(off, b)
+	f.metaBlocks.Put(off, b)
 	return b, nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/fsys"
 )
 
 // content is what a regular file holds: whole blocks, one after the other in the volume, and perhaps an end
@@ -31,7 +32,7 @@ func makeExtent(off int64, size uint32) extent {
 }
 
 // content reads where the blocks of a regular file lie.
-func (f *FS) content(in *inode) (*content, error) {
+func (f *FS) content(in *inode) (fsys.Content, error) {
 	c := &content{f: f, size: in.size}
 	block := int64(f.sb.Block_size)
 	n := in.size / block
@@ -159,12 +160,12 @@ func (c *content) Locate(off, n int64) []blob.Span {
 
 // data reads a block of content.
 func (f *FS) data(e extent) ([]byte, error) {
-	if b, ok := f.dataBlocks.get(e); ok {
+	if b, ok := f.dataBlocks.Get(e); ok {
 		return b, nil
 	}
 	b, err := f.readBlock(e.off, e.n, e.packed, int(f.sb.Block_size), "data block")
 	if err == nil {
-		f.dataBlocks.put(e, b)
+		f.dataBlocks.Put(e, b)
 	}
 	return b, err
 }

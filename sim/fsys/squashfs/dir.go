@@ -2,8 +2,9 @@ package squashfs
 
 import (
 	"fmt"
-	"io/fs"
 	"strings"
+
+	"bootpath/sim/fsys"
 )
 
 // Bounds on one directory; the first is the kernel's SQUASHFS_DIR_COUNT.
@@ -13,39 +14,31 @@ const (
 	nameMax       = 256
 )
 
-// dirent is an entry of a directory.
-type dirent struct {
-	ref  uint64 // of the inode
-	kind uint32 // as in st_mode
-	name string
-}
+// dirent is an entry of a directory; it refers to the place of its inode.
+type dirent = fsys.Dirent[uint64]
 
-// directory is a directory in memory. err is why it ends where it does.
-type directory struct {
-	entries []dirent
-	byName  map[string]int
-	err     error
-}
+// directory is a directory in memory.
+type directory struct{ fsys.Listing[uint64] }
 
 // dotsLen is what "." and ".." add to the size of a directory without being stored.
 const dotsLen = 3
 
 // directory reads the entries of in.
 func (f *FS) directory(in *inode) *directory {
-	if d, ok := f.directories.get(in.ref); ok {
+	if d, ok := f.directories.Get(in.ref); ok {
 		return d
 	}
-	d := &directory{byName: map[string]int{}}
+	d := &directory{}
 	c := cursor{f, int64(f.sb.Directory_table_start) + in.start, int64(in.offset)}
-	for left := in.size - dotsLen; left > 0 && d.err == nil; {
+	for left := in.size - dotsLen; left > 0 && d.Err == nil; {
 		var n int64
-		n, d.err = d.run(&c, left)
+		n, d.Err = d.run(&c, left)
 		left -= n
-		if d.err == nil && len(d.entries) > dirEntriesMax {
-			d.err = in.rec.Errorf(&in.base.Inode_number, fmt.Sprintf("a directory of at most %d entries", dirEntriesMax), "more")
+		if d.Err == nil && len(d.Entries) > dirEntriesMax {
+			d.Err = in.rec.Errorf(&in.base.Inode_number, fmt.Sprintf("a directory of at most %d entries", dirEntriesMax), "more")
 		}
 	}
-	f.directories.put(in.ref, d)
+	f.directories.Put(in.ref, d)
 	return d
 }
 
@@ -83,22 +76,16 @@ func (d *directory) run(c *cursor, left int64) (int64, error) {
 			return used, rec.Errorf(&e.Size, "a file name", "%q", name)
 		}
 		used += 8 + size
-		if _, twice := d.byName[name]; !twice {
-			d.byName[name] = len(d.entries)
-			d.entries = append(d.entries, dirent{uint64(h.Start_block)<<16 | uint64(e.Offset), kind, name})
-		}
+		d.Add(dirent{Ref: uint64(h.Start_block)<<16 | uint64(e.Offset), Mode: kind, Name: name})
 	}
 	return used, nil
 }
 
 // lookup finds name in a directory.
-func (f *FS) lookup(in *inode, name string) (uint64, error) {
+func (f *FS) lookup(in *inode, name string) (uint64, error) { return f.directory(in).Lookup(name) }
+
+// list returns the entries of a directory in its own order.
+func (f *FS) list(in *inode) ([]dirent, error) {
 	d := f.directory(in)
-	if i, ok := d.byName[name]; ok {
-		return d.entries[i].ref, nil
-	}
-	if d.err != nil {
-		return 0, d.err
-	}
-	return 0, fs.ErrNotExist
+	return d.Entries, d.Err
 }

@@ -34,8 +34,15 @@ type inode struct {
 	rest     cursor // what follows the fixed part: sizes of blocks, a link's target
 }
 
-func (in *inode) kind() uint32     { return in.mode & fsys.S_IFMT }
-func (in *inode) mtime() time.Time { return time.Unix(int64(in.base.Mtime), 0).UTC() }
+func (in *inode) kind() uint32 { return in.mode & fsys.S_IFMT }
+
+// An inode is an [fsys.Inode].
+func (in *inode) Mode() uint32       { return in.mode }
+func (in *inode) Size() int64        { return in.size }
+func (in *inode) ModTime() time.Time { return time.Unix(int64(in.base.Mtime), 0).UTC() }
+func (in *inode) Errorf(want, got string, args ...any) error {
+	return in.rec.Errorf(&in.base.Inode_type, want, got, args...)
+}
 
 // kindOf is a type of inode or entry in st_mode's terms; 0 when there is none such.
 func kindOf(t uint16) uint32 {

@@ -26,11 +26,11 @@ const (
 	metaBlocksMax  = 256     // unpacked blocks of metadata, 8 KiB each
 	dataBytesMax   = 8 << 20 // unpacked blocks of content
 	directoriesMax = 64
-	parentsMax     = 1 << 20
 )
 
 // FS is an opened volume; it implements [fsys.FS].
 type FS struct {
+	*fsys.Tree[uint64, *inode]
 	r      io.ReaderAt
 	sb     Superblock
 	rec    *decode.Record
@@ -39,18 +39,17 @@ type FS struct {
 	xattrs XattrIDTable // Xattr_ids is 0 when there are none
 	info   fsys.Info
 
-	metaBlocks  *recent[int64, *metaBlock]
-	dataBlocks  *recent[extent, []byte]
-	directories *recent[uint64, *directory]
-	parents     map[uint64]uint64 // directory: the directory it was first reached from
+	metaBlocks  *fsys.Recent[int64, *metaBlock]
+	dataBlocks  *fsys.Recent[extent, []byte]
+	directories *fsys.Recent[uint64, *directory]
 }
 
 // Open reads the superblock of a volume of size bytes. Bytes without the magic wrap [decode.ErrFormat]; a
 // version other than 4.0 and a compression that is not read wrap [decode.ErrUnsupported].
 func Open(r io.ReaderAt, size int64) (*FS, error) {
 	f := &FS{
-		r: r, metaBlocks: newRecent[int64, *metaBlock](metaBlocksMax),
-		directories: newRecent[uint64, *directory](directoriesMax), parents: map[uint64]uint64{},
+		r: r, metaBlocks: fsys.NewRecent[int64, *metaBlock](metaBlocksMax),
+		directories: fsys.NewRecent[uint64, *directory](directoriesMax),
 	}
 	s := &f.sb
 	rec, err := decode.Read(r, 0, binary.LittleEndian, "squashfs superblock", s)
@@ -67,7 +66,7 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 	if err := f.checkGeometry(size); err != nil {
 		return nil, err
 	}
-	f.dataBlocks = newRecent[extent, []byte](max(2, dataBytesMax/int(s.Block_size)))
+	f.dataBlocks = fsys.NewRecent[extent, []byte](max(2, dataBytesMax/int(s.Block_size)))
 	name := fmt.Sprint(s.Compression)
 	if int(s.Compression) < len(compressions) {
 		name = compressions[s.Compression]
@@ -82,6 +81,9 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 		Type: "squashfs", Size: f.size, Notes: []string{"compressed with " + name},
 		Cites: cite(rec, &s.S_magic, &s.S_major, &s.S_minor, &s.Compression, &s.Block_size, &s.Bytes_used, &s.Inodes),
 	}
+	f.Tree = fsys.NewTree(fsys.Source[uint64, *inode]{
+		Root: f.sb.Root_inode, Inode: f.inode, Lookup: f.lookup, List: f.list, Content: f.content, Target: f.target, Stat: f.statOf,
+	})
 	return f, nil
 }
 
@@ -122,36 +124,4 @@ func cite(rec *decode.Record, ptrs ...any) []blob.Cite {
 		out[i].Name = strings.ToLower(out[i].Name[:1]) + out[i].Name[1:]
 	}
 	return out
-}
-
-// recent keeps the max values that were used last; there are few, a search in order is quick.
-type recent[K comparable, V any] struct {
-	max    int
-	keys   []K
-	values []V
-}
-
-func newRecent[K comparable, V any](max int) *recent[K, V] { return &recent[K, V]{max: max} }
-
-func (c *recent[K, V]) get(k K) (v V, ok bool) {
-	for i := len(c.keys) - 1; i >= 0; i-- {
-		if c.keys[i] == k {
-			v = c.values[i]
-			copy(c.keys[i:], c.keys[i+1:])
-			copy(c.values[i:], c.values[i+1:])
-			c.keys[len(c.keys)-1], c.values[len(c.keys)-1] = k, v
-			return v, true
-		}
-	}
-	return v, false
-}
-
-// put keeps a value whose key is not kept.
-func (c *recent[K, V]) put(k K, v V) {
-	if len(c.keys) >= c.max {
-		copy(c.keys, c.keys[1:])
-		copy(c.values, c.values[1:])
-		c.keys, c.values = c.keys[:len(c.keys)-1], c.values[:len(c.values)-1]
-	}
-	c.keys, c.values = append(c.keys, k), append(c.values, v)
 }

@@ -2,12 +2,9 @@ package squashfs
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -39,12 +36,6 @@ func open(t testing.TB, name string) (*FS, *blob.Blob) {
 	f, err := Open(b, b.Size())
 	require.NoError(t, err)
 	return f, b
-}
-
-func lines(t testing.TB, name string) []string {
-	data, err := os.ReadFile("testdata/" + name)
-	require.NoError(t, err)
-	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
 // list writes a file the way unsquashfs -lln does.
@@ -95,7 +86,7 @@ func TestVolumesHoldWhatUnsquashfsLists(t *testing.T) {
 			held := map[bool]string{true: "few", false: "tree"}[name == "plain"]
 			f, b := open(t, name)
 			info := f.Info()
-			require.Contains(t, lines(t, "blkid"), "TYPE="+info.Type)
+			require.Contains(t, fixture.Lines(t, "testdata/blkid"), "TYPE="+info.Type)
 			require.Equal(t, []string{"", ""}, []string{info.Label, info.UUID})
 			fixture.Cited(t, b.Size(), info.Cites...)
 			require.NotEmpty(t, info.Cites)
@@ -114,13 +105,8 @@ func TestVolumesHoldWhatUnsquashfsLists(t *testing.T) {
 				}
 				return nil
 			}))
-			require.ElementsMatch(t, squeeze(lines(t, held+".list")), squeeze(got))
-			for _, l := range lines(t, held+".sums") {
-				sum, name, _ := strings.Cut(l, " ")
-				data, err := fsys.ReadFile(f, name, 1<<20)
-				require.NoError(t, err, name)
-				require.Equal(t, sum, fmt.Sprintf("%x", sha256.Sum256(data)), name)
-			}
+			require.ElementsMatch(t, squeeze(fixture.Lines(t, "testdata/"+held+".list")), squeeze(got))
+			fixture.CheckSums(t, f, "testdata/"+held+".sums")
 			require.NoError(t, fstest.TestFS(f, regular...))
 		})
 	}
@@ -238,27 +224,6 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		fixture.Cited(t, b.Size(), v.Info().Cites...)
-		left := 100
-		fs.WalkDir(v, ".", func(name string, d fs.DirEntry, err error) error {
-			if left--; left < 0 || strings.Count(name, "/") > 12 {
-				return fs.SkipAll
-			}
-			if err != nil {
-				return nil
-			}
-			if fi, err := d.Info(); err == nil {
-				fixture.Cited(t, b.Size(), fsys.StatOf(fi).Cites...)
-			}
-			v.ReadLink(name)
-			if d.Type().IsRegular() {
-				if file, err := fsys.OpenFile(v, name); err == nil {
-					io.ReadFull(file, make([]byte, 4096))
-					file.ReadAt(make([]byte, 100), file.Size()-100)
-					fixture.Inside(t, b.Size(), file.Locate(0, file.Size())...)
-				}
-			}
-			return nil
-		})
+		fixture.FuzzVolume(t, v, b, 100)
 	})
 }

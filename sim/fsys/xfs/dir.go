@@ -40,12 +40,12 @@ type dirent struct {
 }
 
 // mode is what ftype says of a file, in st_mode's terms: XFS_DIR3_FT_REG_FILE and so on.
-func (d dirent) mode() (uint32, bool) {
+func (d dirent) mode() uint32 {
 	kinds := [...]uint32{0, fsys.S_IFREG, fsys.S_IFDIR, fsys.S_IFCHR, fsys.S_IFBLK, fsys.S_IFIFO, fsys.S_IFSOCK, fsys.S_IFLNK}
 	if d.kind == 0 || int(d.kind) >= len(kinds) {
-		return 0, false
+		return 0
 	}
-	return kinds[d.kind], true
+	return kinds[d.kind]
 }
 
 // eachEntry calls fn for the entries of a directory in its own order, "." and ".." among them when they are
@@ -62,7 +62,7 @@ func (f *FS) eachEntry(in *inode, fn func(dirent) bool) error {
 	perBlock := f.dirBlock / f.blockSize
 	last := min(in.size, dirLeafStart) / f.blockSize
 	// No block belongs to a directory twice, so there cannot be more than the volume has.
-	limit := min(dirBlocksMax, f.meta.size/f.dirBlock+1)
+	limit := min(dirBlocksMax, f.meta.Size()/f.dirBlock+1)
 	for b, seen := int64(0), int64(0); b < last; {
 		start, n, err := c.run(b)
 		if err != nil {
@@ -208,10 +208,6 @@ func (f *FS) eachShort(in *inode, r fsys.Content, fn func(dirent) bool) error {
 
 // lookup finds name in directory in: through its hashes when it has more than one block, else entry by entry.
 func (f *FS) lookup(in *inode, name string) (uint64, error) {
-	key := dentry{in.ino, name}
-	if ino, ok := f.dentries.get(key); ok {
-		return ino, nil
-	}
 	ino, done, err := f.lookupHashed(in, name)
 	if err != nil {
 		return 0, err
@@ -233,14 +229,13 @@ func (f *FS) lookup(in *inode, name string) (uint64, error) {
 		}
 		return 0, fs.ErrNotExist
 	}
-	f.dentries.put(key, ino)
 	return ino, nil
 }
 
 // list returns the entries of a directory in its own order, without "." and "..". Names that no path can
 // hold are left out. With an error it returns what came before.
-func (f *FS) list(in *inode) ([]dirent, error) {
-	var out []dirent
+func (f *FS) list(in *inode) ([]fsys.Dirent[uint64], error) {
+	var out []fsys.Dirent[uint64]
 	err := f.eachEntry(in, func(d dirent) bool {
 		switch {
 		case d.name == "." || d.name == "..":
@@ -249,7 +244,7 @@ func (f *FS) list(in *inode) ([]dirent, error) {
 			f.note("inode %d: entry %q is no file name", in.ino, d.name)
 			return true
 		}
-		out = append(out, d)
+		out = append(out, fsys.Dirent[uint64]{Ref: d.ino, Mode: d.mode(), Name: d.name})
 		return len(out) < dirEntriesMax
 	})
 	if err == nil && len(out) >= dirEntriesMax {

@@ -128,7 +128,7 @@ func (f *FS) index(in *inode, raw []byte, off int64, level, count, room int) (*n
 // child reads the node at byte off, whose level its parent demands.
 func (f *FS) child(in *inode, off int64, level int) (*node, error) {
 	key := nodeKey{in.ino, off, level}
-	if n, ok := f.nodes.get(key); ok {
+	if n, ok := f.nodes.Get(key); ok {
 		return n, nil
 	}
 	var h BtreeBlock
@@ -162,7 +162,7 @@ func (f *FS) child(in *inode, off int64, level int) (*node, error) {
 		n, err = f.index(in, raw[head:], at, level, count, room)
 	}
 	if err == nil {
-		f.nodes.put(key, n)
+		f.nodes.Put(key, n)
 	}
 	return n, err
 }

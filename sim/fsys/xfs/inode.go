@@ -26,6 +26,14 @@ type inode struct {
 
 func (in *inode) kind() uint32 { return uint32(in.raw.Di_mode) & fsys.S_IFMT }
 
+// An inode is an [fsys.Inode].
+func (in *inode) Mode() uint32       { return uint32(in.raw.Di_mode) }
+func (in *inode) Size() int64        { return in.size }
+func (in *inode) ModTime() time.Time { return in.mtime }
+func (in *inode) Errorf(want, got string, args ...any) error {
+	return in.rec.Errorf(&in.raw.Di_nlink, want, got, args...)
+}
+
 // blockOff is where n blocks lie in the volume. A block number is that of the allocation group above
 // sb_agblklog bits and the block in the group below; the blocks must be of one group.
 func (f *FS) blockOff(fsb, n uint64) (int64, error) {
@@ -41,7 +49,7 @@ func (f *FS) blockOff(fsb, n uint64) (int64, error) {
 // inode reads inode number n, which says where it lies: the block, and the place in the block in the low
 // sb_inopblog bits; "Inode Numbers".
 func (f *FS) inode(n uint64) (*inode, error) {
-	if in, ok := f.inodes.get(n); ok {
+	if in, ok := f.inodes.Get(n); ok {
 		return in, nil
 	}
 	off, err := f.blockOff(n>>f.sb.Sb_inopblog, 1)
@@ -73,7 +81,7 @@ func (f *FS) inode(n uint64) (*inode, error) {
 		return nil, in.rec.Errorf(&raw.Di_forkoff, fmt.Sprintf("less than %d", room/8), "%d", raw.Di_forkoff)
 	}
 	in.size, in.mtime = int64(raw.Di_size), in.time(raw.Di_mtime)
-	f.inodes.put(n, in)
+	f.inodes.Put(n, in)
 	return in, nil
 }
 
@@ -253,4 +261,14 @@ func (f *FS) remoteTarget(in *inode, c *content) (fsys.Content, error) {
 		b, done = b+n, done+int64(h.Sl_bytes)
 	}
 	return blob.Mapped(f.meta, in.size, parts), nil
+}
+
+// target is where a symbolic link leads.
+func (f *FS) target(in *inode) (string, error) {
+	r, err := f.content(in)
+	if err != nil {
+		return "", err
+	}
+	target, err := blob.ReadAll(r, targetMax)
+	return text(target), err
 }

@@ -25,18 +25,16 @@ import (
 
 // Bounds on what one volume may make us keep.
 const (
-	pagesMax    = 1024
-	inodesMax   = 4096
-	nodesMax    = 256
-	dentriesMax = 8192
-	parentsMax  = 1 << 20
-	notesMax    = 16
+	inodesMax = 4096
+	nodesMax  = 256
+	notesMax  = 16
 )
 
 // FS is an opened volume; it implements [fsys.FS].
 type FS struct {
+	*fsys.Tree[uint64, *inode]
 	r         io.ReaderAt
-	meta      *pages
+	meta      *fsys.Pages
 	sb        Superblock
 	rec       *decode.Record
 	v5        bool
@@ -46,27 +44,18 @@ type FS struct {
 	uuid      [16]byte
 	info      fsys.Info
 
-	inodes   *recent[uint64, *inode]
-	nodes    *recent[nodeKey, *node]
-	dentries *recent[dentry, uint64]
-	parents  map[uint64]uint64 // directory: the directory it was first reached from
-	noted    map[string]bool
-}
-
-// dentry is a name in a directory.
-type dentry struct {
-	dir  uint64
-	name string
+	inodes *fsys.Recent[uint64, *inode]
+	nodes  *fsys.Recent[nodeKey, *node]
+	noted  map[string]bool
 }
 
 // Open reads the superblock of a volume of size bytes. Bytes without XFS's magic wrap [decode.ErrFormat]; a
 // version or a feature that is not read wraps [decode.ErrUnsupported].
 func Open(r io.ReaderAt, size int64) (*FS, error) {
 	f := &FS{
-		r: r, meta: &pages{r, size, newRecent[int64, []byte](pagesMax)},
-		inodes: newRecent[uint64, *inode](inodesMax), nodes: newRecent[nodeKey, *node](nodesMax),
-		dentries: newRecent[dentry, uint64](dentriesMax),
-		parents:  map[uint64]uint64{}, noted: map[string]bool{},
+		r: r, meta: fsys.NewPages(r, size),
+		inodes: fsys.NewRecent[uint64, *inode](inodesMax), nodes: fsys.NewRecent[nodeKey, *node](nodesMax),
+		noted: map[string]bool{},
 	}
 	s := &f.sb
 	rec, err := decode.Read(f.meta, 0, binary.BigEndian, "xfs superblock", s)
@@ -87,6 +76,9 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 		}
 	}
 	f.describe(size)
+	f.Tree = fsys.NewTree(fsys.Source[uint64, *inode]{
+		Root: f.sb.Sb_rootino, Inode: f.inode, Lookup: f.lookup, List: f.list, Content: f.content, Target: f.target, Stat: f.statOf,
+	})
 	return f, nil
 }
 
