@@ -33,6 +33,7 @@ type grub struct {
 	menu       *grubMenu
 	lists      map[string]string // command.lst: command → module
 	listsKnown bool
+	bls        []*blsEntry // of the boot loader specification; nil before blscfg
 
 	printed   int // errors that were printed, grub_err_printed_errors
 	firstErr  int // the step of the first error that the running entry printed, -1 without

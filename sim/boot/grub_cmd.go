@@ -75,6 +75,10 @@ func findCommand(name string) (grubCommand, bool) {
 		return grubCommand{"probe", (*grub).cmdProbe}, true
 	case "cpuid":
 		return grubCommand{"cpuid", (*grub).cmdCPUID}, true
+	case "blscfg", "bls_import":
+		return grubCommand{"blscfg", (*grub).cmdBlscfg}, true
+	case "increment", "decrement":
+		return grubCommand{"increment", (*grub).cmdIncrement}, true
 	case "halt":
 		return grubCommand{"halt", (*grub).cmdPower}, true
 	case "reboot":

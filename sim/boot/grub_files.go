@@ -61,6 +61,7 @@ func (g *grub) devices() {
 	base, _, _ := strings.Cut(g.bootDevice, ",")
 	g.devs = append(g.devs, grubDevice{name: base, vol: g.c.Disk.Volume(0)})
 	defer g.addMemdisk()
+	defer g.addLogical()
 	if g.c.Disk.Table == nil {
 		return
 	}
@@ -70,6 +71,17 @@ func (g *grub) devices() {
 	}
 	for _, p := range g.c.Disk.Table.Partitions {
 		g.devs = append(g.devs, grubDevice{name: fmt.Sprintf("%s,%s%d", base, kind, p.Number), module: "part_" + kind, number: p.Number, vol: g.c.Disk.Volume(p.Number)})
+	}
+}
+
+// addLogical adds the logical volumes, whose names GRUB writes like device mapper: grub-core/disk/lvm.c.
+func (g *grub) addLogical() {
+	for i := range g.c.Disk.Volumes {
+		v := &g.c.Disk.Volumes[i]
+		vg, lv, ok := strings.Cut(v.Name, "/")
+		if ok {
+			g.devs = append(g.devs, grubDevice{name: "lvm/" + strings.ReplaceAll(vg, "-", "--") + "-" + strings.ReplaceAll(lv, "-", "--"), module: "lvm", vol: v})
+		}
 	}
 }
 
@@ -97,6 +109,14 @@ func (g *grub) device(name string) (*grubDevice, *grubError) {
 	drive, part, partitioned := strings.Cut(name, ",")
 	if drive == "cd" && base == "hd96" {
 		drive = base
+	}
+	if strings.HasPrefix(name, "lvm/") && g.mods["lvm"] {
+		for i := range g.devs {
+			if g.devs[i].name == name {
+				return &g.devs[i], nil
+			}
+		}
+		return nil, g.noDevice(name, fmt.Sprintf("disk `%s' not found", name))
 	}
 	for _, kind := range []string{"lvm", "lvmid", "mduuid", "md", "cryptouuid", "crypto", "ldm", "http", "tftp", "pxe", "proc", "loop"} {
 		if head, _, _ := strings.Cut(drive, "/"); head == kind {

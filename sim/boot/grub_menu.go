@@ -25,9 +25,13 @@ type grubEntry struct {
 	block        *script.Block
 	node         *script.Command
 	src          *grubSource
+	evidence     []blob.Cite // of an entry that comes from a file of its own
 }
 
 func (e *grubEntry) cites() []blob.Cite {
+	if e.evidence != nil {
+		return e.evidence
+	}
 	at := e.node.Span
 	at.Len = e.block.Off - at.Off
 	return e.src.cite(at)

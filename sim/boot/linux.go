@@ -67,6 +67,12 @@ func (s *start) linux(l loaded) {
 		s.unknown(trace.Kernel, "what the code in "+l.path+" does: it is not a Linux kernel for x86 ("+err.Error()+")")
 		return
 	}
+	if !img.IsLinux() {
+		s.m.Emit(trace.Step{Actor: "program", Stage: trace.Kernel, Kind: "linux.other-program", Rule: "x86 boot protocol: kernel_version names the program", Cites: img.Cites(), Cause: l.cause,
+			Args: map[string]string{"path": slash(l.path), "program": img.FullVersion()}})
+		s.unknown(trace.Kernel, "what "+slash(l.path)+" ("+img.FullVersion()+") does: it starts as a Linux kernel does, and is none")
+		return
+	}
 	if s.c.Cmdline != "" {
 		l.cmdline = s.c.Cmdline
 	}

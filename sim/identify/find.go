@@ -175,6 +175,9 @@ func (im *Image) look(f fsys.FS, name, lower string) {
 }
 
 func (im *Image) addKernel(k *bzimage.Image, name string, size int64) {
+	if !k.IsLinux() {
+		return
+	}
 	version, cites := k.Release(im.Store, name)
 	if version == "" {
 		cites = k.Cites()

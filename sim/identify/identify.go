@@ -80,7 +80,11 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 	}
 	if k, err := bzimage.Read(b, b.Size()); err == nil {
 		b.Patch(patches...)
-		im.Kind, im.Formats, im.Kernel, im.KernelBlob = Other, append(im.Formats, "linux-kernel"), k, b
+		im.Kind, im.Kernel, im.KernelBlob = Other, k, b
+		im.Formats = append(im.Formats, "linux-kernel")
+		if !k.IsLinux() {
+			im.Formats[len(im.Formats)-1] = "boot-program" // Memtest86+ and the like
+		}
 		return im, nil
 	}
 	if other := recogniseOther(b); other != "" {

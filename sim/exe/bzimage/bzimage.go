@@ -196,6 +196,12 @@ func (k *Image) Version() string {
 	return v
 }
 
+// IsLinux tells Linux from other programs that start by its boot protocol: Memtest86+, iPXE, wimboot. A version of
+// Linux starts with a number; what has no version string may be anything.
+func (k *Image) IsLinux() bool {
+	return k.Format != BzImage || k.Full == "" || k.Full[0] >= '0' && k.Full[0] <= '9'
+}
+
 // FullVersion is the whole version string of the header.
 func (k *Image) FullVersion() string { return k.Full }
 
