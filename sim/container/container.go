@@ -66,6 +66,7 @@ type Config struct {
 	Interactive bool
 	Stop        bool   // docker stop, when the program runs
 	StopTimeout string // seconds until SIGKILL; -1 for never
+	UserMaps    []kernel.IDMap
 }
 
 // Facts are what a reader asks for first.

@@ -25,8 +25,7 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	if !r.cgroupV1() {
 		main.MakeCgroup("", r.spec.CgroupPath)
 	}
-	// A group that exists already can be entered by clone3(2) with CLONE_INTO_CGROUP.
-	init, err := main.Clone(r.spec.Namespaces &^ kernel.CLONE_NEWCGROUP)
+	init, err := r.crunClone(main)
 	if err != nil {
 		return nil, err
 	}
@@ -44,10 +43,37 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	if err := r.crunMounts(init); err != nil {
 		return nil, err
 	}
-	if r.spec.Namespaces.Has(kernel.CLONE_NEWCGROUP) {
-		init.Unshare(kernel.CLONE_NEWCGROUP)
-	}
 	return init, r.crunReady(init)
+}
+
+// crunClone makes the container's first process, in one clone when it needs no user namespace. A group that
+// exists already can be entered by clone3(2) with CLONE_INTO_CGROUP.
+func (r *run) crunClone(main *kernel.Task) (*kernel.Task, error) {
+	flags := r.spec.Namespaces &^ kernel.CLONE_NEWCGROUP
+	if !r.userNS() {
+		return main.Clone(flags)
+	}
+	child, err := main.Clone(kernel.CLONE_NEWUSER)
+	if err != nil {
+		return nil, err
+	}
+	child.Comm, child.Actor = "crun:[1:CHILD]", "crun:[child]"
+	for _, file := range []string{"gid_map", "uid_map"} {
+		if err := main.WriteIDMap(child, file, r.c.UserMaps); err != nil {
+			return nil, crunError("write "+file, err)
+		}
+	}
+	child.Setuid(0)
+	child.Setgid(0)
+	if err := child.Unshare(flags &^ kernel.CLONE_NEWUSER); err != nil {
+		return nil, crunError("unshare", err)
+	}
+	init, err := child.Clone(0)
+	if err != nil {
+		return nil, err
+	}
+	child.Exit(0)
+	return init, nil
 }
 
 func (r *run) crunLimits(main *kernel.Task) error {
@@ -92,6 +118,9 @@ func (r *run) crunMounts(t *kernel.Task) error {
 	var last []later
 	if r.spec.ReadOnly {
 		last = append(last, later{r.dir, kernel.MS_RDONLY})
+	}
+	if r.spec.Namespaces.Has(kernel.CLONE_NEWCGROUP) {
+		t.Unshare(kernel.CLONE_NEWCGROUP)
 	}
 	for _, m := range r.spec.Mounts {
 		more, err := r.crunMount(t, m)
@@ -183,7 +212,9 @@ func (r *run) crunDevices(t *kernel.Task) {
 	dev := scoped(t, r.dir, "/dev")
 	for _, name := range []string{"null", "zero", "full", "tty", "random", "urandom"} {
 		for _, d := range kernel.CharDevices() {
-			if d.Name == name {
+			if d.Name == name && r.userNS() {
+				r.bindDevice(t, name, path.Join(dev, name), kernel.MS_NOSUID|kernel.MS_NOEXEC)
+			} else if d.Name == name {
 				t.Mknod(path.Join(dev, name), fsys.S_IFCHR|d.Mode, d.Major<<8|d.Minor)
 			}
 		}

@@ -145,6 +145,9 @@ func (r *run) configure() bool {
 		s.Cwd = wd
 	}
 	s.Hostname = firstOf(r.c.Hostname, s.Hostname)
+	if len(r.c.UserMaps) > 0 {
+		r.applyUserNS(&s)
+	}
 	r.applyOptions(&s)
 	who, err := r.user(&s)
 	if err != nil {

@@ -99,7 +99,10 @@ func (r *run) stages(main *kernel.Task, state string) (*kernel.Task, error) {
 			return nil, initError(err)
 		}
 	}
-	if err := child.Unshare(r.spec.Namespaces &^ kernel.CLONE_NEWCGROUP); err != nil {
+	if err := r.userStage(parent, child); err != nil {
+		return nil, initError(err)
+	}
+	if err := child.Unshare(r.spec.Namespaces &^ (kernel.CLONE_NEWCGROUP | kernel.CLONE_NEWUSER)); err != nil {
 		return nil, initError(err)
 	}
 	init, err := child.Clone(kernel.CLONE_PARENT)
@@ -111,6 +114,9 @@ func (r *run) stages(main *kernel.Task, state string) (*kernel.Task, error) {
 	init.Setsid()
 	init.Setuid(0)
 	init.Setgid(0)
+	if r.userNS() {
+		init.Setgroups(nil) // those of the host mean nothing here
+	}
 	// The cgroup namespace comes last: its root is where the process is now, inside the new group.
 	if r.spec.Namespaces.Has(kernel.CLONE_NEWCGROUP) {
 		init.Unshare(kernel.CLONE_NEWCGROUP)
@@ -278,6 +284,10 @@ func (r *run) mountCgroupV1(t *kernel.Task, dest string, flags, prop kernel.Moun
 func (r *run) devices(t *kernel.Task) {
 	dev := scoped(t, r.dir, "/dev")
 	for _, d := range kernel.CharDevices() {
+		if r.userNS() {
+			r.bindDevice(t, d.Name, path.Join(dev, d.Name), 0)
+			continue
+		}
 		t.Mknod(path.Join(dev, d.Name), fsys.S_IFCHR|d.Mode, d.Major<<8|d.Minor)
 	}
 	r.devLinks(t, dev, [][2]string{{"pts/ptmx", "ptmx"}, {"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}})

@@ -50,6 +50,8 @@ type Namespace struct {
 	mounts   []*mount   // mnt
 	rootMnt  *mount     // mnt
 	cgroup   string     // cgroup: the path shown as /
+	uidMap   []IDMap    // user
+	gidMap   []IDMap    // user
 }
 
 // ID is the row's id: "mnt:2".

@@ -85,11 +85,15 @@ func (t *Task) Become(exe string, argv []string) {
 
 // row is t's row of the processes table.
 func (t *Task) row() trace.Row {
-	return trace.Row{
+	row := trace.Row{
 		"pid": strconv.Itoa(t.PID), "ppid": strconv.Itoa(t.PPID), "comm": t.Comm, "exe": t.Exe,
 		"uid": strconv.FormatUint(uint64(t.Cred.EUID), 10), "gid": strconv.FormatUint(uint64(t.Cred.EGID), 10),
 		"state": t.State, "ns_pid": strconv.Itoa(t.NSPID),
 	}
+	if t.ns[UserNS].parent != nil {
+		row["host_uid"] = strconv.FormatUint(uint64(t.HostUID()), 10)
+	}
+	return row
 }
 
 // rows gives the whole state; the machine keeps what differs. Rows that went are cleared.
@@ -99,15 +103,25 @@ func (k *Kernel) rows() []machine.Set {
 		out = append(out, machine.Set{Table: trace.Processes, ID: strconv.Itoa(t.PID), Row: t.row()})
 	}
 	for _, n := range k.spaces {
-		out = append(out, machine.Set{Table: trace.Namespaces, ID: n.ID(), Row: trace.Row{
-			"type": string(n.Type), "owner": strconv.Itoa(n.Owner), "members": k.members(n),
-		}})
+		out = append(out, machine.Set{Table: trace.Namespaces, ID: n.ID(), Row: k.nsRow(n)})
 	}
 	out = append(out, k.mountRows()...)
 	for _, c := range k.cgroups {
 		out = append(out, machine.Set{Table: trace.Cgroups, ID: c.path, Row: k.cgroupRow(c)})
 	}
 	return k.withRemovals(out)
+}
+
+// nsRow is a namespace's row; a user namespace has its maps, once they are written.
+func (k *Kernel) nsRow(n *Namespace) trace.Row {
+	row := trace.Row{"type": string(n.Type), "owner": strconv.Itoa(n.Owner), "members": k.members(n)}
+	if len(n.uidMap) > 0 {
+		row["uid_map"] = idMapText(n.uidMap)
+	}
+	if len(n.gidMap) > 0 {
+		row["gid_map"] = idMapText(n.gidMap)
+	}
+	return row
 }
 
 // mountRows gives the mounts of all namespaces. As in /proc/mounts, rootfs is not among them once something

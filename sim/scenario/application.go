@@ -13,6 +13,7 @@ import (
 
 	"bootpath/sim/container"
 	"bootpath/sim/identify"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/oci"
 )
@@ -31,12 +32,39 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 	if c.Memory == "" && s.MemoryMiB > 0 {
 		c.Memory = strconv.Itoa(s.MemoryMiB) + "m"
 	}
+	maps, err := userMaps(s.UIDMap)
+	if err != nil {
+		return Facts{}, err
+	}
+	c.UserMaps = maps
 	if err := change(&c, im.Archive, s); err != nil {
 		return Facts{}, err
 	}
 	f := container.Run(m, c)
 	return Facts{DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
 		Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal, Stop: (*StopFacts)(f.Stop)}, nil
+}
+
+// userMaps reads "INSIDE:OUTSIDE[:SIZE]" as podman run --uidmap takes it. podman-run(1)
+func userMaps(list []string) ([]kernel.IDMap, error) {
+	var out []kernel.IDMap
+	for _, line := range list {
+		f := strings.Split(line, ":")
+		if len(f) == 2 {
+			f = append(f, "1")
+		}
+		var n [3]uint64
+		ok := len(f) == 3
+		for i := range min(len(f), 3) {
+			v, err := strconv.ParseUint(f[i], 10, 31)
+			n[i], ok = v, ok && err == nil
+		}
+		if !ok || n[2] == 0 {
+			return nil, fmt.Errorf("--uidmap %s: want INSIDE:OUTSIDE:SIZE, as 0:100000:65536", line)
+		}
+		out = append(out, kernel.IDMap{Inside: uint32(n[0]), Outside: uint32(n[1]), Size: uint32(n[2])})
+	}
+	return out, nil
 }
 
 // change applies the what-ifs to the image that the engine would choose. When it would choose none, there is

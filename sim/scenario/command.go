@@ -175,7 +175,7 @@ func (c *Command) switches(words []string) ([]string, error) {
 
 func (c *Command) long(text string, rest []string) ([]string, error) {
 	name, value, given := strings.Cut(text, "=")
-	o, takes, ok := find(func(o Option) bool { return o.Name == name || o.alias == name })
+	o, takes, ok := find(c.Settings.Engine == "podman", func(o Option) bool { return o.Name == name || o.alias == name })
 	switch {
 	case name == "entrypoint", name == "mount":
 		o, takes, ok = Option{Name: name}, true, true
@@ -198,7 +198,7 @@ func (c *Command) long(text string, rest []string) ([]string, error) {
 // short reads "-it", "-e A=B", "-eA=B" and "-u=0".
 func (c *Command) short(word string, rest []string) ([]string, error) {
 	for i := 1; i < len(word); i++ {
-		o, takes, ok := find(func(o Option) bool { return o.Short == word[i] })
+		o, takes, ok := find(c.Settings.Engine == "podman", func(o Option) bool { return o.Short == word[i] })
 		tail := word[i+1:]
 		switch {
 		case !ok:
@@ -222,9 +222,9 @@ func (c *Command) short(word string, rest []string) ([]string, error) {
 
 // find looks a switch up among those that mean something and those that do not; takes tells whether it
 // wants a value.
-func find(is func(Option) bool) (o Option, takes, ok bool) {
+func find(podman bool, is func(Option) bool) (o Option, takes, ok bool) {
 	all := Options()
-	if i := slices.IndexFunc(all, is); i >= 0 {
+	if i := slices.IndexFunc(all, is); i >= 0 && (!all[i].podmanOnly || podman) {
 		return all[i], all[i].Bool == nil, true
 	}
 	switches, valued := idle()
@@ -328,6 +328,7 @@ func CommandLine(s RunSettings, image string) string {
 	words := []string{engine, "run"}
 	for _, o := range Options() {
 		switch {
+		case o.podmanOnly && engine != "podman":
 		case o.Bool != nil && *o.Bool(&s):
 			words = append(words, "--"+o.Name)
 		case o.Text != nil && *o.Text(&s) != "":

@@ -53,6 +53,7 @@ func TestParseCommandRefuses(t *testing.T) {
 		"ls":                                 `"ls": docker run or podman run is expected`,
 		"docker run":                         `"docker run" requires at least 1 argument`,
 		"docker run --frobnicate a":          "unknown flag: --frobnicate",
+		"docker run --uidmap 0:1:2 a":        "unknown flag: --uidmap",
 		"docker run -itx a":                  "unknown shorthand flag: 'x' in -itx",
 		"docker run --name":                  "flag needs an argument: --name",
 		"docker run -e":                      "flag needs an argument: 'e' in -e",
@@ -79,7 +80,7 @@ func TestCommandLineReadsBack(t *testing.T) {
 		Env: []string{"A=$HOME", "B=*", "C="}, Hostname: "h", Network: "none", Volume: []string{"v:/d"}, Tmpfs: []string{"/t:size=1m"},
 		ReadOnly: true, Memory: "1g", MemorySwap: "-1", PidsLimit: "5", Ulimit: []string{"nofile=1:2"}, Sysctl: []string{"net.a=1"},
 		Privileged: true, CapAdd: []string{"ALL"}, CapDrop: []string{"CHOWN"}, SecurityOpt: []string{"no-new-privileges"},
-		StopSignal: "SIGINT", StopTimeout: "0", Entrypoint: &entry, Command: []string{"", "a\nb", "~", "--x", "`id`"},
+		StopSignal: "SIGINT", StopTimeout: "0", UIDMap: []string{"0:100000:65536"}, Entrypoint: &entry, Command: []string{"", "a\nb", "~", "--x", "`id`"},
 	}
 	line := CommandLine(s, "image:1")
 	got, err := ParseCommand(line)

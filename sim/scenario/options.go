@@ -10,7 +10,8 @@ type Option struct {
 	List  func(*RunSettings) *[]string // may be given several times
 	Bool  func(*RunSettings) *bool
 
-	alias string // another long name that docker takes
+	alias      string // another long name that docker takes
+	podmanOnly bool   // docker does not know it: its daemon is set up with userns-remap instead
 }
 
 // Options lists the switches that mean something here, in the order in which a command line is written.
@@ -37,6 +38,7 @@ func Options() []Option {
 		{Name: "cap-add", Usage: "`capability` (repeat)", List: func(s *RunSettings) *[]string { return &s.CapAdd }},
 		{Name: "cap-drop", Usage: "`capability` (repeat)", List: func(s *RunSettings) *[]string { return &s.CapDrop }},
 		{Name: "security-opt", Usage: "`option` (repeat)", List: func(s *RunSettings) *[]string { return &s.SecurityOpt }},
+		{Name: "uidmap", Usage: "`INSIDE:OUTSIDE:SIZE`, a user namespace with these users and groups (repeat)", List: func(s *RunSettings) *[]string { return &s.UIDMap }, podmanOnly: true},
 		{Name: "stop-signal", Usage: "`signal` that stops the container", Text: func(s *RunSettings) *string { return &s.StopSignal }},
 		{Name: "stop-timeout", Usage: "`seconds` from the signal to SIGKILL", Text: func(s *RunSettings) *string { return &s.StopTimeout }},
 	}
@@ -48,7 +50,7 @@ func Options() []Option {
 func idle() (switches, valued []string) {
 	return []string{"detach d", "rm", "sig-proxy", "publish-all P", "no-healthcheck", "oom-kill-disable", "disable-content-trust", "quiet q", "replace"},
 		[]string{
-			"name", "publish p", "label l", "label-file", "restart", "pull", "expose", "link", "add-host", "dns", "dns-option", "dns-opt", "dns-search",
+			"name", "publish p", "userns", "label l", "label-file", "restart", "pull", "expose", "link", "add-host", "dns", "dns-option", "dns-opt", "dns-search",
 			"domainname", "detach-keys", "attach a", "cidfile", "log-driver", "log-opt", "health-cmd", "health-interval", "health-retries",
 			"health-start-period", "health-timeout", "cpus", "cpu-shares c", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime",
 			"cpuset-cpus", "cpuset-mems", "cpu-count", "cpu-percent", "blkio-weight", "blkio-weight-device", "device-read-bps", "device-read-iops",

@@ -43,8 +43,9 @@ type RunSettings struct {
 	Init       bool     `json:"init,omitempty"`        // a small init is process 1
 	StopSignal string   `json:"stop_signal,omitempty"` // "SIGINT"
 	// afterwards
-	Stop        bool   `json:"stop,omitempty"`         // docker stop, when the program runs
-	StopTimeout string `json:"stop_timeout,omitempty"` // seconds from the signal to SIGKILL, -1 for never; 10 when empty
+	Stop        bool     `json:"stop,omitempty"`         // docker stop, when the program runs
+	StopTimeout string   `json:"stop_timeout,omitempty"` // seconds from the signal to SIGKILL, -1 for never; 10 when empty
+	UIDMap      []string `json:"uid_map,omitempty"`      // "0:100000:65536": a user namespace whose 0 is the host's 100000
 	// what-ifs
 	Set    map[string]string `json:"set,omitempty"`    // config.KEY or cmdline: JSON values
 	Remove []string          `json:"remove,omitempty"` // paths

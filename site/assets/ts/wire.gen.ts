@@ -76,6 +76,8 @@ export interface RunSettings {
   stop?: boolean;
   /** seconds from the signal to SIGKILL, -1 for never; 10 when empty */
   stop_timeout?: string;
+  /** "0:100000:65536": a user namespace whose 0 is the host's 100000 */
+  uid_map?: string[];
   /**
    * what-ifs
    * config.KEY or cmdline: JSON values

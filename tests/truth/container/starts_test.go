@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bootpath/sim/container"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -52,8 +53,13 @@ func starts() []start {
 		{file: "crun-spec.txt", config: container.Config{Engine: "crun", Cgroup: "v1"}, actors: []string{"crun", "crun:[init]"}, leaveOut: noBinds},
 		{file: "runc-podmancfg.txt", config: container.Config{Engine: "podman-runc", Cgroup: "v1"}, actors: runc, leaveOut: noBinds},
 		{file: "crun-podmancfg.txt", config: container.Config{Engine: "podman-crun", Cgroup: "v1"}, actors: []string{"crun", "crun:[init]"}, leaveOut: noBinds},
+		{file: "runc-userns.txt", config: container.Config{Engine: "runc", Cgroup: "v1", UserMaps: oneMap}, actors: runc},
+		{file: "crun-userns.txt", config: container.Config{Engine: "crun", Cgroup: "v1", UserMaps: oneMap}, actors: []string{"crun", "crun:[child]", "crun:[init]"}},
 	}
 }
+
+// oneMap is how the recorded user namespaces were mapped.
+var oneMap = []kernel.IDMap{{Inside: 0, Outside: 100000, Size: 65536}}
 
 var (
 	recordedLine = regexp.MustCompile(`^\s*[\d.]+ (P\d+)\s+(\w+)\((.*)\)\s+= (-1 )?(\S+)`)
@@ -87,7 +93,7 @@ func TestRecordedOrder(t *testing.T) {
 
 func recordedCalls(text string, s start) map[string][]string {
 	out, names := map[string][]string{}, map[string]string{}
-	root := "/corpus/build/unp/cases/rootfs"
+	root := regexp.MustCompile(`/corpus/build/unp/cases/rootfs|/tmp/bundle/ur`)
 	for line := range strings.SplitSeq(text, "\n") {
 		m := recordedLine.FindStringSubmatch(line)
 		if m == nil {
@@ -96,7 +102,7 @@ func recordedCalls(text string, s start) map[string][]string {
 		if names[m[1]] == "" && len(names) < len(s.actors) {
 			names[m[1]] = s.actors[len(names)]
 		}
-		add(out, names[m[1]], token(m[2], strings.ReplaceAll(m[3], root, "ROOT"), m[5]), s)
+		add(out, names[m[1]], token(m[2], root.ReplaceAllString(m[3], "ROOT"), m[5]), s)
 	}
 	return out
 }
@@ -185,11 +191,11 @@ func token(name, args, result string) string {
 	case "setgroups":
 		return "setgroups " + get(0)
 	case "clone", "clone3":
-		flags := regexp.MustCompile(`flags=([A-Z_|]+)`).FindStringSubmatch(args)
+		flags := regexp.MustCompile(`flags=([A-Z_|0]+)`).FindStringSubmatch(args)
 		if flags == nil {
 			return ""
 		}
-		return "clone " + sorted(flags[1])
+		return "clone " + strings.TrimPrefix(sorted(flags[1]), "0")
 	case "mknodat", "mknod":
 		return "mknod " + filepath.Base(get(0)) + " " + strings.Join(f[1:], " ")
 	case "symlinkat", "symlink":
@@ -218,6 +224,9 @@ func token(name, args, result string) string {
 			return "execve " + get(0)
 		}
 	case "write":
+		if m := regexp.MustCompile(`/([ug]id_map)>, "(\d+ \d+ \d+)`).FindStringSubmatch(args); m != nil {
+			return "write " + m[1] + " " + m[2]
+		}
 		if m := fdPath.FindStringSubmatch(args); strings.Contains(args, "cgroup.procs") && m != nil || strings.Contains(args, "cgroup.procs") {
 			return "cgroup join"
 		}
@@ -227,7 +236,9 @@ func token(name, args, result string) string {
 
 func sorted(flags string) string {
 	f := strings.Split(flags, "|")
-	f = slices.DeleteFunc(f, func(s string) bool { return s == "SIGCHLD" })
+	f = slices.DeleteFunc(f, func(s string) bool { // what fork(3) of the C library adds
+		return s == "SIGCHLD" || s == "CLONE_CHILD_CLEARTID" || s == "CLONE_CHILD_SETTID"
+	})
 	slices.Sort(f)
 	return strings.Join(f, "|")
 }
