@@ -100,6 +100,43 @@ scene("a what-if: without /sbin/init the start does not end as before", {}, asyn
   assert.ok(got.steps.some((s) => /No such file or directory/.test(s.console ?? "")), "the console says what is missing");
 });
 
+scene("break it: a file is removed in the page; the first step that differs and the real message are shown", {}, async (page) => {
+  const id = samples.find((s) => s.id === "debian-bios")?.id ?? samples.find((s) => s.kind === "system").id;
+  await lab(page, `#v1&src=${id}`);
+  await settled(page);
+  await page.getByRole("button", { name: "Break it" }).click();
+  const change = page.locator("bp-change");
+  await change.getByLabel("Path in the image").fill("/sbin/init");
+  await change.getByRole("button", { name: "Remove" }).click();
+  await change.getByText("Here the runs part:").waitFor();
+  await change.locator(".result.stops, .result.unknown").waitFor();
+  const n = await player(page).evaluate((e) => e.position);
+  const before = JSON.parse(readFileSync(`${dist}traces/${id}.json`, "utf8")).run.steps;
+  assert.notEqual((await answer(page)).steps[n].kind + (await answer(page)).steps[n].console, before[n].kind + before[n].console);
+  await change.getByRole("checkbox").click();
+  await settled(page);
+  assert.equal((await answer(page)).steps.length, before.length);
+});
+
+scene("the three firmwares, each with its verdict", {}, async (page) => {
+  await lab(page, `#v1&src=${samples.find((s) => s.id === "debian-uefi")?.id ?? samples[0].id}&view=conditions`);
+  await settled(page);
+  await page.getByRole("button", { name: "Try all three" }).click();
+  await page.waitForFunction(() => Object.keys(document.querySelector("boot-path").shadowRoot.querySelector("bp-conditions").tried).length === 3);
+  assert.match(await page.locator("bp-conditions .three").innerText(), /UEFI\s+Works/);
+});
+
+scene("a docker run line is parsed, played and written again", {}, async (page) => {
+  await lab(page, `#v1&src=${samples.find((s) => s.kind === "application").id}&view=conditions`);
+  await settled(page);
+  const c = page.locator("bp-conditions");
+  await c.getByLabel("A docker run command to take over").fill("docker run --rm --user 1000 --read-only --entrypoint /nope image");
+  await c.getByRole("button", { name: "Use it" }).click();
+  await c.locator(".answer.stops pre").waitFor();
+  assert.match(await c.locator(".line code").innerText(), /--user 1000 --read-only --entrypoint \/nope/);
+  assert.match(await c.locator(".answer pre").innerText(), /no such file or directory/);
+});
+
 // ---- files made here ---------------------------------------------------------------------------------
 
 const sha256 = (b) => createHash("sha256").update(b).digest("hex");

@@ -213,22 +213,71 @@ scene("an engine that dies is replaced", {}, async (page) => {
   await title(page).waitFor();
 });
 
-scene("firmware and what-ifs start the image again and are part of the link", {}, async (page) => {
+scene("break it: files, command line and bytes are changed, switched off and part of the link", {}, async (page) => {
   await lab(page);
   await page.getByRole("button", { name: "Secure Boot" }).click();
   await page.waitForFunction(() => location.hash.includes("firmware=uefi&secure_boot:=true"));
-  await page.locator("bp-what-if summary").click();
-  await page.getByLabel("Kernel command line").fill("root=/dev/vda9 ro");
-  await page.getByLabel("Remove files").fill("/sbin/init\n/etc/fstab");
-  await page.getByRole("button", { name: "Start again" }).click();
+  await page.getByRole("button", { name: "Break it" }).click();
+  const change = page.locator("bp-change");
+  await change.getByLabel("Kernel command line").fill("root=/dev/vda9 ro");
+  await change.getByLabel("Kernel command line").press("Enter");
+  await page.waitForFunction(() => location.hash.includes("set:="));
+  await change.getByLabel("Path in the image").fill("/sbin/init");
+  await change.getByRole("button", { name: "Remove" }).click();
   await page.waitForFunction(() => location.hash.includes("remove:="));
-  assert.deepEqual(await player(page).evaluate((e) => e.settings), { firmware: "uefi", secure_boot: true, set: { cmdline: "root=/dev/vda9 ro" }, remove: ["/sbin/init", "/etc/fstab"] });
+  assert.match(await shown(page, "bp-change"), /Here the runs part:\s+step 13/);
+  assert.equal(await position(page), 12, "shown where the runs part");
+  await change.getByLabel("Path in the image").fill("/etc/fstab");
+  await change.getByRole("button", { name: "Edit" }).click();
+  await change.getByLabel("/etc/fstab", { exact: true }).fill("none / ext4\n");
+  await change.locator("section").nth(1).getByRole("button", { name: "Start again" }).click();
+  await page.waitForFunction(() => location.hash.includes("write:="));
+  await change.getByLabel("offset").fill("0x1fe");
+  await change.getByLabel("Bytes in hexadecimal").fill("zz");
+  await change.getByLabel("Bytes in hexadecimal").press("Enter");
+  await change.getByRole("alert").waitFor();
+  await change.getByLabel("Bytes in hexadecimal").fill("00 00");
+  await change.getByLabel("Bytes in hexadecimal").press("Enter");
+  await page.waitForFunction(() => location.hash.includes("patch:="));
+  await change.getByRole("checkbox").nth(1).click();
+  await page.waitForFunction(() => location.hash.includes("off:="));
+  const want = { firmware: "uefi", secure_boot: true, set: { cmdline: "root=/dev/vda9 ro" }, write: { "/etc/fstab": "none / ext4\n" }, patch: [{ off: 510, data: "0000" }] };
+  assert.deepEqual(await player(page).evaluate((e) => e.settings), want);
   const hash = await page.evaluate(() => location.hash);
   const second = await newPage(browser);
   await useFake(second);
   await lab(second, hash);
-  assert.deepEqual(await player(second).evaluate((e) => e.settings.remove), ["/sbin/init", "/etc/fstab"]);
+  assert.deepEqual(await player(second).evaluate((e) => [e.settings, e.off]), [want, { remove: ["/sbin/init"] }]);
+  assert.equal(await second.locator("bp-change").getByRole("checkbox").count(), 4);
   await second.context().close();
+});
+
+scene("what would docker run say: fields, a pasted line, a line that is none", {}, async (page) => {
+  await lab(page, "#v1&src=alpine");
+  await page.getByRole("button", { name: "docker run …" }).click();
+  const c = page.locator("bp-conditions");
+  await c.getByLabel("Memory").fill("64m");
+  await c.getByLabel("Memory").press("Tab");
+  await page.waitForFunction(() => location.hash.includes("memory=64m"));
+  await c.getByLabel("--init").check();
+  await page.waitForFunction(() => location.hash.includes("init:=true"));
+  await c.getByLabel("A docker run command to take over").fill("podman stop x");
+  await c.getByRole("button", { name: "Use it" }).click();
+  await c.getByRole("alert").waitFor();
+  await c.getByLabel("A docker run command to take over").fill("docker run --rm --user 1000 --read-only alpine");
+  await c.getByRole("button", { name: "Use it" }).click();
+  await page.waitForFunction(() => location.hash.includes("user=1000"));
+  assert.deepEqual(await player(page).evaluate((e) => e.settings), { user: "1000", read_only: true });
+});
+
+scene("files: a folder, a file, and what a later layer deleted is still here", {}, async (page) => {
+  await lab(page, "#v1&src=alpine&view=files");
+  const files = page.locator("bp-files");
+  await files.getByText("Layer 2 deletes it. It is still here, in layer 1.").waitFor();
+  await files.getByRole("button", { name: "Show its content" }).click();
+  assert.match(await files.locator("pre").innerText(), /first line\nsecond line/);
+  await files.getByRole("button", { name: "etc/" }).click();
+  await files.locator("nav").getByRole("button", { name: "etc" }).waitFor();
 });
 
 scene("中文 | EN keeps the place", {}, async (page) => {
@@ -375,7 +424,8 @@ for (const [name, path, options] of [
   ["home", "en/", {}], ["home dark zh", "zh/", { dark: true, zh: true }], ["reference", "en/reference/", {}], ["opener", "en/lab/", {}],
   ["lab", "en/lab/#v1&src=deb&step=11", {}], ["lab dark zh", "zh/lab/#v1&src=broken", { dark: true, zh: true }], ["lab state dark", "en/lab/#v1&src=deb&step=24&view=state", { dark: true }],
   ["lab narrow", "en/lab/#v1&src=deb&step=30", { width: 390, height: 844 }], ["application", "zh/lab/#v1&src=alpine&step=16", { zh: true }], ["memory", "en/lab/#v1&src=deb&step=13&view=memory", {}], ["disk dark", "zh/lab/#v1&src=deb&step=11&view=disk", { dark: true, zh: true }],
-  ["services", "zh/lab/#v1&src=deb&step=36&view=services", { zh: true }], ["namespaces dark", "en/lab/#v1&src=alpine&step=17&view=boxes", { dark: true }], ["mounts narrow", "en/lab/#v1&src=deb&step=24&view=mounts", { width: 320, height: 700 }],
+  ["services", "zh/lab/#v1&src=deb&step=36&view=services", { zh: true }], ["namespaces dark", "en/lab/#v1&src=alpine&step=17&view=boxes", { dark: true }], ["break it", "en/lab/#v1&src=deb&view=change&remove:=%5B%22/sbin/init%22%5D", {}], ["docker run narrow", "zh/lab/#v1&src=alpine&view=conditions", { zh: true, width: 390, height: 844 }], ["conditions dark", "en/lab/#v1&src=deb&view=conditions", { dark: true }],
+  ["files", "zh/lab/#v1&src=alpine&view=files", { zh: true }], ["layers dark", "en/lab/#v1&src=alpine&view=layers", { dark: true }], ["mounts narrow", "en/lab/#v1&src=deb&step=24&view=mounts", { width: 320, height: 700 }],
   ["embed", "embed.html#v1&src=locked&lang=en", { width: 640, height: 560 }],
 ]) {
   scene(`WCAG 2.2 AA as far as axe can tell: ${name}`, options, async (page) => {

@@ -120,3 +120,20 @@ test("which views a run has, and what a step does to each", () => {
   assert.equal(usual("bootloader", all), "memory");
   assert.equal(usual("exec", ["evidence", "state"]), "state");
 });
+
+const { patchesOf, withPatches, added, hexBytes, conditions } = await load("patches");
+const { encode, decode } = await load("place");
+
+test("patches: settings and list are the same thing; what is off stays apart; a contradiction replaces", () => {
+  const settings = { firmware: "uefi", set: { cmdline: "quiet" }, remove: ["/a"], write: { "/b": "x" }, patch: [{ off: 510, data: "00" }] };
+  const list = patchesOf(settings, { remove: ["/c"] });
+  assert.equal(list.length, 5);
+  assert.deepEqual(withPatches(settings, list), { settings, off: { remove: ["/c"] } });
+  assert.deepEqual(conditions(settings), { firmware: "uefi" });
+  const edited = added(list, { is: "write", path: "/a", content: "new", on: true });
+  assert.ok(!edited.some((p) => p.is === "remove" && p.path === "/a"));
+  assert.equal(hexBytes("0x00 FF"), "00ff");
+  assert.equal(hexBytes("0"), null);
+  const place = { src: "a", settings, off: { remove: ["/c"] } };
+  assert.deepEqual(decode(`#${encode(place)}`), place);
+});

@@ -5,11 +5,15 @@ import { Cancelled, Engine, EngineError, type Input } from "./engine";
 import { icon, sharedStyles } from "./elements/base";
 import "./elements/boxes";
 import "./elements/card";
+import "./elements/change";
+import { firmwares, underFirmware, type Firmware } from "./elements/conditions";
 import "./elements/console";
 import type { BpConsole } from "./elements/console";
 import "./elements/disk";
 import type { Fetched } from "./elements/evidence";
 import "./elements/evidence";
+import type { OpenFile } from "./elements/files";
+import "./elements/files";
 import "./elements/image-bar";
 import "./elements/layers";
 import "./elements/memory";
@@ -26,13 +30,14 @@ import "./elements/verdict";
 import type { Scene } from "./elements/view";
 import * as format from "./format";
 import { remember, remembered, usualLayout, type Layout, type Slot } from "./layout";
+import { conditions, isPatched, patchesOf, withPatches, type Patch, type Patched } from "./patches";
 import { encode } from "./place";
 import { RequestEvent, type PlayerRequest } from "./requests";
 import { loadSamples, type Sample } from "./samples";
 import { failures, Tape } from "./tape";
 import { available, isView, touches, usual, viewOf, type View } from "./views/catalog";
 import { History } from "./views/changes";
-import type { Cite, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step } from "./wire.gen";
+import type { ChangeListing, Cite, Command, Difference, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step, TreeListing } from "./wire.gen";
 import { htmlLang, langOf, loadMessages, say, sentence, type Args, type Key, type Lang, type Messages } from "./words";
 
 /** Where this script was loaded from: samples, sentences and the engine lie beside it. */
@@ -41,6 +46,7 @@ const home = new URL(".", import.meta.url).href;
 const narrowBelow = 720; // px
 const wideFrom = 1040;
 const dwell = 900; // ms a step stays while playing at speed 1
+const fileShown = 64 << 10; // bytes of a file that are fetched
 const announceAfter = 350; // ms a step must stay before it is spoken
 
 interface Work {
@@ -63,11 +69,12 @@ type Source = { id?: string; name: string; data: Input; usual?: RunSettings };
 export class BootPath extends LitElement {
   static override properties = {
     src: { reflect: true }, scenario: { reflect: true }, step: {}, view: {}, lang: {}, theme: { reflect: true }, controls: { reflect: true }, base: {},
-    settings: { attribute: false },
+    settings: { attribute: false }, off: { attribute: false },
     language: { state: true }, messages: { state: true }, samples: { state: true }, library: { state: true }, at: { state: true }, playing: { state: true },
     speed: { state: true }, panes: { state: true }, cite: { state: true }, kernelCites: { state: true }, fetched: { state: true }, work: { state: true }, problem: { state: true },
     inspection: { state: true }, result: { state: true }, engineHolds: { state: true }, opener: { state: true }, list: { state: true }, over: { state: true },
-    layout: { state: true, attribute: false }, linked: { state: true }, cancelled: { state: true }, said: { state: true },
+    layout: { state: true, attribute: false }, listing: { state: true }, layerChanges: { state: true }, listingProblem: { state: true }, file: { state: true }, editing: { state: true }, difference: { state: true }, outcomeBefore: { state: true },
+    tried: { state: true }, trying: { state: true }, command: { state: true }, commandProblem: { state: true }, linked: { state: true }, cancelled: { state: true }, said: { state: true },
   };
 
   /** A sample's id, or the address of an image or a slice. */
@@ -87,6 +94,8 @@ export class BootPath extends LitElement {
   declare base: string | null;
   /** The settings of the next and of the latest run. */
   declare settings: RunSettings;
+  /** Patches that are switched off: they stay in the list and in the link. */
+  declare off: Patched;
 
   declare private language: Lang;
   declare private messages: Messages;
@@ -108,6 +117,17 @@ export class BootPath extends LitElement {
   declare private list: boolean;
   declare private over: boolean;
   declare private layout: "wide" | "medium" | "narrow";
+  declare private listing: TreeListing | null;
+  declare private layerChanges: ChangeListing | null;
+  declare private listingProblem: string;
+  declare private file: OpenFile | null;
+  declare private editing: string; // path
+  declare private difference: Difference | null; // of the latest run to the one without patches
+  declare private outcomeBefore: Outcome | null;
+  declare private tried: { readonly [F in Firmware]?: Outcome };
+  declare private trying: boolean;
+  declare private command: Command | null;
+  declare private commandProblem: string;
   declare private linked: boolean;
   declare private cancelled: boolean;
   declare private said: string;
@@ -128,6 +148,7 @@ export class BootPath extends LitElement {
     super();
     this.src = this.scenario = this.step = this.view = this.theme = this.controls = this.base = null;
     this.settings = {};
+    this.off = {};
     this.language = "en";
     this.messages = {};
     this.samples = [];
@@ -139,6 +160,10 @@ export class BootPath extends LitElement {
     this.cite = 0;
     this.kernelCites = this.fetched = this.work = this.problem = this.inspection = this.result = null;
     this.engineHolds = this.opener = this.list = this.over = this.linked = this.cancelled = false;
+    this.listing = this.layerChanges = this.file = this.difference = this.outcomeBefore = this.command = null;
+    this.listingProblem = this.editing = this.commandProblem = "";
+    this.tried = {};
+    this.trying = false;
     this.layout = "narrow";
     this.said = "";
     this.addEventListener(RequestEvent.type, (e) => {
@@ -219,7 +244,7 @@ export class BootPath extends LitElement {
   get link(): string {
     const src = this.#source?.id ?? (typeof this.#source?.data === "string" ? this.#source.data : "");
     if (!src) return "";
-    return new URL(`${this.language}/lab/#${encode({ src, step: String(this.at), settings: this.settings })}`, this.#base).href;
+    return new URL(`${this.language}/lab/#${encode({ src, step: String(this.at), ...(this.panes.side === "evidence" || this.panes.side === "console" ? {} : { view: this.panes.side }), settings: this.settings, off: this.off })}`, this.#base).href;
   }
 
   // ---- views -----------------------------------------------------------------------------------------
@@ -283,6 +308,9 @@ export class BootPath extends LitElement {
     const job = this.#begin("opening", source.name);
     this.#source = source;
     this.engineHolds = false;
+    this.listing = this.layerChanges = this.file = this.difference = this.outcomeBefore = this.command = null;
+    this.listingProblem = this.editing = this.commandProblem = "";
+    this.tried = {};
     this.fetched = null;
     if (Object.keys(this.settings).length === 0) this.settings = { ...source.usual };
     try {
@@ -313,7 +341,13 @@ export class BootPath extends LitElement {
   }
 
   async #run(job: number): Promise<void> {
-    const result = await this.#theEngine.run(this.settings, (p) => this.#progress(job, p.bytes_read));
+    const before = conditions(this.settings);
+    const compared = this.controls === "lab" && isPatched(this.settings) ? await this.#theEngine.compare(before, this.settings) : null;
+    const result = compared?.right.run ?? (await this.#theEngine.run(this.settings, (p) => this.#progress(job, p.bytes_read)));
+    if (job === this.#job) {
+      this.difference = compared?.difference ?? null;
+      this.outcomeBefore = compared?.left.outcome ?? null;
+    }
     if (job !== this.#job) return;
     this.work = null;
     this.engineHolds = true;
@@ -342,7 +376,7 @@ export class BootPath extends LitElement {
     this.#tape = new Tape(result?.steps ?? []);
     this.#history = new History(this.steps);
     this.#failures = failures(this.steps, this.outcome);
-    this.#views = available(this.#history, this.inspection);
+    this.#views = available(this.#history, this.inspection, this.controls === "lab");
     this.at = -1;
     this.kernelCites = null;
     if (!result) return;
@@ -360,6 +394,9 @@ export class BootPath extends LitElement {
       const n = /^\d+$/.test(this.step) ? Number(this.step) : result.steps.findIndex((s) => s.kind === this.step?.replace(/^#/, ""));
       if (n >= 0) return Math.min(n, last);
     }
+    // What was changed shows where the run parts from the one before.
+    const parts = (this.difference?.parting ?? this.difference?.values)?.right;
+    if (parts !== undefined && parts >= 0) return Math.min(parts, last);
     return result.outcome.verdict === "stops" && this.controls === "lab" ? result.outcome.step : 0;
   }
 
@@ -392,6 +429,80 @@ export class BootPath extends LitElement {
     }
   }
 
+  /** The image whose files are shown: the one that was started. */
+  get #image(): number {
+    const images = this.inspection?.images ?? [];
+    const chosen = this.facts?.image ?? "";
+    return Math.max(0, images.findIndex((i) => chosen === `${i.ref} ${i.platform}`));
+  }
+
+  async #list(path: string): Promise<void> {
+    try {
+      this.listing = await this.#theEngine.tree(path, this.#image);
+      this.listingProblem = "";
+    } catch (e) {
+      if (!(e instanceof Cancelled)) this.listingProblem = e instanceof Error ? e.message : String(e);
+    }
+  }
+
+  /** Reads a file's start; an empty path closes it. */
+  async #openFile(path: string, layer: number, show = true): Promise<void> {
+    this.file = path ? { path, layer } : null;
+    if (!path) return;
+    if (show) this.#place("side", "files", false);
+    const file = { path, layer };
+    try {
+      Object.assign(file, await this.#theEngine.file(path, fileShown, this.#image, layer));
+    } catch (e) {
+      if (e instanceof Cancelled) return;
+      Object.assign(file, { error: e instanceof Error ? e.message : String(e) });
+    }
+    if (this.file?.path === path) this.file = file;
+  }
+
+  async #layerChanges(layer: number): Promise<void> {
+    try {
+      this.layerChanges = await this.#theEngine.changes(layer, this.#image);
+    } catch (e) {
+      if (!(e instanceof Cancelled)) this.layerChanges = { layer, path: "/", total: 0, off: 0, changes: [] };
+    }
+  }
+
+  get #patches(): Patch[] {
+    return patchesOf(this.settings, this.off);
+  }
+
+  async #patch(patches: readonly Patch[]): Promise<void> {
+    const { settings, off } = withPatches(this.settings, patches);
+    this.off = off;
+    await this.run(settings);
+  }
+
+  /** The same image under each firmware; the latest run is again the one that is shown. */
+  async #tryFirmware(): Promise<void> {
+    this.trying = true;
+    const shown = this.settings;
+    try {
+      const tried: { [F in Firmware]?: Outcome } = {};
+      for (const f of firmwares) tried[f] = (await this.#theEngine.run({ ...shown, ...underFirmware(f) })).outcome;
+      await this.#theEngine.run(shown);
+      this.tried = tried;
+    } catch (e) {
+      this.#fail(this.#job, e, "settings");
+    }
+    this.trying = false;
+  }
+
+  async #parse(line: string): Promise<void> {
+    this.commandProblem = "";
+    try {
+      this.command = await this.#theEngine.parseCommand(line);
+      await this.run({ ...pick(this.settings, ["set", "remove", "write", "patch"]), ...this.command.settings });
+    } catch (e) {
+      if (!(e instanceof Cancelled)) this.commandProblem = e instanceof Error ? e.message : String(e);
+    }
+  }
+
   /** Asking the library loads the engine, so only a browser that kept something is asked without being told to. */
   async #rememberLibrary(): Promise<void> {
     const known = (await indexedDB.databases?.().catch(() => [])) ?? [];
@@ -413,8 +524,8 @@ export class BootPath extends LitElement {
       case "failure": this.pause(); return this.#nextFailure();
       case "play": return r.on ? this.play() : this.pause();
       case "speed": this.speed = r.factor; return;
-      case "open": this.settings = {}; this.step = null; void this.open(r.what); return;
-      case "library": this.settings = {}; void this.#open({ name: r.entry.origin.name, data: `library:${r.entry.key}` }); return;
+      case "open": this.settings = {}; this.off = {}; this.step = null; void this.open(r.what); return;
+      case "library": this.settings = {}; this.off = {}; void this.#open({ name: r.entry.origin.name, data: `library:${r.entry.key}` }); return;
       case "forget": void this.#theEngine.forget(r.entry.key).then(() => this.#refreshLibrary()); return;
       case "settings": void this.run(r.settings); return;
       case "cancel": return this.#cancel();
@@ -422,7 +533,13 @@ export class BootPath extends LitElement {
       case "view": return this.#place(r.slot ?? "side", r.view);
       case "cite": this.cite = r.index; return this.#place("side", "evidence", false);
       case "kernel-evidence": this.kernelCites = this.inspection?.kernel_evidence ?? []; this.cite = 0; return this.#place("side", "evidence", false);
-      case "file": return;
+      case "file": return void this.#openFile(r.path, r.layer ?? -1);
+      case "tree": return void this.#list(r.path);
+      case "changes": return void this.#layerChanges(r.layer);
+      case "edit": this.editing = r.path; this.#place("side", "change", false); if (r.path) void this.#openFile(r.path, -1, false); return;
+      case "patches": return void this.#patch(r.patches);
+      case "try-firmware": return void this.#tryFirmware();
+      case "command": return void this.#parse(r.line);
       case "bytes": void this.#bytes(r.blob, r.off, r.len); return;
       case "opener": this.opener = r.on; if (r.on) void this.#refreshLibrary(); return;
       case "list": this.list = r.on; return;
@@ -606,7 +723,7 @@ export class BootPath extends LitElement {
     const opener = lab && (this.opener || (empty && !this.work && !this.inspection));
     return html`<div class="frame ${this.layout}" lang=${htmlLang(lang)}>
       ${lab && (this.inspection || this.#source) ? html`<bp-image-bar class="ruled" .lang=${lang} .name=${this.#source?.name ?? ""} .inspection=${this.inspection} .facts=${this.facts}
-        .settings=${this.settings} .read=${this.bytesRead}></bp-image-bar>` : nothing}
+        .settings=${this.settings} .read=${this.bytesRead} .patches=${this.#patches.filter((p) => p.on).length} .tried=${this.tried}></bp-image-bar>` : nothing}
       ${this.#banner()}
       ${opener ? html`<bp-opener .lang=${lang} .samples=${this.samples} .library=${this.library} .over=${this.over} .closable=${!empty}></bp-opener>` : empty ? html`<div class="blank"></div>` : this.#player()}
       ${this.over && !opener ? html`<div class="veil">${this.#say("drop.over")}</div>` : nothing}
@@ -650,7 +767,7 @@ export class BootPath extends LitElement {
     const all = this.#views;
     const counts = Object.fromEntries(all.map((v) => [v, v === "evidence" ? cites.length : touches(v, step)]));
     const shown: { [S in Slot]: View } = { mid: this.#fit(this.panes.mid, all), side: this.#fit(this.panes.side, all), low: this.#fit(this.panes.low === "none" ? "state" : this.panes.low, all, step) };
-    const panel = (slot: Slot, menu: boolean, views: readonly View[]) => html`<bp-panel class=${slot} .lang=${lang} .slotName=${slot} .views=${views} .view=${shown[slot]} .chosen=${slot === "low" ? (this.panes.low as View) : shown[slot]}
+    const panel = (slot: Slot, menu: boolean, views: readonly View[]) => html`<bp-panel class="${slot} ${["files", "change", "conditions"].includes(shown[slot]) ? "roomy" : ""}" .lang=${lang} .slotName=${slot} .views=${views} .view=${shown[slot]} .chosen=${slot === "low" ? (this.panes.low as View) : shown[slot]}
       .counts=${counts} ?menu=${menu} .closable=${slot === "low"} .splittable=${slot === "side" && wide && this.panes.low === "none"}>
       ${slot === "side" && narrow ? html`<button slot="acts" class="open-list" @click=${() => (this.list = true)}>${icon("list")}${this.#say("steps.open")}</button>` : nothing}
       <div class="pane" role=${menu ? "region" : "tabpanel"} tabindex="0" aria-label=${this.#say(`${shown[slot]}.title` as Key)}>${this.#view(shown[slot], scene, cites)}</div></bp-panel>`;
@@ -687,12 +804,15 @@ export class BootPath extends LitElement {
       case "memory": return html`<bp-memory .lang=${lang} .scene=${scene}></bp-memory>`;
       case "disk": return html`<bp-disk .lang=${lang} .scene=${scene}></bp-disk>`;
       case "boxes": return html`<bp-boxes .lang=${lang} .scene=${scene}></bp-boxes>`;
-      case "layers": return html`<bp-layers .lang=${lang} .scene=${scene}></bp-layers>`;
+      case "layers": return html`<bp-layers .lang=${lang} .scene=${scene} .changes=${this.layerChanges}></bp-layers>`;
       case "services": return html`<bp-services .lang=${lang} .scene=${scene}></bp-services>`;
       case "mounts": return html`<bp-mounts .lang=${lang} .scene=${scene}></bp-mounts>`;
       case "processes": return html`<bp-processes .lang=${lang} .scene=${scene}></bp-processes>`;
       case "cgroups": return html`<bp-cgroups .lang=${lang} .scene=${scene}></bp-cgroups>`;
       case "variables": return html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step} .table=${"variables"}></bp-state>`;
+      case "files": return html`<bp-files .lang=${lang} .scene=${scene} .listing=${this.listing} .problem=${this.listingProblem} .file=${this.file} .patches=${this.#patches}></bp-files>`;
+      case "change": return html`<bp-change .lang=${lang} .scene=${scene} .patches=${this.#patches} .difference=${this.difference} .outcome=${this.outcome} .was=${this.outcomeBefore} .listing=${this.listing} .file=${this.file} .editing=${this.editing}></bp-change>`;
+      case "conditions": return html`<bp-conditions .lang=${lang} .scene=${scene} .outcome=${this.outcome} .tried=${this.tried} .trying=${this.trying} .command=${this.command} .problem=${this.commandProblem}></bp-conditions>`;
       case "state": return html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step}></bp-state>`;
       default: { const never: never = v; return never; }
     }
@@ -725,6 +845,7 @@ export class BootPath extends LitElement {
       .mid bp-panel { flex: 1 1 0; min-height: 120px; border-top: 1px solid var(--rule); }
       .aside { display: flex; flex-direction: column; min-height: 0; }
       .aside bp-panel { flex: 1 1 0; }
+      .aside .roomy { flex-grow: 2; }
       .aside .low { border-top: 1px solid var(--rule); flex-grow: 1.1; }
       .pane:focus-visible { outline-offset: -3px; }
       .pane { flex: 1; min-height: 0; overflow: auto; overscroll-behavior: contain; display: flex; flex-direction: column; }
@@ -759,6 +880,8 @@ export class BootPath extends LitElement {
     `,
   ];
 }
+
+const pick = <K extends keyof RunSettings>(s: RunSettings, keys: readonly K[]): RunSettings => Object.fromEntries(keys.filter((k) => s[k] !== undefined).map((k) => [k, s[k]]));
 
 const fontFaces = [
   ["Source Sans 3 Variable", "source-sans-3-latin-wght-normal.woff2", "200 900"],

@@ -2,7 +2,7 @@
 // All players of a page share one worker; it holds one image at a time, and a player whose image it does not
 // hold has it opened again. A worker that was cancelled or died is replaced.
 import { asset, inlined } from "./assets";
-import type { Chunk, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, Failure } from "./wire.gen";
+import type { ChangeListing, Chunk, Command, Comparison, Failure, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
 
 /** A file of the learner, the bytes of a slice, or the address of either. */
 export type Input = File | Uint8Array | string;
@@ -173,6 +173,46 @@ export class Engine {
       const { response, bytes } = await this.#host.ask({ method: "bytes", name: blob, off, len });
       if (!response.chunk) throw new EngineError({ code: "internal", message: "bytes: no chunk" });
       return { chunk: response.chunk, bytes: bytes ?? new Uint8Array() };
+    });
+  }
+
+  /** A directory as a container or a running system sees it. */
+  tree(path: string, image: number): Promise<TreeListing> {
+    return this.#answer({ method: "tree", name: path, image }, (r) => r.tree);
+  }
+
+  /** What one layer does at and below a path. */
+  changes(layer: number, image: number): Promise<ChangeListing> {
+    return this.#answer({ method: "changes", name: "/", layer, image }, (r) => r.changes);
+  }
+
+  /** The start of a file; layer -1 is what the container sees. */
+  file(path: string, len: number, image: number, layer: number): Promise<{ chunk: Chunk; bytes: Uint8Array }> {
+    return this.#host.alone(this, async () => {
+      await this.#ready();
+      const { response, bytes } = await this.#host.ask({ method: "file", name: path, off: 0, len, image, layer });
+      if (!response.chunk) throw new EngineError({ code: "internal", message: "file: no chunk" });
+      return { chunk: response.chunk, bytes: bytes ?? new Uint8Array() };
+    });
+  }
+
+  /** Starts the image under both settings and says where the runs part; the second run is the latest one. */
+  async compare(settings: RunSettings, other: RunSettings): Promise<Comparison> {
+    const c = await this.#answer({ method: "compare", settings, other }, (r) => r.comparison);
+    this.#settings = other;
+    return c;
+  }
+
+  parseCommand(command: string): Promise<Command> {
+    return this.#answer({ method: "parse-command", command }, (r) => r.command);
+  }
+
+  #answer<T>(request: Omit<Request, "id">, of: (r: Response) => T | undefined): Promise<T> {
+    return this.#host.alone(this, async () => {
+      await this.#ready();
+      const answer = of((await this.#host.ask(request)).response);
+      if (answer === undefined) throw new EngineError({ code: "internal", message: `${request.method}: no answer` });
+      return answer;
     });
   }
 

@@ -12,6 +12,7 @@ function show(): void {
   if (!place) return;
   source = place.src;
   player.settings = place.settings;
+  player.off = place.off ?? {};
   if (place.step) player.step = place.step;
   if (place.view) player.view = place.view;
   if (place.src) player.src = place.src;
@@ -22,7 +23,7 @@ function remember(): void {
   clearTimeout(timer);
   timer = window.setTimeout(() => {
     const link = player.link;
-    const hash = link ? new URL(link).hash : source ? `#${encode({ src: source, settings: player.settings })}` : "";
+    const hash = link ? new URL(link).hash : source ? `#${encode({ src: source, settings: player.settings, off: player.off })}` : "";
     if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname);
   }, 300);
 }
@@ -36,6 +37,7 @@ for (const type of ["dragover", "drop"] as const) {
     const file = e.dataTransfer.files[0];
     if (type === "drop" && file) {
       player.settings = {};
+      player.off = {};
       void player.open(file);
     }
   });

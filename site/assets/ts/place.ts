@@ -1,8 +1,10 @@
-// A place in the Lab as a URL hash, versioned: image, settings, step. It never holds the content of a file.
+// A place in the Lab as a URL hash, versioned: image, settings, step. Of the image's content it holds nothing but
+// what the learner put there.
 //
 //	#v1&src=deb-bios&step=40&firmware=uefi&secure_boot:=true
 //
-// A setting that is not a string is written name:=JSON.
+// A setting that is not a string is written name:=JSON. "off" holds patches that are switched off.
+import type { Patched } from "./patches";
 import type { RunSettings } from "./wire.gen";
 
 export interface Place {
@@ -13,6 +15,7 @@ export interface Place {
   lang?: string; // of an embed; pages have it in their path
   theme?: string;
   settings: RunSettings;
+  off?: Patched;
 }
 
 const own = ["src", "step", "view", "scenario", "lang", "theme"] as const;
@@ -26,6 +29,7 @@ export function encode(p: Place): string {
     if (typeof v === "string") add(k, v);
     else add(`${k}:`, JSON.stringify(v));
   }
+  if (p.off && Object.keys(p.off).length > 0) add("off:", JSON.stringify(p.off));
   return parts.join("&");
 }
 
@@ -40,6 +44,7 @@ export function decode(hash: string): Place | null {
     try {
       const text = decodeURIComponent(raw);
       if ((own as readonly string[]).includes(name)) place[name as (typeof own)[number]] = text;
+      else if (name === "off") place.off = JSON.parse(text) as Patched;
       else Object.assign(place.settings, { [name]: json ? (JSON.parse(text) as unknown) : text });
     } catch {
       // A damaged part is left out; the rest of the link still leads somewhere.

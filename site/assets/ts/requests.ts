@@ -1,6 +1,7 @@
 // What the elements of the player ask for. They never act themselves: one bubbling event carries a
 // request up, and state comes down as properties.
 import type { Slot } from "./layout";
+import type { Patch } from "./patches";
 import type { View } from "./views/catalog";
 import type { LibraryEntry, RunSettings } from "./wire.gen";
 
@@ -18,7 +19,13 @@ export type PlayerRequest =
   | { do: "cancel" }
   | { do: "dismiss" }
   | { do: "view"; view: View | "follow" | "none"; slot?: Slot }
-  | { do: "file"; path: string }
+  | { do: "file"; path: string; layer?: number }
+  | { do: "tree"; path: string }
+  | { do: "changes"; layer: number }
+  | { do: "patches"; patches: readonly Patch[] }
+  | { do: "edit"; path: string }
+  | { do: "try-firmware" }
+  | { do: "command"; line: string }
   | { do: "cite"; index: number }
   | { do: "kernel-evidence" }
   | { do: "bytes"; blob: string; off: number; len: number }

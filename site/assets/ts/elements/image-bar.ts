@@ -1,20 +1,22 @@
 import { css, html, nothing } from "lit";
 import * as format from "../format";
-import type { Facts, Inspection, RunSettings } from "../wire.gen";
+import type { Facts, Inspection, Outcome, RunSettings } from "../wire.gen";
 import { icon, Part } from "./base";
-import "./what-if";
+import { firmwares, underFirmware, type Firmware } from "./conditions";
 
 /** What the image is, where its kernel comes from and on which bytes that rests; and how it is started. */
 export class BpImageBar extends Part {
   static override properties = {
     ...Part.properties,
-    name: { attribute: false }, inspection: { attribute: false }, facts: { attribute: false }, settings: { attribute: false }, read: { attribute: false },
+    name: { attribute: false }, inspection: { attribute: false }, facts: { attribute: false }, settings: { attribute: false }, read: { attribute: false }, patches: { attribute: false }, tried: { attribute: false },
   };
   declare name: string;
   declare inspection: Inspection | null;
   declare facts: Facts | null;
   declare settings: RunSettings;
   declare read: number; // bytes
+  declare patches: number; // that are on
+  declare tried: { readonly [F in Firmware]?: Outcome };
 
   constructor() {
     super();
@@ -22,7 +24,8 @@ export class BpImageBar extends Part {
     this.inspection = null;
     this.facts = null;
     this.settings = {};
-    this.read = 0;
+    this.read = this.patches = 0;
+    this.tried = {};
   }
 
   static override styles = [
@@ -47,6 +50,8 @@ export class BpImageBar extends Part {
       .seg button:hover { background: var(--sunken); }
       .seg button[aria-pressed="true"] { background: var(--ink); color: var(--paper); }
       .seg button:focus-visible { outline-offset: -3px; }
+      .mark { margin-left: 6px; font-size: 11px; font-weight: 650; } .mark.stops { color: var(--stop); } [aria-pressed="true"] .mark.stops { color: inherit; text-decoration: underline; }
+      .push.on { border-color: var(--ink); font-weight: 650; }
       label { font-size: var(--t1); color: var(--ink-2); display: inline-flex; gap: 6px; align-items: center; }
       select { border: 1px solid var(--rule-2); border-radius: 4px; background: var(--raised); color: var(--ink); min-height: 28px; padding: 0 4px; max-width: 24ch; }
     `,
@@ -62,7 +67,8 @@ export class BpImageBar extends Part {
           <span class="more">${i.formats.join(" → ")}</span>${i.os?.pretty_name ? html`<span class="more">${i.os.pretty_name}</span>` : nothing}${this.#notes(i)}` : nothing}</span>
       </div>
       ${i ? html`<div class="how">${i.kind === "system" ? this.#firmware() : i.kind === "application" ? this.#container(i) : nothing}${
-        i.kind === "other" ? nothing : html`<bp-what-if .lang=${this.lang} .kind=${i.kind} .settings=${this.settings} .facts=${this.facts}></bp-what-if>`}</div>` : nothing}`;
+        i.kind === "other" ? nothing : html`<button class="push" @click=${() => this.ask({ do: "view", view: "conditions" })}>${this.say(i.kind === "application" ? "bar.docker" : "conditions.title")}</button><button class="push ${this.patches > 0 ? "on" : ""}"
+        @click=${() => this.ask({ do: "view", view: "change" })}>${this.patches > 0 ? this.say("bar.broken", { n: this.patches }) : this.say("bar.break")}</button>`}</div>` : nothing}`;
   }
 
   #kernel(i: Inspection) {
@@ -98,10 +104,11 @@ export class BpImageBar extends Part {
     const auto = this.inspection?.bootloaders ?? [];
     const usual = auto.some((b) => b.firmware === "uefi") && !auto.some((b) => b.firmware === "bios") ? "uefi" : "bios";
     const now = s.secure_boot ? "secureboot" : s.firmware || usual;
-    const choice = (key: "bios" | "uefi" | "secureboot", part: RunSettings) =>
-      html`<button aria-pressed=${now === key} @click=${() => this.#change(part)}>${this.say(`run.${key}`)}</button>`;
-    return html`<div class="seg" role="group" aria-label=${this.say("run.firmware")}>
-      ${choice("bios", { firmware: "bios", secure_boot: false })}${choice("uefi", { firmware: "uefi", secure_boot: false })}${choice("secureboot", { firmware: "uefi", secure_boot: true })}</div>`;
+    const mark = (f: Firmware) => {
+      const o = this.tried[f];
+      return o ? html`<span class="mark ${o.verdict}" title=${[this.say(`verdict.${o.verdict}`), o.message].filter(Boolean).join(": ")}>${this.say(`verdict.${o.verdict}`)}</span>` : nothing;
+    };
+    return html`<div class="seg" role="group" aria-label=${this.say("run.firmware")}>${firmwares.map((f) => html`<button aria-pressed=${now === f} @click=${() => this.#change(underFirmware(f))}>${this.say(`run.${f}`)}${mark(f)}</button>`)}</div>`;
   }
 
   #container(i: Inspection) {

@@ -2,7 +2,7 @@
 import type { Inspection, Step, Table } from "../wire.gen";
 import type { History } from "./changes";
 
-export const views = ["console", "evidence", "memory", "disk", "boxes", "layers", "services", "mounts", "processes", "cgroups", "variables", "state"] as const;
+export const views = ["console", "evidence", "memory", "disk", "boxes", "layers", "services", "mounts", "processes", "cgroups", "variables", "files", "state", "conditions", "change"] as const;
 export type View = (typeof views)[number];
 
 export const isView = (v: string | null | undefined): v is View => (views as readonly string[]).includes(v ?? "");
@@ -18,8 +18,10 @@ export const viewOf: { [T in Table]: View } = {
 };
 
 /** The views that have something to show in this run. */
-export function available(history: History, inspection: Inspection | null): View[] {
+export function available(history: History, inspection: Inspection | null, lab = true): View[] {
   return views.filter((v) => {
+    if (v === "conditions" || v === "change" || v === "files") return lab && inspection !== null && inspection.kind !== "other";
+
     if (v === "layers") return (inspection?.images.length ?? 0) > 0;
     if (v === "disk") return inspection?.kind === "system";
     const t = tables[v];
