@@ -30,7 +30,7 @@ const (
 func (s *start) bios() {
 	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.start", Rule: "SeaBIOS 1.16: maininit",
 		Args: map[string]string{"version": seabiosVersion, "memory": fmt.Sprintf("%d MiB", s.c.MemoryMiB)}, Console: "SeaBIOS (version " + seabiosVersion + ")\n"},
-		cpuRow("real", "SeaBIOS"))
+		append(s.biosRows(), cpuRow("real", "SeaBIOS"))...)
 	s.m.Wait(costPOST)
 	// The machine's order puts the device that holds the image first; the rest is QEMU's default order
 	// (hard disk, floppy, CD) of devices without a medium.

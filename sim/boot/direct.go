@@ -50,7 +50,7 @@ func (s *start) direct() {
 		v := img.Header.Version
 		args["protocol"] = fmt.Sprintf("%d.%02d", v>>8, v&0xff)
 		rows = append(rows, memoryRow(directSetup, uint64(img.SetupSize()), "kernel setup (real-mode part)", k.Name),
-			memoryRow(directCmdline, uint64(len(s.c.Cmdline))+1, "kernel command line", ""),
+			memoryRow(directCmdline, uint64(len(s.c.Cmdline))+1, whatCmdline, ""),
 			memoryRow(directKernel, uint64(k.Size-img.SetupSize()), "Linux kernel, compressed", k.Name))
 	case img.Format == bzimage.Zboot:
 		s.m.Emit(trace.Step{Actor: "machine", Stage: trace.Bootloader, Kind: "linux.direct-zboot", Args: args, Cites: img.Cites(), Rule: "QEMU 8.2: unpack_efi_zboot_image"})

@@ -86,9 +86,9 @@ func (g *grub) cmdLinux(c *grubCall) int {
 	h := &os.header
 	cites := machine.Cites(c.src.cite(c.node.Span), g.fileCites(name), os.rec.Cite(&h.BootFlag, &h.Header, &h.Version, &h.PrefAddress, &h.InitSize))
 	g.m.Wait(cost(os.size, rateGRUB(g.platform)))
-	g.emit("grub.load-kernel", "", map[string]string{"path": os.path, "size": bytesText(os.size), "address": hex(os.target), "cmdline": os.cmdline,
+	g.emit(g.efiKind("grub.load-kernel"), "", map[string]string{"path": os.path, "size": bytesText(os.size), "address": hex(os.target), "cmdline": os.cmdline,
 		"protocol": fmt.Sprintf("%d.%02d", h.Version>>8, h.Version&0xff)}, "GRUB 2.06: loader/i386/linux.c; Linux boot protocol", cites,
-		memoryRow(os.target, os.space, "Linux kernel, compressed", os.path))
+		g.loaderRows(memoryRow(os.target, os.space, "Linux kernel, compressed", os.path))...)
 	g.os = os
 	return grubOK
 }
@@ -193,13 +193,19 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 		return g.fail(c, &grubError{msg: "the initrd is too big", code: errOutOfRange})
 	}
 	rows := []machine.Set{}
+	if g.efiStub() { // linuxefi asks the firmware for memory, whose place nobody knows before
+		addr = 0
+	}
 	names := make([]string, len(files))
 	at := addr
 	for i := range files {
 		at = (at + 3) &^ 3
 		files[i].addr = at
-		names[i] = files[i].path
-		rows = append(rows, memoryRow(at, uint64(files[i].size), "initramfs", files[i].path))
+		if names[i] = files[i].path; addr == 0 {
+			files[i].addr = 0
+			continue
+		}
+		rows = append(rows, memoryRow(at, uint64(files[i].size), whatInitramfs, files[i].path))
 		at += uint64(files[i].size)
 	}
 	g.os.initrds = files
@@ -209,7 +215,7 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 	if uint64(g.c.MemoryMiB)<<20 < linuxInitrdMaxAddr {
 		rule += "; modelled: what firmware and GRUB use at the top of a small memory is left out"
 	}
-	g.emit("grub.load-initrd", "", map[string]string{"path": strings.Join(names, ", "), "size": bytesText(int64(total)), "address": hex(addr)}, rule, machine.Cites(c.src.cite(c.node.Span), cites, g.os.rec.Cite(&h.InitrdAddrMax)), rows...)
+	g.emit(g.efiKind("grub.load-initrd"), "", map[string]string{"path": strings.Join(names, ", "), "size": bytesText(int64(total)), "address": hex(addr)}, rule, machine.Cites(c.src.cite(c.node.Span), cites, g.os.rec.Cite(&h.InitrdAddrMax)), rows...)
 	return grubOK
 }
 
@@ -256,22 +262,46 @@ func (g *grub) boot(cites []blob.Cite) {
 		g.printed++
 		g.emit("grub.no-video-mode", "error: no suitable video mode found.\nBooting in blind mode\n", nil, "GRUB 2.06: grub_linux_boot, grub_video_set_mode", cites)
 	}
-	rows := []machine.Set{cpuRow("protected", "Linux, "+os.path)}
+	mode, rule := "protected", "GRUB 2.06: grub_linux_boot, grub_relocator32_boot"
+	if g.efiStub() {
+		mode, rule = "long", "Red Hat's and Debian's GRUB: loader/i386/efi/linux.c, handover_linux"
+	}
+	rows := []machine.Set{cpuRow(mode, "Linux, "+os.path)}
 	if g.platform == "i386-pc" {
 		// BIOS: the parameters end at 0x90000, grub_linux_boot_mmap_find; the memory map takes two pages.
 		params := uint64(0x90000) - pageAlign(2*pageSize+linuxParamsSize+uint64(os.header.CmdlineSize)+1)
-		rows = append(rows, memoryRow(params, linuxParamsSize, "boot parameters (zero page)", ""),
-			memoryRow(params+2*pageSize+linuxParamsSize, uint64(len(os.cmdline))+1, "kernel command line", ""))
+		rows = append(rows, memoryRow(params, linuxParamsSize, whatParams, ""),
+			memoryRow(params+2*pageSize+linuxParamsSize, uint64(len(os.cmdline))+1, whatCmdline, ""))
 	}
 	h := &os.header
-	n := g.emit("grub.jump-kernel", "", map[string]string{"path": os.path, "address": hex(os.target), "cmdline": os.cmdline}, "GRUB 2.06: grub_linux_boot, grub_relocator32_boot",
+	n := g.emit(g.efiKind("grub.jump-kernel"), "", map[string]string{"path": os.path, "address": hex(os.target), "cmdline": os.cmdline}, rule,
 		machine.Cites(cites, os.rec.Cite(&h.PrefAddress)), rows...)
-	if g.secure() != nil && g.platform != "i386-pc" {
-		// Debian's, Ubuntu's and Red Hat's GRUB enters the kernel through its EFI stub then: linuxefi.
+	if g.efiStub() {
 		n = g.m.Emit(trace.Step{Actor: "linux", Stage: trace.Bootloader, Kind: "linux.efi-secure-boot", Console: efiStubText(os.cmdline, "UEFI Secure Boot is enabled."),
 			Rule: "drivers/firmware/efi/libstub: efi_get_secureboot"})
 	}
 	g.linux(loaded{by: "grub", path: os.path, image: os.image, size: os.size, initrds: os.initrds, cmdline: os.cmdline, cause: n})
+}
+
+// efiStub tells whether the kernel is entered through its EFI stub: with Secure Boot, Debian's, Ubuntu's and Red Hat's
+// GRUB does that, linuxefi.
+func (g *grub) efiStub() bool { return g.secure() != nil && g.platform != "i386-pc" }
+
+// efiKind is the kind of a step that has another sentence when firmware chooses the place: grub.load-kernel-efi,
+// grub.load-initrd-efi, grub.jump-kernel-efi.
+func (g *grub) efiKind(kind trace.Kind) trace.Kind {
+	if g.efiStub() {
+		return kind + "-efi"
+	}
+	return kind
+}
+
+// loaderRows are rows for memory whose place GRUB chooses.
+func (g *grub) loaderRows(rows ...machine.Set) []machine.Set {
+	if g.efiStub() {
+		return nil
+	}
+	return rows
 }
 
 // hasVideo tells whether a video driver is loaded: one of the adapters that all_video lists.

@@ -136,7 +136,7 @@ func (x *linux) enter(img *bzimage.Image) {
 	h := img.Header
 	if h.Pref_address != 0 && (x.params.Has("nokaslr") || x.noKASLR()) {
 		args["address"] = hex(h.Pref_address)
-		rows = append(rows, memoryRow(h.Pref_address, uint64(h.Init_size), "kernel", x.l.path))
+		rows = append(rows, memoryRow(h.Pref_address, uint64(h.Init_size), whatKernel, x.l.path))
 	}
 	kind, rule := trace.Kind("linux.decompress"), "Documentation/arch/x86/boot.rst, 64-bit boot protocol"
 	if img.Format == bzimage.Vmlinux || img.Format == bzimage.Raw { // as it lies in memory already
@@ -144,12 +144,13 @@ func (x *linux) enter(img *bzimage.Image) {
 	}
 	if img.Entry > 0 && img.Entry < 1<<40 {
 		args["address"] = hex(img.Entry)
-		rows = append(rows, memoryRow(img.Entry, uint64(x.l.size), "kernel", x.l.path))
+		rows = append(rows, memoryRow(img.Entry, uint64(x.l.size), whatKernel, x.l.path))
 	}
 	if img.Arch == "arm64" {
 		rows = nil
 	}
-	x.emit(kind, 0, "", args, rule, img.Cites(), rows...)
+	// First what goes: the kernel may come to lie where a boot loader was.
+	x.emit(kind, 0, "", args, rule, img.Cites(), append(x.leftBehind(), rows...)...)
 
 	banner, cites, err := img.Banner(x.store(), x.l.path)
 	text := ""
@@ -172,7 +173,7 @@ func (x *linux) commandLine(arch string) {
 	if arch != "386" && arch != "amd64" {
 		text, rule = "Kernel command line: ", "init/main.c, print_kernel_cmdline"
 	}
-	x.emit("linux.command-line", kernInfo, text+x.l.cmdline, map[string]string{"cmdline": x.l.cmdline, "by": x.l.by}, rule, nil)
+	x.emit("linux.command-line", kernInfo, text+x.l.cmdline, map[string]string{"cmdline": x.l.cmdline, "by": x.l.by}, rule, nil, x.copied()...)
 }
 
 // noKASLR tells whether the kernel's configuration says that it was built without.

@@ -163,7 +163,7 @@ func (x *sysLinux) jump(k *sysKernel, l loaded) {
 		for i := range l.initrds {
 			at = (at + 3) &^ 3
 			l.initrds[i].addr = at
-			rows = append(rows, memoryRow(at, uint64(l.initrds[i].size), "initramfs", l.initrds[i].path))
+			rows = append(rows, memoryRow(at, uint64(l.initrds[i].size), whatInitramfs, l.initrds[i].path))
 			at += uint64(l.initrds[i].size)
 		}
 	}
