@@ -81,6 +81,9 @@ type Facts struct {
 
 	StopSignal string // what "stop" sends first
 	Stop       *Stopped
+	Upper      string // the host's directory that gets what the container writes; removed with it
+	Volumes    []Volume
+	Security   *Security
 }
 
 // run is one start on its way.
@@ -98,6 +101,7 @@ type run struct {
 	facts Facts
 
 	options options
+	copied  map[string]fsys.FS // anonymous volumes: what the image has there, by place
 
 	profile    string // a seccomp profile that is not known
 	found      string // crun: the program's path

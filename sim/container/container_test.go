@@ -152,6 +152,8 @@ func TestOutcomes(t *testing.T) {
 func TestTheProcessThatRuns(t *testing.T) {
 	tr, facts := start(t, Config{Image: conf("/bin/script", "arg"), User: "app", Workdir: "/srv/made", Hostname: "box"})
 	require.Equal(t, trace.Works, tr.Outcome.Verdict)
+	require.NotNil(t, facts.Security)
+	facts.Security, facts.Upper = nil, ""
 	require.Equal(t, Facts{Argv: []string{"/bin/script", "arg"}, Env: []string{"PATH=/bin", "HOSTNAME=box", "HOME=/home/app"}, User: "1001:1001",
 		Cwd: "/srv/made", Image: "rootfs.tar", Kernel: "6.1.0", StopSignal: "SIGTERM"}, facts)
 	end := tr.At(len(tr.Steps))

@@ -148,7 +148,9 @@ func (r *run) configure() bool {
 	if len(r.c.UserMaps) > 0 {
 		r.applyUserNS(&s)
 	}
+	r.imageVolumes()
 	r.applyOptions(&s)
+	r.storage()
 	who, err := r.user(&s)
 	if err != nil {
 		return r.refuse(&failure{text: err.Error(), cites: r.cite("config.User"), early: true}, trace.Resolve)

@@ -84,7 +84,8 @@ func (r *run) ownMounts(s *spec) int {
 // applyMounts adds tmpfs and volumes: a mount of the user's takes the place of a default one, and those
 // with fewer components come first. moby daemon/oci_linux.go WithMounts.
 func (r *run) applyMounts(s *spec) {
-	user := slices.Concat(r.options.volumes, r.options.tmpfs)
+	volumes := slices.Concat(r.options.volumes, r.options.anonymous)
+	user := slices.Concat(volumes, r.options.tmpfs)
 	if len(user) == 0 {
 		return
 	}
@@ -94,7 +95,7 @@ func (r *run) applyMounts(s *spec) {
 		return slices.ContainsFunc(user, func(u specMount) bool { return u.dest == m.dest })
 	}
 	first, files = slices.DeleteFunc(first, taken), slices.DeleteFunc(files, taken)
-	list := slices.Concat(r.options.volumes, files, r.options.tmpfs)
+	list := slices.Concat(volumes, files, r.options.tmpfs)
 	if r.engine() == "podman" {
 		list, first = slices.Concat(first, user, files), nil // all are sorted: pkg/util SortMounts
 	}

@@ -22,6 +22,7 @@ type options struct {
 	limits       []rlimit
 	tmpfs        []specMount
 	volumes      []specMount
+	anonymous    []specMount // of the image's VOLUME
 	stopSignal   string
 }
 

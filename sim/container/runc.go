@@ -214,7 +214,11 @@ func (r *run) bindEntry(t *kernel.Task, m specMount, dest string, flags, prop ke
 		}
 	}
 	rec := flags & kernel.MS_REC
-	if err := t.Mount(m.source, dest, "", kernel.MS_BIND|rec, ""); err != nil {
+	if content := r.copied[m.dest]; content != nil {
+		if err := t.BindFS(content, m.source, dest, rec); err != nil {
+			return err
+		}
+	} else if err := t.Mount(m.source, dest, "", kernel.MS_BIND|rec, ""); err != nil {
 		return err
 	}
 	if prop != 0 {
@@ -249,7 +253,7 @@ func (r *run) hostFile(in *kernel.Task, m specMount, dest string) {
 	case "hostname":
 		t.WriteFile(name, []byte(r.spec.Hostname+"\n"), 0o644)
 	default:
-		if fi, err := in.Stat(dest); r.isVolume(m.dest) && (err != nil || fi.IsDir()) {
+		if fi, err := in.Stat(dest); (r.isVolume(m.dest) || path.Base(name) == "_data") && (err != nil || fi.IsDir()) {
 			t.Mkdir(name, 0o755)
 			return
 		}

@@ -190,7 +190,47 @@ func (r *run) applySecurity(s *spec) *failure {
 	if !unconfined {
 		s.Seccomp = defaultFilter(r.engine(), s.Caps)
 	}
+	r.facts.Security = r.security(s, unconfined)
 	return nil
+}
+
+// Security is what the container may not do.
+type Security struct {
+	Seccomp      string // the profile; unconfined
+	Refused      []Refusal
+	AppArmor     string // the profile, where the host has AppArmor; "" when a runtime alone names none
+	NoNewPrivs   bool
+	Bounding     string // capabilities that no program in it can have more of
+	Effective    string // those that the program starts with
+	Masked       []string
+	ReadOnlyPath []string
+}
+
+func (r *run) security(s *spec, unconfined bool) *Security {
+	out := &Security{Seccomp: "unconfined", NoNewPrivs: s.NoNewPrivs, Bounding: s.Caps.String(), Effective: s.Effective.String(), Masked: s.Masked, ReadOnlyPath: s.Guarded}
+	switch {
+	case unconfined:
+	case r.profile != "":
+		out.Seccomp = r.profile
+	default:
+		out.Seccomp, out.Refused = "default", refusals(r.engine(), s.Caps)
+	}
+	// moby daemon/container_operations.go: docker-default; containers/common pkg/apparmor.
+	switch r.engine() {
+	case "docker":
+		out.AppArmor = "docker-default"
+	case "podman":
+		out.AppArmor = "containers-default"
+	}
+	if r.c.Privileged && out.AppArmor != "" {
+		out.AppArmor = "unconfined"
+	}
+	for _, o := range r.c.SecurityOpt {
+		if v, ok := strings.CutPrefix(strings.Replace(o, ":", "=", 1), "apparmor="); ok {
+			out.AppArmor = v
+		}
+	}
+	return out
 }
 
 // effective tells which capabilities the program has from the start. A user other than root gets none
@@ -243,10 +283,20 @@ func tweakCaps(base kernel.Caps, add, drop []string) (kernel.Caps, *failure) {
 	return base&^minus | plus, nil
 }
 
-// defaultFilter is the engines' default profile, said by what it blocks: the documented list "Significant
-// syscalls blocked by the default profile" of Docker's "Seccomp security profiles", without those that a
-// capability of the container opens again. podman's profile blocks the same of these.
-func defaultFilter(engine string, caps kernel.Caps) *kernel.Filter {
+// Refusal is what a seccomp profile answers some system calls.
+type Refusal struct {
+	Calls  []string
+	Errno  string
+	Unless string // the capability that opens them, "" for none
+	When   string // the argument that decides, "" for all
+}
+
+// refusals are the engines' default profile, said by what it blocks: the documented list "Significant
+// syscalls blocked by the default profile" of Docker's "Seccomp security profiles" and moby
+// profiles/seccomp/default.json, without those that a capability of the container opens again. podman's
+// profile blocks the same of these but for some that it lets the kernel decide.
+func refusals(engine string, caps kernel.Caps) []Refusal {
+	const eperm, enosys = "EPERM", "ENOSYS"
 	groups := []struct {
 		needs kernel.Cap
 		calls []string
@@ -262,18 +312,42 @@ func defaultFilter(engine string, caps kernel.Caps) *kernel.Filter {
 		{kernel.CAP_SYS_NICE, []string{"get_mempolicy", "mbind", "set_mempolicy"}},
 		{kernel.CAP_DAC_READ_SEARCH, []string{"open_by_handle_at"}},
 	}
-	denied := []string{"add_key", "keyctl", "request_key", "kexec_load", "kexec_file_load", "move_pages", "nfsservctl", "pivot_root", "swapon", "swapoff", "sysfs", "_sysctl", "userfaultfd", "uselib", "ustat", "vm86", "vm86old"}
+	out := []Refusal{{Calls: []string{"add_key", "keyctl", "request_key", "kexec_load", "kexec_file_load", "move_pages", "nfsservctl", "pivot_root", "swapon", "swapoff", "sysfs", "_sysctl", "userfaultfd", "uselib", "ustat", "vm86", "vm86old"}, Errno: eperm}}
 	for _, g := range groups {
 		if !caps.Has(g.needs) {
-			denied = append(denied, g.calls...)
+			out = append(out, Refusal{Calls: g.calls, Errno: eperm, Unless: g.needs.String()})
 		}
 	}
-	if engine == "podman" {
-		denied = slices.DeleteFunc(denied, func(s string) bool {
-			return s == "keyctl" || s == "add_key" || s == "request_key" || s == "pivot_root" || s == "mount" || s == "umount" || s == "umount2" || s == "unshare"
-		})
+	if !caps.Has(kernel.CAP_SYS_ADMIN) {
+		out = append(out,
+			Refusal{Calls: []string{"clone"}, Errno: eperm, Unless: "CAP_SYS_ADMIN", When: "flags & 0x7e020000: a new namespace"},
+			Refusal{Calls: []string{"clone3"}, Errno: enosys, Unless: "CAP_SYS_ADMIN"})
 	}
-	return &kernel.Filter{Name: engine + " default profile", Rules: []kernel.FilterRule{{Calls: denied, Errno: kernel.EPERM}, {Calls: []string{"clone3"}, Errno: kernel.ENOSYS}}}
+	out = append(out, Refusal{Calls: []string{"personality"}, Errno: eperm, When: "other than 0, 0x8, 0x20000, 0x20008, 0xffffffff"})
+	if engine == "podman" { // each group keeps some
+		for i := range out {
+			out[i].Calls = slices.DeleteFunc(out[i].Calls, func(s string) bool {
+				return slices.Contains([]string{"keyctl", "add_key", "request_key", "pivot_root", "mount", "umount", "umount2", "unshare"}, s)
+			})
+		}
+	}
+	return out
+}
+
+// defaultFilter is the profile as a filter; conditions on arguments are the learner's to see, no runtime's
+// call meets them.
+func defaultFilter(engine string, caps kernel.Caps) *kernel.Filter {
+	f := &kernel.Filter{Name: engine + " default profile"}
+	for _, r := range refusals(engine, caps) {
+		errno := kernel.EPERM
+		if r.Errno == "ENOSYS" {
+			errno = kernel.ENOSYS
+		}
+		if r.When == "" {
+			f.Rules = append(f.Rules, kernel.FilterRule{Calls: r.Calls, Errno: errno})
+		}
+	}
+	return f
 }
 
 // ids turns "1000" or "1000:50" into numbers.

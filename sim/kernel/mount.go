@@ -514,6 +514,25 @@ func (t *Task) MountFS(f fsys.FS, dst, source, fstype, options string) error {
 	return nil
 }
 
+// BindFS is a bind mount of a directory of the host that the simulation does not keep: src is its name and f
+// what it holds.
+func (t *Task) BindFS(f fsys.FS, src, dst string, flags MountFlags) error {
+	c := mountCall(src, dst, "", flags|MS_BIND, "")
+	at, in, err := t.lookup(dst, true)
+	if err == nil && !t.capable(CAP_SYS_ADMIN, t.ns[MountNS]) {
+		err = EPERM
+	}
+	if err == nil {
+		c.args["target"] = t.pathOf(at)
+		err = t.mountSuper(t.k.newSuper("ext4", src, f), at, in, 0, "")
+	}
+	if err != nil {
+		return t.fail(c, "mount(2)", err)
+	}
+	t.done(c, "mount(2)")
+	return nil
+}
+
 // Umount is umount2(2).
 func (t *Task) Umount(name string, f UmountFlags) error {
 	flag := map[bool]string{true: "MNT_DETACH", false: "0"}[f&MNT_DETACH != 0]

@@ -41,8 +41,24 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		return Facts{}, err
 	}
 	f := container.Run(m, c)
-	return Facts{DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
+	var volumes []VolumeFact
+	for _, v := range f.Volumes {
+		volumes = append(volumes, VolumeFact(v))
+	}
+	return Facts{Security: securityFact(f.Security), Upper: f.Upper, Volumes: volumes, DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
 		Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal, Stop: (*StopFacts)(f.Stop)}, nil
+}
+
+func securityFact(s *container.Security) *SecurityFact {
+	if s == nil {
+		return nil
+	}
+	out := &SecurityFact{Seccomp: s.Seccomp, AppArmor: s.AppArmor, NoNewPrivs: s.NoNewPrivs, Bounding: s.Bounding, Effective: s.Effective,
+		Masked: append([]string{}, s.Masked...), ReadOnlyPaths: append([]string{}, s.ReadOnlyPath...)}
+	for _, r := range s.Refused {
+		out.Refused = append(out.Refused, RefusedCall(r))
+	}
+	return out
 }
 
 // userMaps reads "INSIDE:OUTSIDE[:SIZE]" as podman run --uidmap takes it. podman-run(1)

@@ -69,6 +69,33 @@ type StopFacts struct {
 	ExitCode *int   `json:"exit_code,omitempty"` // of the container, when it is known
 }
 
+// SecurityFact is what a container may not do.
+type SecurityFact struct {
+	Seccomp       string        `json:"seccomp"`            // default | unconfined, or the profile's file
+	Refused       []RefusedCall `json:"refused,omitempty"`  // by the default profile
+	AppArmor      string        `json:"apparmor,omitempty"` // the profile, where the host has AppArmor
+	NoNewPrivs    bool          `json:"no_new_privs"`
+	Bounding      string        `json:"bounding"`        // capabilities: no program in it can have more
+	Effective     string        `json:"effective"`       // those that the program starts with
+	Masked        []string      `json:"masked"`          // paths that are hidden
+	ReadOnlyPaths []string      `json:"read_only_paths"` // and those that cannot be written
+}
+
+// RefusedCall are system calls that a seccomp profile answers.
+type RefusedCall struct {
+	Calls  []string `json:"calls"`
+	Errno  string   `json:"errno"`
+	Unless string   `json:"unless,omitempty"` // the capability that opens them
+	When   string   `json:"when,omitempty"`   // the argument that decides
+}
+
+// VolumeFact is a place whose content outlives the container, or never was on a disk.
+type VolumeFact struct {
+	Dest   string `json:"dest"`   // in the container
+	Source string `json:"source"` // on the host, empty for memory
+	Kind   string `json:"kind"`   // bind | volume | anonymous | tmpfs
+}
+
 // Facts are the results that a reader asks for first.
 type Facts struct {
 	Cmdline    string         `json:"cmdline,omitempty"`
@@ -88,5 +115,8 @@ type Facts struct {
 	Image      string         `json:"image,omitempty"`       // the reference and platform chosen
 	StopSignal string         `json:"stop_signal,omitempty"` // what stops the container politely
 	Stop       *StopFacts     `json:"stop,omitempty"`        // what docker stop did
-	DockerRun  string         `json:"docker_run,omitempty"`  // the command line that means the same as the settings
+	Upper      string         `json:"upper,omitempty"`       // the host's directory that gets what the container writes, removed with it
+	Volumes    []VolumeFact   `json:"volumes,omitempty"`
+	Security   *SecurityFact  `json:"security,omitempty"`
+	DockerRun  string         `json:"docker_run,omitempty"` // the command line that means the same as the settings
 }

@@ -444,6 +444,45 @@ export interface StopFacts {
   exit_code?: number;
 }
 
+/** VolumeFact is a place whose content outlives the container, or never was on a disk. */
+export interface VolumeFact {
+  /** in the container */
+  dest: string;
+  /** on the host, empty for memory */
+  source: string;
+  /** bind | volume | anonymous | tmpfs */
+  kind: "bind" | "volume" | "anonymous" | "tmpfs";
+}
+
+/** RefusedCall are system calls that a seccomp profile answers. */
+export interface RefusedCall {
+  calls: string[];
+  errno: string;
+  /** the capability that opens them */
+  unless?: string;
+  /** the argument that decides */
+  when?: string;
+}
+
+/** SecurityFact is what a container may not do. */
+export interface SecurityFact {
+  /** default | unconfined, or the profile's file */
+  seccomp: string;
+  /** by the default profile */
+  refused?: RefusedCall[];
+  /** the profile, where the host has AppArmor */
+  apparmor?: string;
+  no_new_privs: boolean;
+  /** capabilities: no program in it can have more */
+  bounding: string;
+  /** those that the program starts with */
+  effective: string;
+  /** paths that are hidden */
+  masked: string[];
+  /** and those that cannot be written */
+  read_only_paths: string[];
+}
+
 /** Facts are the results that a reader asks for first. */
 export interface Facts {
   cmdline?: string;
@@ -474,6 +513,10 @@ export interface Facts {
   stop_signal?: string;
   /** what docker stop did */
   stop?: StopFacts;
+  /** the host's directory that gets what the container writes, removed with it */
+  upper?: string;
+  volumes?: VolumeFact[];
+  security?: SecurityFact;
   /** the command line that means the same as the settings */
   docker_run?: string;
 }
