@@ -1,0 +1,211 @@
+package tests
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// lesson is what the two languages of a lesson must have in common.
+type lesson struct {
+	Track, Weight, Minutes string
+	Misconceptions         []int
+	Headings               []string   // levels, in order
+	Elements               []string   // live starts and questions with their attributes, in order
+	Answers                [][]string // per question the boxes of its answers: " " or "x"
+	Tables                 int
+	Code                   int // blocks of code and of console text
+	Terms                  []string
+}
+
+var (
+	heading     = regexp.MustCompile(`(?m)^(#+) `)
+	element     = regexp.MustCompile(`\{\{< (start|ask)( [^>]*)>\}\}`)
+	answer      = regexp.MustCompile(`(?m)^\s*- \[([ x])\] `)
+	question    = regexp.MustCompile(`(?s)\{\{< ask .*?>\}\}(.*?)\{\{< /ask >\}\}`)
+	fence       = regexp.MustCompile("(?sm)^```(.*?)^```")
+	tableRule   = regexp.MustCompile(`(?m)^\|[-|: ]+\|$`)
+	linkTarget  = regexp.MustCompile(`\]\((term|lesson|lab):([^)]+)\)`)
+	frontMatter = regexp.MustCompile(`(?s)^---\n(.*?)\n---\n(.*)$`)
+)
+
+func field(head, name string) string {
+	m := regexp.MustCompile(`(?m)^` + name + `: (.*)$`).FindStringSubmatch(head)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+func readLesson(t *testing.T, path string) (lesson, string) {
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	parts := frontMatter.FindStringSubmatch(string(data))
+	require.NotNil(t, parts, "%s: front matter", path)
+	head, body := parts[1], parts[2]
+	l := lesson{Track: field(head, "track"), Weight: field(head, "weight"), Minutes: field(head, "minutes")}
+	for _, name := range []string{"title", "linkTitle", "description", "track", "weight", "minutes"} {
+		require.NotEmpty(t, field(head, name), "%s: %s", path, name)
+	}
+	for _, n := range strings.Split(strings.Trim(field(head, "misconceptions"), "[]"), ",") {
+		if n = strings.TrimSpace(n); n != "" {
+			i, err := strconv.Atoi(n)
+			require.NoError(t, err, path)
+			l.Misconceptions = append(l.Misconceptions, i)
+		}
+	}
+	l.Code = len(fence.FindAllString(body, -1))
+	text := fence.ReplaceAllString(body, "")
+	for _, m := range heading.FindAllStringSubmatch(text, -1) {
+		l.Headings = append(l.Headings, m[1])
+	}
+	for _, m := range element.FindAllStringSubmatch(text, -1) {
+		l.Elements = append(l.Elements, m[1]+m[2])
+	}
+	for _, q := range question.FindAllStringSubmatch(text, -1) {
+		var boxes []string
+		for _, m := range answer.FindAllStringSubmatch(q[1], -1) {
+			boxes = append(boxes, m[1])
+		}
+		l.Answers = append(l.Answers, boxes)
+	}
+	l.Tables = len(tableRule.FindAllString(text, -1))
+	for _, m := range linkTarget.FindAllStringSubmatch(text, -1) {
+		if m[1] == "term" {
+			l.Terms = append(l.Terms, m[2])
+		}
+	}
+	slices.Sort(l.Terms)
+	l.Terms = slices.Compact(l.Terms)
+	return l, text
+}
+
+func lessonNames(t *testing.T) []string {
+	files, err := filepath.Glob(filepath.Join(root, "content/en/lessons/*.md"))
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		if name := strings.TrimSuffix(filepath.Base(f), ".md"); name != "_index" {
+			names = append(names, name)
+		}
+	}
+	require.NotEmpty(t, names)
+	return names
+}
+
+// A lesson has the same structure in both languages: headings, live starts, questions with the same right
+// answers, tables, code, linked terms.
+func TestLessonsComeInPairs(t *testing.T) {
+	names := lessonNames(t)
+	chinese, err := filepath.Glob(filepath.Join(root, "content/zh/lessons/*.md"))
+	require.NoError(t, err)
+	require.Len(t, chinese, len(names)+1, "lessons and their overview")
+	weights := map[string]string{}
+	for _, name := range names {
+		en, _ := readLesson(t, filepath.Join(root, "content/en/lessons", name+".md"))
+		zh, text := readLesson(t, filepath.Join(root, "content/zh/lessons", name+".md"))
+		require.Equal(t, en, zh, name)
+		require.Empty(t, weights[en.Weight], "%s: the weight is taken", name)
+		weights[en.Weight] = name
+		require.NotRegexp(t, `\p{Han}[,;:?!]|\p{Han}\.(\s|$)`, text, "%s: Chinese punctuation is full-width", name)
+	}
+}
+
+// A lesson runs real images, asks before it tells, and checks at its end.
+func TestLessonsRunSomethingAndAsk(t *testing.T) {
+	for _, name := range lessonNames(t) {
+		l, _ := readLesson(t, filepath.Join(root, "content/en/lessons", name+".md"))
+		all := strings.Join(l.Elements, "\n")
+		require.Contains(t, all, "start ", "%s: nothing runs in it", name)
+		require.Contains(t, all, "ask ", "%s: it asks nothing", name)
+		require.Contains(t, all, `kind="check"`, "%s: there is no check at the end", name)
+		for i, boxes := range l.Answers {
+			require.Equal(t, 1, strings.Count(strings.Join(boxes, ""), "x"), "%s: question %d needs one right answer", name, i+1)
+			require.GreaterOrEqual(t, len(boxes), 3, "%s: question %d", name, i+1)
+		}
+	}
+}
+
+// named is an entry of the samples or of the glossary.
+type named struct{ ID, Lesson string }
+
+// What a lesson names exists: samples, scenarios, kinds of steps, terms, lessons.
+func TestLessonsNameWhatExists(t *testing.T) {
+	var samples, glossary []named
+	readJSON(t, "content/samples/index.json", &samples)
+	readJSON(t, "content/glossary/glossary.json", &glossary)
+	kinds := messages(t, "en")
+	names := lessonNames(t)
+	has := func(list []named, id string) bool {
+		return slices.ContainsFunc(list, func(e named) bool { return e.ID == id })
+	}
+	for _, g := range glossary {
+		require.Contains(t, names, g.Lesson, "glossary: %s", g.ID)
+	}
+	attr := regexp.MustCompile(`(\w+)="([^"]*)"`)
+	for _, lang := range []string{"en", "zh"} {
+		for _, name := range names {
+			l, text := readLesson(t, filepath.Join(root, "content", lang, "lessons", name+".md"))
+			for _, e := range l.Elements {
+				for _, a := range attr.FindAllStringSubmatch(e, -1) {
+					requireExists(t, name, a[1], a[2], kinds, func(id string) bool { return has(samples, id) })
+				}
+			}
+			for _, m := range linkTarget.FindAllStringSubmatch(text, -1) {
+				switch m[1] {
+				case "term":
+					require.True(t, has(glossary, m[2]), "%s: term %s", name, m[2])
+				case "lesson":
+					require.Contains(t, names, m[2], name)
+				case "lab":
+					for _, part := range strings.Split(m[2], "&") {
+						key, value, _ := strings.Cut(part, "=")
+						requireExists(t, name, key, value, kinds, func(id string) bool { return has(samples, id) })
+					}
+				}
+			}
+		}
+	}
+}
+
+func requireExists(t *testing.T, lesson, key, value string, kinds map[string]message, sample func(string) bool) {
+	switch key {
+	case "src":
+		require.True(t, sample(value), "%s: sample %s", lesson, value)
+	case "scenario":
+		require.FileExists(t, filepath.Join(root, "content/scenarios", value+".json"), lesson)
+	case "step", "end":
+		if _, err := strconv.Atoi(value); err != nil && value != "end" {
+			require.Contains(t, kinds, value, lesson)
+		}
+	}
+}
+
+// Each of the misconceptions that were collected has its place in a lesson.
+func TestEveryMisconceptionHasItsLesson(t *testing.T) {
+	const collected = 26
+	found := map[int]bool{}
+	for _, name := range lessonNames(t) {
+		l, _ := readLesson(t, filepath.Join(root, "content/en/lessons", name+".md"))
+		for _, n := range l.Misconceptions {
+			require.LessOrEqual(t, n, collected, name)
+			found[n] = true
+		}
+	}
+	for n := 1; n <= collected; n++ {
+		require.True(t, found[n], "misconception %d", n)
+	}
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	data, err := os.ReadFile(filepath.Join(root, path))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, into), path)
+}
