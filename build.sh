@@ -64,10 +64,10 @@ engine() {
 # traces works out the samples' runs in advance: the page shows them before the engine has loaded.
 traces() {
 	[ -f content/samples/index.json ] || return 0
-	say "traces of the samples"
-	mkdir -p build site/static/traces
+	say "traces of samples and scenarios"
+	mkdir -p build
 	go build -o build/bootpath ./sim/cmd/bootpath
-	node site/traces.mjs build/bootpath content/samples site/static/traces
+	node site/traces.mjs build/bootpath content site/static/traces
 }
 
 site() {

@@ -141,6 +141,7 @@ export class BootPath extends LitElement {
   #job = 0; // the latest open or run; answers to earlier ones are dropped
   #timer = 0;
   #speaker = 0;
+  #prepared: { name: string; settings: string } | null = null; // the scenario, and its settings as JSON
   #opened: string | null = null; // the src that was opened
   #observer = new ResizeObserver(([e]) => this.#resize(e?.contentRect.width ?? 0));
 
@@ -314,8 +315,9 @@ export class BootPath extends LitElement {
     this.fetched = null;
     if (Object.keys(this.settings).length === 0) this.settings = { ...source.usual };
     try {
-      if (source.id && JSON.stringify(this.settings) === JSON.stringify(source.usual ?? {})) {
-        const shown = this.#showPrecomputed(source.id, job);
+      const ready = this.#inAdvance(source);
+      if (ready) {
+        const shown = this.#showPrecomputed(ready, job);
         // An embedded start needs the engine only when somebody asks for bytes or changes a setting.
         if (this.controls !== "lab" && (await shown)) {
           this.#theEngine.prepare(source.name, source.data, this.settings);
@@ -354,7 +356,14 @@ export class BootPath extends LitElement {
     this.#show(result);
   }
 
-  /** The steps of a sample were worked out when the site was built: they are shown before the engine is there. */
+  /** Which run, worked out when the site was built, is the one of these settings: the sample's, the scenario's, or none. */
+  #inAdvance(source: Source): string | null {
+    const settings = JSON.stringify(this.settings);
+    if (source.id && settings === JSON.stringify(source.usual ?? {})) return source.id;
+    return source.id && settings === this.#prepared?.settings ? `scenario-${this.#prepared.name}` : null;
+  }
+
+  /** Steps worked out in advance are shown before the engine is there. */
   async #showPrecomputed(id: string, job: number): Promise<boolean> {
     const r = await asset(this.#base, `traces/${id}.json`).catch(() => null);
     if (!r?.ok || job !== this.#job) return false;
@@ -679,9 +688,10 @@ export class BootPath extends LitElement {
 
   async #start(): Promise<void> {
     if (this.scenario) {
-      const r = await fetch(new URL(`scenarios/${this.scenario}.json`, this.#base)).catch(() => null);
+      const r = await asset(this.#base, `scenarios/${this.scenario}.json`).catch(() => null);
       const s = r?.ok ? ((await r.json()) as { src: string; settings?: RunSettings; step?: string }) : null;
       if (s) {
+        this.#prepared = { name: this.scenario, settings: JSON.stringify(s.settings ?? {}) };
         this.settings = { ...s.settings, ...this.settings };
         this.step ??= s.step ?? null;
         this.#opened = this.src ??= s.src;
