@@ -2,7 +2,7 @@
 // All players of a page share one worker; it holds one image at a time, and a player whose image it does not
 // hold has it opened again. A worker that was cancelled or died is replaced.
 import { asset, inlined } from "./assets";
-import type { ChangeListing, Chunk, Command, Comparison, Failure, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
+import type { Candidate, ChangeListing, Chunk, Command, Comparison, Failure, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
 
 /** A file of the learner, the bytes of a slice, or the address of either. */
 export type Input = File | Uint8Array | string;
@@ -221,6 +221,11 @@ export class Engine {
       await this.#ready();
       return (await this.#host.ask({ method: "slice" })).bytes ?? new Uint8Array();
     });
+  }
+
+  /** What could have printed a message; no image is needed for it. */
+  recognise(text: string): Promise<Candidate[]> {
+    return this.#host.alone(this, async () => (await this.#host.ask({ method: "recognise", text })).response.candidates ?? []);
   }
 
   library(): Promise<LibraryEntry[]> {
