@@ -30,7 +30,7 @@ var layers = []layer{
 	{[]string{"sim/wire"}, formats("sim/trace", "sim/identify", "sim/scenario", "sim/compare", "sim/exercise")},
 	{[]string{"sim/wire/tsgen"}, nil},
 	{[]string{"content/scenarios"}, nil}, // data
-	{[]string{"sim/cmd/bootpath", "wasm"}, []string{"content/scenarios", "sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/wire"}},
+	{[]string{"sim/cmd/bootpath", "wasm"}, []string{"content/scenarios", "sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/exercise", "sim/wire"}},
 	{[]string{"tests", "tests/"}, []string{"sim/", "wasm", "content/scenarios"}},
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bootpath/content/scenarios"
+	"bootpath/sim/exercise"
 	"bootpath/sim/scenario"
 	"bootpath/sim/trace"
 	"bootpath/sim/wire"
@@ -63,7 +64,7 @@ func TestScenariosAreWritten(t *testing.T) {
 	require.GreaterOrEqual(t, len(all), 24)
 	files, err := filepath.Glob(filepath.Join(root, "content/scenarios/*.json"))
 	require.NoError(t, err)
-	require.Len(t, files, len(all)+2, "every file is in index.json, once; index.json and printed.json are none")
+	require.Len(t, files, len(all)+3, "every file is in index.json, once; index.json, printed.json and follows.json are none")
 	seen := map[string]bool{}
 	for _, n := range all {
 		require.False(t, seen[n.Name], n.Name)
@@ -82,8 +83,8 @@ func TestScenariosAreWritten(t *testing.T) {
 	}
 }
 
-// printed.json tells which steps print what, for messages that no scenario has. -update makes it anew from all
-// runs of samples and scenarios.
+// printed.json tells which steps print what, for messages that no scenario has, and follows.json which kinds come
+// after which, for predictions. -update makes them anew from all runs of samples and scenarios.
 func TestPrintedLinesBelongToKinds(t *testing.T) {
 	if *update {
 		writePrinted(t)
@@ -100,10 +101,14 @@ func TestPrintedLinesBelongToKinds(t *testing.T) {
 
 func writePrinted(t *testing.T) {
 	lines := map[trace.Kind][]string{}
+	next := map[trace.Kind][]trace.Kind{}
 	collect := func(session *wire.Session, settings scenario.RunSettings) {
 		res, err := session.Run(settings)
 		require.NoError(t, err)
-		for _, st := range res.Steps {
+		for i, st := range res.Steps {
+			if i+1 < len(res.Steps) && !slices.Contains(next[st.Kind], res.Steps[i+1].Kind) {
+				next[st.Kind] = append(next[st.Kind], res.Steps[i+1].Kind)
+			}
 			for _, line := range strings.Split(strings.TrimSpace(st.Console), "\n") {
 				if line = strings.TrimSpace(line); len(line) > 5 && len(line) < 200 && len(lines[st.Kind]) < 3 && !slices.Contains(lines[st.Kind], line) {
 					lines[st.Kind] = append(lines[st.Kind], line)
@@ -117,16 +122,54 @@ func writePrinted(t *testing.T) {
 	for _, s := range samples(t) {
 		collect(openSample(t, s), s.Settings)
 	}
-	out := []scenario.Printed{}
+	printed, follows := []scenario.Printed{}, []exercise.Follow{}
 	for _, kind := range slices.Sorted(maps.Keys(lines)) {
-		out = append(out, scenario.Printed{Kind: kind, Lines: lines[kind]})
+		if len(lines[kind]) > 0 {
+			printed = append(printed, scenario.Printed{Kind: kind, Lines: lines[kind]})
+		}
 	}
+	for _, kind := range slices.Sorted(maps.Keys(next)) {
+		follows = append(follows, exercise.Follow{Kind: kind, Next: next[kind]})
+	}
+	writeIndented(t, "printed.json", printed)
+	writeIndented(t, "follows.json", follows)
+}
+
+func writeIndented(t *testing.T, name string, v any) {
 	var data bytes.Buffer
 	e := json.NewEncoder(&data)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
-	require.NoError(t, e.Encode(out))
-	require.NoError(t, os.WriteFile(filepath.Join(root, "content/scenarios/printed.json"), data.Bytes(), 0o644))
+	require.NoError(t, e.Encode(v))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "content/scenarios", name), data.Bytes(), 0o644))
+}
+
+// A prediction offers three other kinds, each with its sentence, and never the true one.
+func TestPredictionsArePlausible(t *testing.T) {
+	all := messages(t, "zh")
+	follows := followTable(t)
+	for _, s := range samples(t) {
+		res, err := openSample(t, s).Run(s.Settings)
+		require.NoError(t, err)
+		for n := 1; n < len(res.Steps); n++ {
+			got := exercise.Predict(follows, res.Steps, n)
+			require.Len(t, got, 3, "%s: step %d after %s", s.ID, n, res.Steps[n-1].Kind)
+			require.NotContains(t, got, res.Steps[n].Kind)
+			for _, k := range got {
+				require.Contains(t, all, string(k))
+			}
+		}
+		require.Empty(t, exercise.Predict(follows, res.Steps, 0))
+		require.Empty(t, exercise.Predict(follows, res.Steps, len(res.Steps)))
+	}
+}
+
+func followTable(t *testing.T) []exercise.Follow {
+	data, err := os.ReadFile(filepath.Join(root, "content/scenarios/follows.json"))
+	require.NoError(t, err)
+	var follows []exercise.Follow
+	require.NoError(t, json.Unmarshal(data, &follows))
+	return follows
 }
 
 // Messages as people have them: with their own paths, names, times, and lines around. The first scenario, or one

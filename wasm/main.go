@@ -22,6 +22,7 @@ import (
 
 	"bootpath/content/scenarios"
 	"bootpath/sim/blob"
+	"bootpath/sim/exercise"
 	"bootpath/sim/scenario"
 	"bootpath/sim/wire"
 )
@@ -122,6 +123,14 @@ func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64)
 	case "compare":
 		var err error
 		resp.Comparison, err = e.compare(req, payload, progress)
+		return nil, err
+	case "predict":
+		var follows []exercise.Follow
+		data, err := scenarios.Files.ReadFile("follows.json")
+		if err == nil {
+			err = json.Unmarshal(data, &follows)
+		}
+		resp.Kinds = e.session.Predict(follows, int(req.Off))
 		return nil, err
 	case "exercise":
 		var usual scenario.RunSettings

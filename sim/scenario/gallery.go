@@ -73,7 +73,7 @@ func Gallery(dir fs.FS) ([]Named, error) {
 // Find reads one scenario by its name.
 func Find(dir fs.FS, name string) (Named, error) {
 	n := Named{Name: name}
-	if strings.ContainsAny(name, "/.") || name == "index" || name == "printed" {
+	if strings.ContainsAny(name, "/.") || name == "index" || name == "printed" || name == "follows" {
 		return n, fmt.Errorf("scenario %q: a name has letters, digits and hyphens", name)
 	}
 	return n, readStrict(dir, name+".json", &n)

@@ -7,6 +7,7 @@ import (
 	"bootpath/sim/exercise"
 	"bootpath/sim/identify"
 	"bootpath/sim/scenario"
+	"bootpath/sim/trace"
 )
 
 // Compare starts both images and puts them beside each other; other may be s itself, under other settings.
@@ -61,4 +62,9 @@ func (s *Session) Exercise(usual scenario.RunSettings, seed int64) (*exercise.Ex
 		s.maker, s.makerUsual = maker, usual
 	}
 	return s.maker.Make(seed)
+}
+
+// Predict gives kinds that might come at step n of the latest run instead of the true one; none without a run.
+func (s *Session) Predict(follows []exercise.Follow, n int) []trace.Kind {
+	return exercise.Predict(follows, s.steps, n)
 }

@@ -25,6 +25,7 @@ type Session struct {
 	image   *identify.Image
 	ran     *identify.Image // of the latest run: where its citations lie
 
+	steps      []trace.Step    // of the latest run
 	maker      *exercise.Maker // of exercises, from its first use on
 	makerUsual scenario.RunSettings
 }
@@ -132,6 +133,7 @@ func (s *Session) Run(settings scenario.RunSettings) (*RunResult, error) {
 	if s.ran != s.image && len(settings.Patch) == 0 { // other bytes would make other derived streams
 		s.image.Store.Absorb(s.ran.Store)
 	}
+	s.steps = res.Trace.Steps
 	out := &RunResult{
 		Outcome: res.Trace.Outcome, Steps: res.Trace.Steps, Facts: res.Facts,
 		Console: consoleLines(res.Trace.Steps), BytesRead: s.bytesRead(res.Image),

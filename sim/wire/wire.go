@@ -198,9 +198,9 @@ type ComparedSide struct {
 // Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON.
 type Request struct {
 	ID       int                   `json:"id"`
-	Method   string                `json:"method"`             // open | run | bytes | tree | changes | file | slice | compare | recognise | exercise | library | forget | parse-command
+	Method   string                `json:"method"`             // open | run | bytes | tree | changes | file | slice | compare | recognise | exercise | predict | library | forget | parse-command
 	Name     string                `json:"name,omitempty"`     // open: file name; bytes: blob; tree, changes, file: path
-	Off      int64                 `json:"off,omitempty"`      // bytes, file: offset; tree, changes: rows to skip
+	Off      int64                 `json:"off,omitempty"`      // bytes, file: offset; tree, changes: rows to skip; predict: the hidden step
 	Len      int64                 `json:"len,omitempty"`      // bytes, file: bytes; tree, changes: rows at most
 	Image    int                   `json:"image,omitempty"`    // tree, changes, file: index in images
 	Layer    int                   `json:"layer,omitempty"`    // changes, file: index in layers; file: -1 for what the container sees
@@ -213,7 +213,7 @@ type Request struct {
 }
 
 // Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Candidates,
-// Exercise, Comparison, Command and Failure is set, or none for methods without a result.
+// Kinds, Exercise, Comparison, Command and Failure is set, or none for methods without a result.
 type Response struct {
 	ID         int                  `json:"id"`
 	Inspection *Inspection          `json:"inspection,omitempty"`
@@ -223,6 +223,7 @@ type Response struct {
 	Changes    *ChangeListing       `json:"changes,omitempty"`
 	Library    []LibraryEntry       `json:"library,omitempty"`
 	Candidates []scenario.Candidate `json:"candidates,omitempty"` // recognise: best first; none when nothing is like the message
+	Kinds      []trace.Kind         `json:"kinds,omitempty"`      // predict: what might come instead of the true kind
 	Exercise   *exercise.Exercise   `json:"exercise,omitempty"`
 	Comparison *Comparison          `json:"comparison,omitempty"`
 	Command    *scenario.Command    `json:"command,omitempty"`

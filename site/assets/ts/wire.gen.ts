@@ -93,11 +93,11 @@ export interface RunSettings {
 /** Request is a message to the worker; Response answers it by ID. Bytes travel beside the JSON. */
 export interface Request {
   id: number;
-  /** open | run | bytes | tree | changes | file | slice | compare | recognise | exercise | library | forget | parse-command */
-  method: "open" | "run" | "bytes" | "tree" | "changes" | "file" | "slice" | "compare" | "recognise" | "exercise" | "library" | "forget" | "parse-command";
+  /** open | run | bytes | tree | changes | file | slice | compare | recognise | exercise | predict | library | forget | parse-command */
+  method: "open" | "run" | "bytes" | "tree" | "changes" | "file" | "slice" | "compare" | "recognise" | "exercise" | "predict" | "library" | "forget" | "parse-command";
   /** open: file name; bytes: blob; tree, changes, file: path */
   name?: string;
-  /** bytes, file: offset; tree, changes: rows to skip */
+  /** bytes, file: offset; tree, changes: rows to skip; predict: the hidden step */
   off?: number;
   /** bytes, file: bytes; tree, changes: rows at most */
   len?: number;
@@ -820,7 +820,7 @@ export interface Failure {
 
 /**
  * Response is the answer. Exactly one of Inspection, Run, Chunk, Tree, Changes, Library, Candidates,
- * Exercise, Comparison, Command and Failure is set, or none for methods without a result.
+ * Kinds, Exercise, Comparison, Command and Failure is set, or none for methods without a result.
  */
 export interface Response {
   id: number;
@@ -832,6 +832,8 @@ export interface Response {
   library?: LibraryEntry[];
   /** recognise: best first; none when nothing is like the message */
   candidates?: Candidate[];
+  /** predict: what might come instead of the true kind */
+  kinds?: Kind[];
   exercise?: Exercise;
   comparison?: Comparison;
   command?: Command;
