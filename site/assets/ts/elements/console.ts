@@ -14,6 +14,7 @@ export class BpConsole extends Part {
   declare copied: boolean;
   #printing: readonly Step[] = []; // the steps that print
   #blocks: readonly (readonly Step[])[] = []; // the same
+  #follows = true; // until its reader scrolls
   #observer = new ResizeObserver(() => this.#toEnd()); // the card above grows and shrinks
 
   constructor() {
@@ -59,7 +60,7 @@ export class BpConsole extends Part {
     return html`<button class="icon copy" ?hidden=${empty} title=${this.say(this.copied ? "console.copied" : "console.copy")} aria-label=${this.say(this.copied ? "console.copied" : "console.copy")}
         @click=${this.#copy}>${this.copied ? "✓" : icon("copy", 14)}</button>
       ${empty ? html`<p class="empty">${this.say("console.empty")}</p>` : nothing}
-      <div class="out" role="region" tabindex="0" aria-label=${this.say("console.title")} ?hidden=${empty}>
+      <div class="out" role="region" tabindex="0" aria-label=${this.say("console.title")} ?hidden=${empty} @wheel=${this.#let} @touchmove=${this.#let} @keydown=${this.#let} @pointerdown=${this.#let}>
         <pre lang="en">${this.#shown()}</pre>
       </div>`;
   }
@@ -87,13 +88,25 @@ export class BpConsole extends Part {
     if (selection?.type !== "Range") this.ask({ do: "seek", to: s.seq });
   }
 
-  override updated(changed: Map<string, unknown>): void {
-    if (changed.has("at") || changed.has("steps")) this.#toEnd();
+  override firstUpdated(): void {
+    // Blocks get their height when they come into view; then the end is elsewhere.
+    const pre = this.renderRoot.querySelector("pre");
+    if (pre) this.#observer.observe(pre);
   }
+
+  override updated(changed: Map<string, unknown>): void {
+    if (!changed.has("at") && !changed.has("steps")) return;
+    this.#follows = true;
+    this.#toEnd();
+  }
+
+  #let = (): void => {
+    this.#follows = false;
+  };
 
   #toEnd(): void {
     const out = this.renderRoot.querySelector(".out");
-    if (out) out.scrollTop = out.scrollHeight;
+    if (out && this.#follows) out.scrollTop = out.scrollHeight;
   }
 
   override connectedCallback(): void {
