@@ -67,6 +67,7 @@ type Config struct {
 	Stop        bool   // docker stop, when the program runs
 	StopTimeout string // seconds until SIGKILL; -1 for never
 	UserMaps    []kernel.IDMap
+	Binfmt      []kernel.Binfmt // of the host
 }
 
 // Facts are what a reader asks for first.

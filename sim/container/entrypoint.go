@@ -156,7 +156,7 @@ func (r *run) running(main, t *kernel.Task) {
 	case l.Failed && r.hidden(strings.Split(r.m.Step(r.m.Last()).Args["searched"], ":")...):
 	case l.Failed:
 		code := l.Exit
-		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.exit", Console: firstOf(l.Console, l.Message) + "\n", Cites: l.Cites, Rule: "ld.so(8)",
+		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.exit", Console: firstOf(l.Console, l.Message) + "\n", Cites: l.Cites, Rule: firstOf(l.Rule, "ld.so(8)"),
 			Args: map[string]string{"message": l.Message, "exit_code": strconv.Itoa(code)}})
 		r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: l.Message, ExitCode: &code, Step: n})
 	case l.Unknown != "":

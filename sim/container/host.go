@@ -8,7 +8,7 @@ import (
 // makeHost sets up the machine that containers run on: a Linux with its usual mounts, all shared as
 // systemd leaves them, and the process that will start things. What is not needed is not there.
 func (r *run) makeHost() {
-	r.k = kernel.New(r.m, kernel.Options{Version: r.c.HostKernel, Arch: r.c.HostArch, Hostname: "host", FirstPID: 1000})
+	r.k = kernel.New(r.m, kernel.Options{Version: r.c.HostKernel, Arch: r.c.HostArch, Hostname: "host", FirstPID: 1000, Binfmt: r.c.Binfmt})
 	init := r.k.Init()
 	init.Quiet = true
 	init.Actor, init.Stage = "host", trace.Resolve

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
+	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
 
@@ -53,4 +55,31 @@ func TestSecurity(t *testing.T) {
 	require.Equal(t, []any{"unconfined", "unconfined", 0}, []any{f.Security.Seccomp, f.Security.AppArmor, len(f.Security.Masked)})
 	f = start(Config{Image: conf("/bin/prog"), SecurityOpt: []string{"seccomp=unconfined", "apparmor=mine", "no-new-privileges"}})
 	require.Equal(t, []any{"unconfined", "mine", true}, []any{f.Security.Seccomp, f.Security.AppArmor, f.Security.NoNewPrivs})
+}
+
+// TestEmulation: the words are QEMU 7.2's for a program whose loader is missing.
+func TestEmulation(t *testing.T) {
+	arm := []byte(program())
+	arm[0x12] = 183 // EM_AARCH64
+	b := append([]byte(nil), arm...)
+	b[0x38] = 2 // a second program header: PT_INTERP behind the headers
+	b = append(b, make([]byte, 0x40)...)
+	copy(b[0x78:], []byte{3, 0, 0, 0, 4, 0, 0, 0, 0xb0})
+	copy(b[0x78+0x20:], []byte{9, 0, 0, 0, 0, 0, 0, 0, 9})
+	copy(b[0xb0:], "/lib/ld\x00\x00")
+	root := files(t, map[string]string{"static": string(arm), "dynamic": string(b)}, nil)
+	run := func(flags string, argv ...string) (trace.Outcome, Facts) {
+		entry, ok := kernel.QemuBinfmt("arm64", flags)
+		require.True(t, ok)
+		m := machine.New()
+		f := Run(m, Config{RootFS: root, Name: "r", Image: conf(argv...), Binfmt: []kernel.Binfmt{entry}})
+		return m.Trace().Outcome, f
+	}
+	o, _ := run("", "/static")
+	require.Equal(t, trace.Works, o.Verdict)
+	o, _ = run("", "/dynamic")
+	require.Equal(t, "aarch64-binfmt-P: Could not open '/lib/ld': No such file or directory", o.Message)
+	require.Equal(t, 255, *o.ExitCode)
+	o, _ = run("PO", "/static") // without F the container would need the emulator
+	require.Equal(t, "exec /static: no such file or directory", o.Message)
 }

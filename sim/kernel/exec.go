@@ -35,6 +35,10 @@ type image struct {
 	interp  string // PT_INTERP; "" for a static program
 	iat     loc
 	machine string
+
+	emulator string   // that binfmt_misc started; "" for none
+	guest    []string // what the emulated program sees as its arguments
+	lost     string   // the emulated program's loader, when it is not there
 }
 
 // bprm is one execve on its way, linux_binprm.
@@ -215,6 +219,9 @@ func (b *bprm) handle() (again bool, _ *stop) {
 	}
 	e := readELF(b.t.k.o.Arch, f)
 	if e == nil {
+		if again, ok, s := b.emulated(f); ok {
+			return again, s
+		}
 		other, err := elf.Read(f)
 		if err != nil {
 			return false, b.notExecutable(f, err)
@@ -512,6 +519,10 @@ func (b *bprm) commit() {
 		t.Comm = t.Comm[:15] // TASK_COMM_LEN
 	}
 	t.Exe, t.Argv, t.Env = t.pathOf(b.image.at), b.argv, slices.Clone(b.env)
+	if b.image.emulator != "" {
+		t.Argv = b.image.guest
+		b.c.args["emulator"] = b.image.emulator
+	}
 	b.c.cites = b.cites
 	b.c.args["exe"], b.c.args["argv"] = t.Exe, strings.Join(b.argv, " ")
 	b.c.args["format"] = b.image.describe()
@@ -529,6 +540,9 @@ func (i *image) describe() string {
 	linked := "static"
 	if i.interp != "" {
 		linked = "dynamic, " + i.interp
+	}
+	if i.emulator != "" {
+		linked += ", run by " + i.emulator
 	}
 	return fmt.Sprintf("ELF %s %s %s, %s", bitness, i.machine, i.elf.Type, linked)
 }

@@ -23,6 +23,7 @@ type Options struct {
 	Hostname string // of the first UTS namespace; "(none)" when empty, as Linux has it
 	Cmdline  string
 	FirstPID int // PID of the first child of PID 1; 2 when zero
+	Binfmt   []Binfmt
 }
 
 // Kernel is one running kernel.

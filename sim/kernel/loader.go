@@ -27,6 +27,7 @@ type Loaded struct {
 	Console string // all that it prints, when that is more: warnings too
 	Exit    int    // and the exit code
 	Failed  bool
+	Rule    string // the clause, when it is not the loader's manual
 	Unknown string // for a loader whose rules are not known: its name
 	Cites   []blob.Cite
 }
@@ -39,6 +40,9 @@ func (t *Task) Load() Loaded {
 	i := t.exe
 	if i == nil || i.interp == "" {
 		return Loaded{}
+	}
+	if i.lost != "" {
+		return i.cannotOpen()
 	}
 	l := &loader{t: t, exe: i, files: map[string]bool{}}
 	base := path.Base(i.interp)

@@ -37,6 +37,9 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		return Facts{}, err
 	}
 	c.UserMaps = maps
+	if c.Binfmt, err = emulators(s.HostBinfmt); err != nil {
+		return Facts{}, err
+	}
 	if err := change(&c, im.Archive, s); err != nil {
 		return Facts{}, err
 	}
@@ -47,6 +50,20 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 	}
 	return Facts{Security: securityFact(f.Security), Upper: f.Upper, Volumes: volumes, DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
 		Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal, Stop: (*StopFacts)(f.Stop)}, nil
+}
+
+// emulators reads "ARCH[:FLAGS]".
+func emulators(list []string) ([]kernel.Binfmt, error) {
+	var out []kernel.Binfmt
+	for _, v := range list {
+		arch, flags, _ := strings.Cut(v, ":")
+		b, ok := kernel.QemuBinfmt(arch, flags)
+		if !ok {
+			return nil, fmt.Errorf("--host-binfmt %s: want an architecture as Go names it: arm64, arm, riscv64 …", v)
+		}
+		out = append(out, b)
+	}
+	return out, nil
 }
 
 func securityFact(s *container.Security) *SecurityFact {

@@ -30,7 +30,8 @@ type RunSettings struct {
 	Interactive bool     `json:"interactive,omitempty"` // standard input stays open
 	HostKernel  string   `json:"host_kernel,omitempty"`
 	HostArch    string   `json:"host_arch,omitempty"`
-	Cgroup      string   `json:"cgroup,omitempty"` // v1 | v2
+	HostBinfmt  []string `json:"host_binfmt,omitempty"` // "arm64": programs of other architectures that QEMU runs there; "arm64:PO" with these flags
+	Cgroup      string   `json:"cgroup,omitempty"`      // v1 | v2
 	// limits and connections of an application; a value that docker refuses ends the run with its message
 	Memory     string   `json:"memory,omitempty"`      // "512m"; memory_mib when empty
 	MemorySwap string   `json:"memory_swap,omitempty"` // memory and swap together, "-1" without limit; twice memory when empty

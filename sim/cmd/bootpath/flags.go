@@ -73,6 +73,7 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	fl.StringVar(&entrypoint, "entrypoint", "", "application: replaces the image's `entrypoint`")
 	fl.StringVar(&s.HostKernel, "host-kernel", "", "application: `version` of the host's kernel")
 	fl.StringVar(&s.HostArch, "host-arch", "", "application: `architecture` of the host")
+	fl.Var(list{&s.HostBinfmt}, "host-binfmt", "application: `ARCH[:FLAGS]` whose programs QEMU runs on the host (repeat)")
 	fl.StringVar(&s.Cgroup, "cgroup", "", "application: `v1|v2`")
 	for _, o := range scenario.Options() {
 		define(fl, o, &s)

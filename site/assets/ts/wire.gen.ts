@@ -44,6 +44,8 @@ export interface RunSettings {
   interactive?: boolean;
   host_kernel?: string;
   host_arch?: string;
+  /** "arm64": programs of other architectures that QEMU runs there; "arm64:PO" with these flags */
+  host_binfmt?: string[];
   /** v1 | v2 */
   cgroup?: "v1" | "v2";
   /**
