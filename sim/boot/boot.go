@@ -15,7 +15,7 @@ import (
 type Config struct {
 	Disk       *disk.Disk
 	Store      *blob.Store // where unpacked streams (an initramfs) get their names
-	Firmware   string      // "bios" or "uefi"
+	Firmware   string      // "bios", "uefi", "rpi" (a Raspberry Pi) or "uboot"
 	SecureBoot bool
 	MemoryMiB  int     // 1024 when zero
 	Arch       string  // "amd64" or "arm64"; "" is amd64
@@ -48,6 +48,10 @@ func Run(m *machine.Machine, c Config) Facts {
 		s.direct()
 	case c.Arch != "" && c.Arch != "amd64" && c.Arch != "arm64":
 		s.noMachine()
+	case c.Firmware == "rpi":
+		s.raspberryPi()
+	case c.Firmware == "uboot":
+		s.uBoot()
 	case c.Firmware == "uefi":
 		s.uefi()
 	default:
@@ -80,6 +84,7 @@ type loaded struct {
 	cmdline string   // as the kernel will print it
 	files   []string // the names behind initrds, when a loader joined several to one
 	cause   int      // the step that jumped to the kernel
+	unsaid  bool     // the loader adds words to cmdline that nobody knows
 }
 
 type initrd struct {

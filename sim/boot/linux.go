@@ -173,7 +173,10 @@ func (x *linux) commandLine(arch string) {
 	if arch != "386" && arch != "amd64" {
 		text, rule = "Kernel command line: ", "init/main.c, print_kernel_cmdline"
 	}
-	x.emit("linux.command-line", kernInfo, text+x.l.cmdline, map[string]string{"cmdline": x.l.cmdline, "by": x.l.by}, rule, nil, x.copied()...)
+	if text += x.l.cmdline; x.l.unsaid {
+		text = ""
+	}
+	x.emit("linux.command-line", kernInfo, text, map[string]string{"cmdline": x.l.cmdline, "by": x.l.by}, rule, nil, x.copied()...)
 }
 
 // noKASLR tells whether the kernel's configuration says that it was built without.

@@ -31,6 +31,12 @@ func (x *linux) attach() []*hardware {
 	if x.c.Kernel != nil {
 		return nil // a machine without drives
 	}
+	if x.c.Firmware == "rpi" || x.c.Firmware == "uboot" { // a card in the slot of a Raspberry Pi 4, or of a board like it
+		return []*hardware{{name: "mmcblk0", chain: []driver{
+			{"sdhci_iproc", "of:NmmcT(null)Cbrcm,bcm2711-emmc2"},
+			{"mmc_block", "mmc:block"},
+		}}}
+	}
 	switch x.c.Device {
 	case "cdrom":
 		return []*hardware{{name: "sr0", chain: []driver{
@@ -73,7 +79,7 @@ func (x *linux) appear(h *hardware, by string) {
 	rows := []machine.Set{deviceRow(h.name, d.Size, last, d.Volume(0))}
 	x.addDevice(h.name, d.Volume(0))
 	line, cites := " "+h.name+":", []blob.Cite(nil)
-	if d.Table != nil && h.name == "vda" {
+	if partitioned := h.name == "vda" || h.name == "mmcblk0"; d.Table != nil && partitioned {
 		cites = d.Table.Cites
 		for i := range d.Table.Partitions {
 			p := &d.Table.Partitions[i]
@@ -81,6 +87,9 @@ func (x *linux) appear(h *hardware, by string) {
 				continue
 			}
 			name := fmt.Sprintf("%s%d", h.name, p.Number)
+			if h.name == "mmcblk0" { // a name that ends with a digit: block/partitions/core.c
+				name = fmt.Sprintf("%sp%d", h.name, p.Number)
+			}
 			v := d.Volume(p.Number)
 			if v == nil && p.Number > 4 {
 				v = &disk.Volume{Partition: p.Number, Size: p.Size * disk.SectorSize}
@@ -91,7 +100,7 @@ func (x *linux) appear(h *hardware, by string) {
 			x.addDevice(name, v)
 		}
 	}
-	if h.name != "vda" || d.Table == nil {
+	if h.name != "vda" && h.name != "mmcblk0" || d.Table == nil {
 		line = ""
 	}
 	x.emit("linux.find-disk", kernInfo, line, map[string]string{"device": h.name, "size": bytesText(d.Size), "driver": last, "partitions": strings.TrimSpace(strings.TrimPrefix(line, " "+h.name+":")), "by": by},

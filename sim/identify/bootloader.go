@@ -16,7 +16,7 @@ import (
 
 // Bootloader is code that firmware would start.
 type Bootloader struct {
-	Firmware string // "bios" or "uefi"
+	Firmware string // "bios", "uefi", "rpi" or "uboot"
 	Name     string // "grub", "isolinux", "systemd-boot", …; "unknown" when the code is not recognised
 	Path     string // of the file, "" for boot sectors
 }
@@ -40,6 +40,7 @@ func (im *Image) Bootloaders() []Bootloader {
 			out = append(out, Bootloader{"bios", im.elToritoName(e), im.ElToritoPath(e)})
 		}
 	}
+	out = append(out, boardLoaders(d)...)
 	for _, v := range d.Volumes {
 		if v.FS != nil && v.Type == "vfat" && v.Name == "" {
 			out = append(out, efiPrograms(v.FS)...)
@@ -60,6 +61,32 @@ func (im *Image) Bootloaders() []Bootloader {
 }
 
 const iso9660BlockSize = 2048
+
+// boardLoaders lists what small boards start: a Raspberry Pi's firmware on the first FAT volume, and what U-Boot looks
+// for on the volumes.
+func boardLoaders(d *disk.Disk) []Bootloader {
+	var out []Bootloader
+	for _, v := range d.Volumes {
+		if v.FS == nil || v.Name != "" {
+			continue
+		}
+		if v.Type == "vfat" && len(out) == 0 {
+			for _, name := range []string{"start4.elf", "start.elf", "bootcode.bin"} {
+				if _, err := fsys.OpenFile(v.FS, name); err == nil {
+					out = append(out, Bootloader{"rpi", "raspberrypi", abs(name)})
+					break
+				}
+			}
+		}
+		for _, name := range []string{"extlinux/extlinux.conf", "boot/extlinux/extlinux.conf", "boot.scr", "boot/boot.scr"} {
+			if at, err := fsys.Resolve(v.FS, name); err == nil {
+				out = append(out, Bootloader{"uboot", "u-boot", abs(at)})
+				break
+			}
+		}
+	}
+	return out
+}
 
 // bootSector names the code of the first sector; false when a BIOS would not run it.
 func bootSector(d *disk.Disk) (Bootloader, bool) {

@@ -134,6 +134,9 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 		Disk: attached(im), Store: im.Store, SecureBoot: s.SecureBoot, MemoryMiB: s.MemoryMiB,
 		Firmware: s.Firmware, Device: s.Device, Arch: goArch(s.Arch),
 	}
+	if c.Arch == "" && im.Disk != nil {
+		c.Arch = defaultArch(im)
+	}
 	switch {
 	case c.Firmware != "":
 	case s.SecureBoot || c.Arch == "arm64": // there is no BIOS that has it
@@ -171,18 +174,38 @@ func goArch(name string) string {
 	return name
 }
 
-// DefaultFirmware is bios unless only UEFI could start the image: it has an EFI system partition or an
-// EFI boot entry, and nothing that a BIOS would start.
+// DefaultFirmware is bios unless only another could start the image: a Raspberry Pi's firmware lies on it, it has an
+// EFI system partition or an EFI boot entry, or what U-Boot looks for, and nothing that a BIOS would start.
 func DefaultFirmware(im *identify.Image) string {
-	hasUEFI, hasBIOS := im.HasESP(), false
+	has := map[string]bool{"uefi": im.HasESP()}
 	for _, l := range im.Bootloaders() {
-		hasUEFI = hasUEFI || l.Firmware == "uefi"
-		hasBIOS = hasBIOS || l.Firmware == "bios"
+		has[l.Firmware] = true
 	}
-	if hasUEFI && !hasBIOS {
+	switch {
+	case has["bios"]:
+		return "bios"
+	case has["rpi"]:
+		return "rpi"
+	case has["uefi"]:
 		return "uefi"
+	case has["uboot"]:
+		return "uboot"
 	}
 	return "bios"
+}
+
+// defaultArch is arm64 for an image whose only programs for UEFI are for that machine.
+func defaultArch(im *identify.Image) string {
+	arch := ""
+	for _, l := range im.Bootloaders() {
+		switch {
+		case l.Firmware == "bios" || strings.HasSuffix(l.Path, "X64.EFI"):
+			return ""
+		case strings.HasSuffix(l.Path, "AA64.EFI"):
+			arch = "arm64"
+		}
+	}
+	return arch
 }
 
 // The two ways to start an image.

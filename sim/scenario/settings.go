@@ -6,7 +6,7 @@ import "bootpath/sim/boot"
 type RunSettings struct {
 	Path string `json:"path,omitempty"` // system | container
 	// system images
-	Firmware   string `json:"firmware,omitempty"` // bios | uefi
+	Firmware   string `json:"firmware,omitempty"` // bios | uefi | rpi | uboot
 	SecureBoot bool   `json:"secure_boot,omitempty"`
 	Arch       string `json:"arch,omitempty"`
 	MemoryMiB  int    `json:"memory_mib,omitempty"`

@@ -64,7 +64,7 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	fl.StringVar(&named, "scenario", "", "what-if: the settings of the scenario called `NAME`; other switches are laid over them")
 	var set, write, patch []string
 	fl.StringVar(&s.Path, "path", "", "start the image as `system|container` although it is made for the other")
-	fl.StringVar(&s.Firmware, "firmware", "", "system: `bios|uefi`")
+	fl.StringVar(&s.Firmware, "firmware", "", "system: `bios|uefi|rpi|uboot`")
 	fl.BoolVar(&s.SecureBoot, "secure-boot", false, "system: UEFI refuses what is not signed")
 	fl.StringVar(&s.Arch, "arch", "", "system: `architecture` of the machine")
 	fl.StringVar(&s.Device, "device", "", "system: attach the image as `disk|cdrom|floppy`")

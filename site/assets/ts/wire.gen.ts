@@ -13,9 +13,9 @@ export interface RunSettings {
   path?: "system" | "container";
   /**
    * system images
-   * bios | uefi
+   * bios | uefi | rpi | uboot
    */
-  firmware?: "bios" | "uefi";
+  firmware?: "bios" | "uefi" | "rpi" | "uboot";
   secure_boot?: boolean;
   arch?: string;
   memory_mib?: number;

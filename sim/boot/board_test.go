@@ -1,0 +1,90 @@
+package boot
+
+import (
+	"bytes"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/disk"
+	"bootpath/sim/fsys"
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+// arm64Kernel is an Image that says its version and nothing more.
+func arm64Kernel() string {
+	b := make([]byte, 0x400)
+	copy(b[0x38:], "ARM\x64")
+	return string(b) + "Linux version 6.1.0-56-arm64 (d@b) (gcc) #1 SMP Debian\n\x00"
+}
+
+// card is an SD card with one partition that holds files.
+func card(firmware, kind string, files map[string]string) *trace.Trace {
+	tree := fstest.MapFS{}
+	for name, text := range files {
+		tree[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
+	}
+	d := &disk.Disk{Name: "card", R: blob.New("card", bytes.NewReader(nil), 1<<30, nil), Size: 1 << 30,
+		Table:   &disk.Table{Type: "dos", Partitions: []disk.Partition{{Number: 1, Start: 2048, Size: 4096, Bootable: true}}},
+		Volumes: []disk.Volume{{Partition: 1, Type: kind, FS: mapFS{tree, fsys.Info{Type: kind}}}}}
+	m := machine.New()
+	Run(m, Config{Disk: d, Store: blob.NewStore(), Firmware: firmware})
+	return m.Trace()
+}
+
+func TestARaspberryPiStartsWhatConfigTxtNames(t *testing.T) {
+	base := map[string]string{"start4.elf": "x", "cmdline.txt": "console=serial0,115200 root=/dev/mmcblk0p2 rootwait\n", "kernel8.img": arm64Kernel()}
+	with := func(name, text string) map[string]string {
+		out := map[string]string{}
+		for k, v := range base {
+			out[k] = v
+		}
+		if out[name] = text; text == "" {
+			delete(out, name)
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		files           map[string]string
+		verdict         trace.Verdict
+		message, kernel string
+	}{
+		"no firmware":         {files: with("start4.elf", ""), verdict: trace.Stops, message: "4 short flashes: start*.elf not found"},
+		"no kernel":           {files: with("kernel8.img", ""), verdict: trace.Stops, message: "7 short flashes: kernel image not found"},
+		"32-bit is asked for": {files: with("config.txt", "arm_64bit=0\n"), verdict: trace.Stops, message: "7 short flashes: kernel image not found"},
+		"default kernel":      {files: base, verdict: trace.Unknown, kernel: "/kernel8.img"},
+		"another kernel":      {files: with("config.txt", "[pi3]\nkernel=none\n[pi4]\nkernel=KERNEL8.IMG\n"), verdict: trace.Unknown, kernel: "/kernel8.img"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := card("rpi", "vfat", c.files)
+			require.Equal(t, c.verdict, tr.Outcome.Verdict, "%+v", tr.Outcome)
+			require.Equal(t, c.message, tr.Outcome.Message)
+			loaded := ""
+			for _, st := range tr.Steps {
+				if st.Kind == "rpi.load-kernel" {
+					loaded = st.Args["path"]
+				}
+				require.NotContains(t, st.Console, "Kernel command line:", "the firmware's own words are not known")
+			}
+			require.Equal(t, c.kernel, loaded)
+			requireSentences(t, tr)
+		})
+	}
+}
+
+func TestUBootReadsExtlinuxConf(t *testing.T) {
+	conf := "default l0\nlabel l1\n\tlinux /other\nlabel l0\n\tlinux ../vmlinuz\n\tinitrd /initrd.img\n\tfdtdir /dtb\n\tappend root=/dev/mmcblk0p1 ro\n"
+	tr := card("uboot", "ext4", map[string]string{"boot/extlinux/extlinux.conf": conf, "boot/vmlinuz": arm64Kernel(), "initrd.img": "x"})
+	console := console(tr)
+	require.Contains(t, console, "Kernel command line: root=/dev/mmcblk0p1 ro")
+	require.Contains(t, console, "Linux version 6.1.0-56-arm64")
+	requireSentences(t, tr)
+
+	tr = card("uboot", "ext4", map[string]string{"boot.scr": "\x27\x05\x19\x56"})
+	require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
+	require.Contains(t, tr.Outcome.Missing, "/boot.scr")
+	requireSentences(t, tr)
+}
