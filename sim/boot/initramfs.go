@@ -35,7 +35,7 @@ func (x *linux) compiledInit(rdinit string) {
 		Args: map[string]string{"path": rdinit, "shell": exe, "flavour": flavour}})
 	switch kind {
 	case initprog.Systemd:
-		x.unknown(trace.Initramfs, "what systemd does in this initramfs ("+flavour+"): bootpath does not follow it there yet")
+		x.systemdInitramfs()
 	case initprog.Shell, initprog.BusyBox:
 		x.unknown(trace.Initramfs, "what "+exe+" does as /init without a script")
 	default:

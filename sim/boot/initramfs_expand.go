@@ -451,7 +451,7 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 // uncertain leaves a script of the real root that asks for a file which bootpath does not have and the
 // machine may: what the kernel makes up, and what earlier scripts that were not followed have made.
 func (in *shProcess) uncertain(name string) {
-	if !in.b.soft || in.b.gaveUp != "" || name == "/dev/null" || name == "/dev/console" || name == "/run/systemd/system" {
+	if !in.b.soft || in.b.early || in.b.gaveUp != "" || name == "/dev/null" || name == "/dev/console" || name == "/run/systemd/system" {
 		return // the last is systemd's alone: sd_booted(3)
 	}
 	if conf := in.x.kconfig(); name == "/sys/kernel/uevent_helper" && len(conf) > 0 && conf["CONFIG_UEVENT_HELPER"] != "y" {

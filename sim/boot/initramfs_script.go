@@ -80,6 +80,7 @@ type caller struct {
 type sink struct {
 	kind string // "console", "buffer", "null", "kmsg", "file"
 	path string
+	tag  string // of "console": what the journal writes before each line
 	buf  strings.Builder
 }
 
@@ -98,6 +99,8 @@ type budget struct {
 	soft     bool
 	doubtful bool
 	gaveUp   string
+	blocked  bool // it waits for something that does not come
+	early    bool // it runs in the initramfs, where bootpath knows of every file and device
 	hook     func(in *shProcess, found string, words []string) (ctl, bool)
 }
 
@@ -197,6 +200,9 @@ func (in *shProcess) print(to *sink, text string) {
 	if text == "" || in.b.gaveUp != "" {
 		return
 	}
+	if to.tag != "" {
+		text = in.x.tagged(to.tag, text)
+	}
 	switch to.kind {
 	case "console", "kmsg":
 		x := in.x
@@ -209,7 +215,7 @@ func (in *shProcess) print(to *sink, text string) {
 			x.line = x.line[i+1:]
 		}
 		kind := trace.Kind("initramfs.print")
-		if in.b.soft {
+		if in.b.soft && !in.b.early {
 			kind = "init.print"
 		}
 		in.emit(kind, shown, map[string]string{"text": strings.TrimSpace(text)}, "")
@@ -912,3 +918,13 @@ func (x *linux) quietly(fn func()) {
 
 // lastLine is what the console showed last.
 func (x *linux) lastLine() string { return strings.TrimSpace(x.line) }
+
+// tagged gives lines the form in which the journal forwards them to the console.
+func (x *linux) tagged(tag, text string) string {
+	t := x.m.Now() - x.started
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(&out, "[%5d.%06d] %s%s\n", t/time.Second, t%time.Second/time.Microsecond, tag, strings.TrimSuffix(line, "\n"))
+	}
+	return out.String()
+}

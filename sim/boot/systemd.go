@@ -83,6 +83,11 @@ type sysdMode struct {
 	target string
 	// switchRoot goes on after `systemctl switch-root`, with the new root; nil ends the run there.
 	switchRoot func(x *sysd, newRoot string)
+	// early is the initramfs; in the real root, the one before it. nil without one.
+	early *linux
+	// What the systemd of the initramfs hands over: active units, services to start anew, and those whose
+	// program still ran.
+	carried, restart, finishing []string
 }
 
 // sysd is systemd as PID 1.
@@ -92,6 +97,10 @@ type sysd struct {
 	mode    sysdMode
 	chart   chart
 	left    bool // PID 1 is another program now: the root was switched
+	newRoot string
+	newInit string // "" is systemd again
+	again   []*systemd.Unit
+	blocked bool // the program that ran last waits for ever
 	k       *kernel.Kernel
 	pid1    *kernel.Task
 	fs      fsys.FS
@@ -158,7 +167,7 @@ func (s *start) systemdIn(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS, mod
 		efi: s.c.Firmware == "uefi",
 	}
 	x.host = systemd.Host{Kernel: k.Options().Version, Arch: unitArch(k.Options().Arch)}
-	x.pid1.Actor, x.pid1.Stage, x.pid1.Comm = "systemd[1]", trace.Init, "systemd"
+	x.pid1.Actor, x.pid1.Stage, x.pid1.Comm = "systemd[1]", x.stage(trace.Init), "systemd"
 	x.readKconfig()
 	x.setupConsole()
 	x.mountAPI()
@@ -170,7 +179,9 @@ func (s *start) systemdIn(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS, mod
 	}
 	x.run()
 	x.draw()
-	if !x.left {
+	if x.left && x.mode.switchRoot != nil {
+		x.mode.switchRoot(x, x.newRoot)
+	} else if !x.left {
 		x.end()
 	}
 }
@@ -192,6 +203,7 @@ func (x *sysd) emit(st trace.Step, rows ...machine.Set) int {
 	if st.Stage == "" {
 		st.Stage = trace.Init
 	}
+	st.Stage = x.stage(st.Stage)
 	n := x.k.Emit(st, rows...)
 	x.follow(n, rows)
 	return n
@@ -372,7 +384,9 @@ func (x *sysd) load() {
 	if dev := x.facts.Root; strings.HasPrefix(dev, "/dev/") {
 		env.Active = append(env.Active, systemd.NameForPath(dev, "device"))
 	}
+	env.Active = append(env.Active, slices.DeleteFunc(slices.Clone(x.mode.carried), func(id string) bool { return slices.Contains(env.Active, id) })...)
 	env.Partitions = x.gptPartitions()
+	env.Ran = x.runGenerators(env)
 	x.mgr = systemd.NewManager(env)
 	x.m.Wait(costSystemdLoad)
 	for _, id := range []string{"-.slice", "init.scope", "system.slice"} {
@@ -472,6 +486,7 @@ func (x *sysd) queueDefault() bool {
 	}
 	x.target = u
 	x.facts.Target = u.ID
+	x.resume()
 	txn, err := x.mgr.Queue(u, systemd.Start, systemd.Isolate)
 	if err != nil && err.Error() == "Operation refused, unit may not be isolated." {
 		txn, err = x.mgr.Queue(u, systemd.Start, systemd.Replace)
@@ -483,6 +498,7 @@ func (x *sysd) queueDefault() bool {
 		return x.freeze("Failed to isolate default target.", u)
 	}
 	x.queued(txn)
+	x.restarts()
 	return true
 }
 

@@ -51,10 +51,10 @@ func (x *sysd) stuck(left []*systemd.Job) {
 // rests on something that the image does not say.
 func (x *sysd) conclude(text string) {
 	if x.unsure != "" {
-		x.unknown(trace.Userspace, x.unsure)
+		x.unknown(x.stage(trace.Userspace), x.unsure)
 		return
 	}
-	x.stop(trace.Userspace, text)
+	x.stop(x.stage(trace.Userspace), text)
 }
 
 // login is the prompt on the console that the run shows: the last console= of the kernel.

@@ -47,6 +47,7 @@ func (x *sysd) spawn(u *systemd.Unit, c systemd.Command, stays bool) *spawnError
 	}
 	if !stays {
 		child.Exit(0)
+		x.blocked = !x.effect(u, c)
 		return nil
 	}
 	x.procs[u] = child

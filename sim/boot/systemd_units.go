@@ -314,6 +314,7 @@ func (x *sysd) failed(j *systemd.Job, r systemd.JobResult, st trace.Step, detail
 func (x *sysd) startService(j *systemd.Job) {
 	u := j.Unit
 	sv := u.Service
+	x.stopsFirst(u)
 	instant := (sv.Type == "simple" || sv.Type == "idle") && len(sv.Pre) == 0 && len(sv.Condition) == 0
 	if instant || len(sv.Start) == 0 && sv.Type == "oneshot" && len(sv.Pre) == 0 {
 		x.m.Wait(costSystemdFork)
@@ -386,6 +387,10 @@ func (x *sysd) serviceUp(j *systemd.Job) {
 	waits := sv.Type != "simple" && sv.Type != "idle"
 	for _, c := range sv.Start {
 		err := x.spawn(u, c, sv.Type != "oneshot")
+		if x.blocked || x.m.Ended() {
+			x.blocked = false
+			return // the program waits for somebody: its unit stays as it is
+		}
 		if err == nil {
 			continue
 		}
@@ -448,6 +453,7 @@ func (x *sysd) serviceEffects(u *systemd.Unit) {
 		x.udevd = true
 	case "systemd-udev-trigger.service":
 		x.coldplug = true
+		x.coldplugInitrd()
 	case "systemd-machine-id-commit.service":
 		if x.transientID {
 			x.pid1.Quiet = true
@@ -558,7 +564,13 @@ func (x *sysd) mountNow(u *systemd.Unit) error {
 			flags |= f
 		}
 	}
+	if err := x.mountDriver(fstype); err != nil {
+		return err
+	}
 	err := x.pid1.Mount(what, mt.Where, fstype, flags, "")
+	if err == nil {
+		x.mountedRoot(mt.Where, what, fstype, flags&kernel.MS_RDONLY != 0)
+	}
 	if err == kernel.ENODEV && !strings.HasPrefix(what, "/dev/") {
 		x.doubt("whether the kernel has the file system %s", fstype)
 		return nil

@@ -20,8 +20,10 @@ type mountEntry struct {
 }
 
 // readFstab reads /etc/fstab; lines with fewer than four fields get getmntent(3)'s defaults.
-func (m *Manager) readFstab() []mountEntry {
-	real, err := fsys.Resolve(m.Env.Root, "/etc/fstab")
+func (m *Manager) readFstab() []mountEntry { return m.fstabOf("/etc/fstab") }
+
+func (m *Manager) fstabOf(name string) []mountEntry {
+	real, err := fsys.Resolve(m.Env.Root, name)
 	if err != nil {
 		return nil
 	}
@@ -32,7 +34,7 @@ func (m *Manager) readFstab() []mountEntry {
 	defer file.Close()
 	text, err := blob.ReadAll(file, maxFile)
 	if err != nil {
-		m.Notes = append(m.Notes, "/etc/fstab: "+err.Error())
+		m.Notes = append(m.Notes, name+": "+err.Error())
 		return nil
 	}
 	var out []mountEntry
@@ -59,7 +61,7 @@ func (m *Manager) readFstab() []mountEntry {
 			e.passno, _ = strconv.Atoi(f[5])
 		}
 		for _, s := range blob.Locate(file, int64(at), int64(len(line))) {
-			e.cites = append(e.cites, blob.Cite{Span: s, Name: "/etc/fstab", Value: strings.Join(f, " ")})
+			e.cites = append(e.cites, blob.Cite{Span: s, Name: name, Value: strings.Join(f, " ")})
 		}
 		out = append(out, e)
 	}
@@ -119,6 +121,9 @@ func (m *Manager) fstabGenerator(cmd cmdline.Line) {
 				return
 			}
 		}
+	}
+	if m.Env.Initrd {
+		m.sysrootMount(cmd)
 	}
 	for _, e := range m.readFstab() {
 		what := NodePath(e.spec)

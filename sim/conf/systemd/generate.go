@@ -19,28 +19,31 @@ var generatorDirs = [...]string{"/run/systemd/system-generators", "/etc/systemd/
 // one that is not known is noted.
 func (m *Manager) generate() {
 	cmd := cmdline.Parse(m.Env.Cmdline)
-	known := map[string]func(cmdline.Line){
-		"systemd-fstab-generator":          m.fstabGenerator,
-		"systemd-getty-generator":          m.gettyGenerator,
-		"systemd-debug-generator":          m.debugGenerator,
-		"systemd-rc-local-generator":       m.rcLocalGenerator,
-		"systemd-system-update-generator":  m.systemUpdateGenerator,
-		"systemd-sysv-generator":           m.sysvGenerator,
-		"systemd-cryptsetup-generator":     m.needsFile("systemd-cryptsetup-generator", "/etc/crypttab"),
-		"systemd-veritysetup-generator":    m.needsFile("systemd-veritysetup-generator", "/etc/veritytab"),
-		"systemd-integritysetup-generator": m.needsFile("systemd-integritysetup-generator", "/etc/integritytab"),
-		"systemd-run-generator":            m.needsParam("systemd-run-generator", cmd, "systemd.run"),
-		"systemd-gpt-auto-generator":       m.gptAutoGenerator,
-		// It writes in an initramfs only.
-		"systemd-hibernate-resume-generator": func(cmdline.Line) {},
-		"systemd-bless-boot-generator":       func(cmdline.Line) {},
-	}
+	known := m.knownGenerators(cmd)
 	for _, name := range m.generators() {
 		if run, ok := known[name]; ok {
 			run(cmd)
-		} else {
+		} else if !slices.Contains(m.Env.Ran, name) {
 			m.Notes = append(m.Notes, name)
 		}
+	}
+}
+
+func (m *Manager) knownGenerators(cmd cmdline.Line) map[string]func(cmdline.Line) {
+	return map[string]func(cmdline.Line){
+		"systemd-fstab-generator":            m.fstabGenerator,
+		"systemd-getty-generator":            m.gettyGenerator,
+		"systemd-debug-generator":            m.debugGenerator,
+		"systemd-rc-local-generator":         m.rcLocalGenerator,
+		"systemd-system-update-generator":    m.systemUpdateGenerator,
+		"systemd-sysv-generator":             m.sysvGenerator,
+		"systemd-cryptsetup-generator":       m.needsFile("systemd-cryptsetup-generator", "/etc/crypttab"),
+		"systemd-veritysetup-generator":      m.needsFile("systemd-veritysetup-generator", "/etc/veritytab"),
+		"systemd-integritysetup-generator":   m.needsFile("systemd-integritysetup-generator", "/etc/integritytab"),
+		"systemd-run-generator":              m.needsParam("systemd-run-generator", cmd, "systemd.run"),
+		"systemd-gpt-auto-generator":         m.gptAutoGenerator,
+		"systemd-hibernate-resume-generator": m.resumeGenerator,
+		"systemd-bless-boot-generator":       func(cmdline.Line) {},
 	}
 }
 

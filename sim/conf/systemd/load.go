@@ -79,17 +79,31 @@ func NewLoader(root fsys.FS) *Loader {
 		if strings.HasPrefix(p, "/run/") {
 			continue
 		}
-		for _, n := range l.list(at) {
-			d.names[n.name] = n
-		}
-		for name, n := range d.names {
-			if isUnitSubdir(name) && !n.isLink() {
-				d.subs[name] = l.list(n.path)
-				delete(d.names, name)
-			}
-		}
+		l.fill(d)
 	}
 	return l
+}
+
+// fill reads one directory of the search path.
+func (l *Loader) fill(d *unitDir) {
+	for _, n := range l.list(d.path) {
+		d.names[n.name] = n
+	}
+	for name, n := range d.names {
+		if isUnitSubdir(name) && !n.isLink() {
+			d.subs[name] = l.list(n.path)
+			delete(d.names, name)
+		}
+	}
+}
+
+// fillRun reads what generators that were run left in /run.
+func (l *Loader) fillRun() {
+	for _, d := range l.dirs {
+		if strings.HasPrefix(d.path, "run/systemd/generator") {
+			l.fill(d)
+		}
+	}
 }
 
 func isUnitSubdir(name string) bool {

@@ -23,7 +23,8 @@ type Env struct {
 	TTYs     []string // consoles of virtualizers that exist in /sys/class/tty: "hvc0"
 	Active   []string // units that are active before the first job: mounts made by the initramfs, found devices
 	EFI      bool
-	Initrd   bool // systemd runs in an initramfs: /etc/initrd-release exists
+	Initrd   bool     // systemd runs in an initramfs: /etc/initrd-release exists
+	Ran      []string // generators that were run already and have written to /run
 
 	Partitions []Partition // of the root disk, when it has a GPT
 
@@ -56,6 +57,9 @@ type mountUse struct {
 // that always exist.
 func NewManager(env Env) *Manager {
 	m := &Manager{Env: env, loader: NewLoader(env.Root), units: map[string]*Unit{}, jobs: map[*Unit]*Job{}}
+	if len(env.Ran) > 0 {
+		m.loader.fillRun()
+	}
 	m.generate()
 	for _, id := range []string{"-.slice", "system.slice", "init.scope", "-.mount"} {
 		m.Get(id).perpetual = true // the manager makes these itself: systemd.special(7)

@@ -302,3 +302,15 @@ func (u *Unit) Label(format string) string {
 	}
 	return u.Description
 }
+
+// Environment lists NAME=VALUE pairs that a service's programs get. systemd.exec(5) Environment=.
+func (u *Unit) Environment() []string {
+	var out []string
+	for _, a := range u.assignments("Service", "Environment") {
+		words, err := splitWords(a.Value, cUnescape)
+		if err == nil {
+			out = append(out, words...)
+		}
+	}
+	return out
+}
