@@ -183,6 +183,9 @@ func (in *shProcess) printfOnce(out *strings.Builder, format string, args []stri
 				end++
 			}
 			text, _ := unescape(format[i:min(end, len(format))])
+			if text == `\"` && in.kind.name == "bash" {
+				text = `"`
+			}
 			out.WriteString(text)
 			i = end - 1
 		case '%':
@@ -260,6 +263,9 @@ func (in *shProcess) setOptions(words []string) ctl {
 }
 
 func (in *shProcess) export(words []string) ctl {
+	if len(words) == 2 && words[1] == "-p" && words[0] == "export" {
+		return in.exportList()
+	}
 	for _, w := range words[1:] {
 		name, value, ok := strings.Cut(w, "=")
 		if strings.HasPrefix(name, "-") {

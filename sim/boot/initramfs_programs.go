@@ -125,6 +125,12 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).udevadm, true
 	case "blkid":
 		return (*shProcess).blkid, true
+	case "dracut-getarg", "dracut-getargs":
+		return (*shProcess).getarg, true
+	case "ls":
+		return (*shProcess).ls, true
+	case "findmnt":
+		return (*shProcess).findmnt, true
 	case "findfs":
 		return (*shProcess).findfs, true
 	case "fstype":

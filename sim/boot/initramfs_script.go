@@ -579,7 +579,7 @@ func (in *shProcess) output(name string) *sink {
 func (in *shProcess) isDevice(name string) bool {
 	fi, err := in.stat(name)
 	if err != nil {
-		return name == "/dev/null" || name == "/dev/console"
+		return name == "/dev/null" || name == "/dev/console" || in.b.early && name == "/dev/"+in.x.consoles()
 	}
 	return fi.Mode()&fs.ModeCharDevice != 0
 }

@@ -64,6 +64,14 @@ func (x *linux) virtualFile(name string) (string, bool) {
 			out += fmt.Sprintf(" %3d %8d %10d %s\n", 254, i, size>>10, b.name)
 		}
 		return out, x.mountedAt("/proc", "proc")
+	case "/proc/misc": // of the character devices with a minor number of their own, the one that scripts ask for
+		switch x.have("dm_mod") {
+		case yes:
+			return "236 device-mapper\n", x.mountedAt("/proc", "proc")
+		case no:
+			return "237 loop-control\n", x.mountedAt("/proc", "proc")
+		}
+		return "", false
 	case "/proc/modules":
 		out := ""
 		for _, m := range x.loaded {

@@ -44,6 +44,12 @@ func programCost(exe string) time.Duration {
 		ms = 4500
 	case "systemd-fsck":
 		ms = 2900
+	case "dracut-cmdline":
+		ms = 12000
+	case "dracut-initqueue": // it settles: its end comes after the devices
+		ms = 9000
+	case "dracut-pre-udev":
+		ms = 3000
 	case "udevadm": // trigger, for every device there is
 		ms = 7000
 	case "systemd-udevd":
@@ -171,7 +177,9 @@ func (s *start) systemdIn(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS, mod
 	x.readKconfig()
 	x.setupConsole()
 	x.mountAPI()
-	x.insertModules()
+	if mode.early == nil || mode.initrd {
+		x.insertModules()
+	}
 	x.hello()
 	x.load()
 	if !x.queueDefault() {
@@ -289,10 +297,20 @@ func (x *sysd) systemConf() map[string]string {
 			}
 		}
 	}
+	found := false
 	for _, p := range []string{"etc/systemd/system.conf", "usr/lib/systemd/system.conf"} {
 		if real, err := fsys.Resolve(x.fs, p); err == nil {
 			read(real)
+			found = true
 			break
+		}
+	}
+	if l := x.early(); !found && l != nil { // the same program, built with the same defaults, is in the real root
+		text, _ := l.readAny("etc/systemd/system.conf", 1<<20)
+		for line := range strings.SplitSeq(string(text), "\n") {
+			if k, v, ok := strings.Cut(strings.TrimPrefix(line, "#"), "="); ok && strings.HasPrefix(line, "#") && k == "StatusUnitFormat" {
+				out[k] = v
+			}
 		}
 	}
 	byName := map[string]string{}
@@ -392,9 +410,10 @@ func (x *sysd) load() {
 	for _, id := range []string{"-.slice", "init.scope", "system.slice"} {
 		x.facts.Units = append(x.facts.Units, id)
 	}
-	x.facts.Units = append(x.facts.Units, env.Active...)
+	fresh := slices.DeleteFunc(slices.Clone(env.Active), func(id string) bool { return slices.Contains(x.mode.carried, id) })
+	x.facts.Units = append(x.facts.Units, fresh...)
 	var rows []machine.Set
-	for _, id := range append([]string{"-.slice", "init.scope", "system.slice"}, env.Active...) {
+	for _, id := range append([]string{"-.slice", "init.scope", "system.slice"}, fresh...) {
 		if u := x.mgr.Get(id); u != nil {
 			rows = append(rows, unitRow(u, "active"))
 		}

@@ -54,7 +54,7 @@ func (x *sysd) follow(step int, rows []machine.Set) {
 			continue
 		}
 		u := x.mgr.Get(row.ID)
-		if u == nil {
+		if u == nil || x.handedOver(u) && state == "inactive" {
 			continue
 		}
 		r := x.chart.bar(u)

@@ -255,7 +255,7 @@ func (x *sysd) askSwitch(by *systemd.Unit, args []string) {
 		init = "" // "If the passed init is actually the same as the systemd binary, then let's suppress it."
 	}
 	x.newRoot, x.newInit = root, init
-	x.later(costSystemdFork, onOther, nil, func() { x.leave(by) })
+	x.later(costSystemdEvent, onOther, nil, func() { x.leave(by) })
 }
 
 // leave gives the real root the place of the initramfs, with the kernel's file systems that are mounted.
@@ -348,8 +348,8 @@ func (x *sysd) initrdShell(in *shProcess) {
 	if prompt == "" {
 		prompt = "# "
 	}
-	text := "Press Enter for maintenance\n(or press Control-D to continue): "
-	x.emit(trace.Step{Kind: "systemd.initrd-shell", Rule: "sulogin(8)", Args: map[string]string{"prompt": prompt}, Console: text})
+	text, cites := x.sulogin()
+	x.emit(trace.Step{Kind: "systemd.initrd-shell", Rule: "sulogin(8)", Cites: cites, Args: map[string]string{"prompt": prompt}, Console: text})
 	x.m.End(x.shellOutcome(in))
 }
 
@@ -371,7 +371,10 @@ func (x *sysd) shellOutcome(in *shProcess) trace.Outcome {
 func (x *sysd) coldplugInitrd() {
 	if l := x.early(); l != nil {
 		l.udevd = true
-		x.script(nil, &sink{kind: "null"}, &sink{kind: "null"}).coldplug()
+		x.later(costSystemdDevice/2, onOther, nil, func() {
+			x.script(nil, &sink{kind: "null"}, &sink{kind: "null"}).coldplug()
+			x.announce()
+		})
 	}
 }
 
@@ -414,10 +417,14 @@ func (x *sysd) resume() {
 	}
 	for _, id := range x.mode.carried {
 		if u := x.mgr.Get(id); u != nil && u.LoadError() == nil {
-			x.chart.bar(u).Active = 1
 			x.started[u] = true
 		}
 	}
+}
+
+// handedOver tells whether a unit was started in the initramfs and not since: its bar is there.
+func (x *sysd) handedOver(u *systemd.Unit) bool {
+	return x.chart.runs[u] == nil && (slices.Contains(x.mode.carried, u.ID) || slices.Contains(x.mode.finishing, u.ID))
 }
 
 // restarts tells of the services that ended with the initramfs and are started anew: Restart=always.
@@ -442,5 +449,24 @@ func (x *sysd) stopsFirst(u *systemd.Unit) {
 	}
 }
 
-// costSystemdStop is from SIGTERM to the end of a daemon that has little to do: 100 ms (deb-dracut).
-const costSystemdStop = 100 * time.Millisecond
+const (
+	// From SIGTERM to the end of a daemon that has little to do: 100 ms (deb-dracut).
+	costSystemdStop = 100 * time.Millisecond
+	// From a request of systemctl --no-block to the end of the program: 160 ms (deb-dracut, initrd-cleanup).
+	costSystemctl = 160 * time.Millisecond
+)
+
+// stopping ends the main process of a service, and the job when that has ended. It tells whether there was one.
+func (x *sysd) stopping(j *systemd.Job) bool {
+	u := j.Unit
+	if x.procs[u] == nil || u.Type != "service" || x.early() == nil {
+		return false
+	}
+	st := x.step("systemd.stopping", j, "systemd.kill(5)")
+	st.Console = x.say(u, wordNone, "Stopping %s...", logInfo)
+	x.steps[u] = x.emit(st, unitRow(u, "deactivating"))
+	x.early().quietly(func() { x.procs[u].Exit(0) })
+	delete(x.procs, u)
+	x.later(costSystemdStop, onExit, j, func() { x.stopUnit(j) })
+	return true
+}

@@ -391,6 +391,10 @@ func (x *sysd) serviceUp(j *systemd.Job) {
 			x.blocked = false
 			return // the program waits for somebody: its unit stays as it is
 		}
+		if err == nil && x.early() != nil && path.Base(c.Path) == "systemctl" {
+			x.later(costSystemctl, onExit, j, func() { x.serviceActive(j) })
+			return
+		}
 		if err == nil {
 			continue
 		}
@@ -626,6 +630,13 @@ func (x *sysd) stopUnit(j *systemd.Job) {
 		x.finish(j, systemd.Done)
 		return
 	}
+	if x.stopping(j) {
+		return
+	}
+	before := ""
+	if u.State == systemd.Activating && u.Type == "service" {
+		before = x.log(x.m.Now(), logInfo, "%s: Deactivated successfully.", u.ID)
+	}
 	x.pid1.Quiet = true
 	if p := x.procs[u]; p != nil {
 		p.Exit(0)
@@ -649,7 +660,7 @@ func (x *sysd) stopUnit(j *systemd.Job) {
 	case "automount":
 		format = "Unset automount %s."
 	}
-	st.Console = x.say(u, wordOK, format, logInfo)
+	st.Console = before + x.say(u, wordOK, format, logInfo)
 	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
 	x.finish(j, systemd.Done)
 }

@@ -258,7 +258,13 @@ func (m *Manager) mountDeps(u *Unit) {
 	}
 	why = rule("systemd.mount(5)", "default dependencies")
 	before, after := "local-fs.target", "local-fs-pre.target"
-	if mt.Network() {
+	if below, ok := strings.CutPrefix(path.Clean(mt.Where), "/sysroot"); m.Env.Initrd && ok && (below == "" || below[0] == '/') {
+		// "All mounts under /sysroot need to happen later, at initrd-fs.target time." - mount.c
+		before = "initrd-fs.target"
+		if below == "" {
+			before = "initrd-root-fs.target"
+		}
+	} else if mt.Network() {
 		before, after = "remote-fs.target", "remote-fs-pre.target"
 		m.depend(u, "network.target", why, After)
 		m.depend(u, "network-online.target", why, Wants, After)
