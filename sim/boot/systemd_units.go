@@ -384,18 +384,15 @@ func (x *sysd) serviceUp(j *systemd.Job) {
 			}
 		}
 	}
-	waits := sv.Type != "simple" && sv.Type != "idle"
+	waits, asked := sv.Type != "simple" && sv.Type != "idle", false
 	for _, c := range sv.Start {
 		err := x.spawn(u, c, sv.Type != "oneshot")
 		if x.blocked || x.m.Ended() {
 			x.blocked = false
 			return // the program waits for somebody: its unit stays as it is
 		}
-		if err == nil && x.early() != nil && path.Base(c.Path) == "systemctl" {
-			x.later(costSystemctl, onExit, j, func() { x.serviceActive(j) })
-			return
-		}
 		if err == nil {
+			asked = asked || x.early() != nil && path.Base(c.Path) == "systemctl"
 			continue
 		}
 		if waits && !c.IgnoreFailure {
@@ -408,6 +405,10 @@ func (x *sysd) serviceUp(j *systemd.Job) {
 			x.mainFailed(u, c, err)
 			return
 		}
+	}
+	if asked { // what PID 1 was asked for begins before the program that asked has ended
+		x.later(costSystemctl, onExit, j, func() { x.serviceActive(j) })
+		return
 	}
 	x.serviceActive(j)
 }
