@@ -284,7 +284,7 @@ func size(s Side) Finding {
 			f.Value += " / " + f.Args["disk"]
 		}
 		return f
-	case im.Archive != nil:
+	case s.chosen() != nil:
 		a := s.chosen()
 		var stored, unpacked int64
 		for i := range a.Layers {
@@ -336,7 +336,7 @@ func portability(s Side) Finding {
 			f.Key = "compare.portability-unbootable"
 		}
 		return f
-	case im.Archive != nil:
+	case s.chosen() != nil:
 		var platforms []string
 		for i := range im.Archive.Images {
 			if p := im.Archive.Images[i].Platform; !slices.Contains(platforms, p) {
@@ -352,7 +352,22 @@ func portability(s Side) Finding {
 		}
 		return f
 	}
+	if machine, cites := s.machineCode(); machine != "" {
+		return Finding{Key: "compare.portability-rootfs", Value: machine, Args: map[string]string{"arch": machine}, Step: at(Execve(s.Run)), Rule: "execve(2) ENOEXEC", Cites: cites}
+	}
 	return Finding{Key: "compare.portability-unknown", Unknown: "for which processor this file is made"}
+}
+
+// machineCode is the ELF machine of the program that became process 1, "EM_X86_64".
+func (s Side) machineCode() (string, []blob.Cite) {
+	if e := Execve(s.Run); e >= 0 {
+		for _, word := range strings.Fields(s.Run.Steps[e].Args["format"]) {
+			if strings.HasPrefix(word, "EM_") {
+				return strings.TrimSuffix(word, ","), s.Run.Steps[e].Cites
+			}
+		}
+	}
+	return "", nil
 }
 
 // oldestKernel is what the program that starts asks of a kernel: the note of its C library or of itself.
@@ -413,6 +428,9 @@ func architecture(s Side) Finding {
 	}
 	if found := arches(s.Image); len(found) > 0 {
 		return Finding{Key: "compare.architecture-kernel", Value: strings.Join(found, ", "), Args: map[string]string{"arch": strings.Join(found, ", ")}, Cites: s.Image.Kernels()[0].Cites}
+	}
+	if machine, cites := s.machineCode(); machine != "" {
+		return Finding{Key: "compare.architecture-program", Value: machine, Args: map[string]string{"arch": machine}, Step: at(Execve(s.Run)), Rule: "execve(2) ENOEXEC", Cites: cites}
 	}
 	return Finding{Key: "compare.architecture-unknown", Unknown: "the processor: no kernel and no image config names it"}
 }
@@ -500,7 +518,7 @@ func format(s Side) Finding {
 			f.Value += ", " + t.Type
 		}
 		f.Cites = append(slices.Clone(f.Cites), im.Disk.Catalog...)
-	case im.Archive != nil:
+	case s.chosen() != nil:
 		a := s.chosen()
 		f.Key, f.Args["layers"] = "compare.format-archive", strconv.Itoa(len(a.Layers))
 		f.Cites = a.CiteManifest("config", "Config", "layers", "Layers")

@@ -32,14 +32,14 @@ func (s *Session) Compare(settings scenario.RunSettings, other *Session, otherSe
 func (s *Session) side(settings scenario.RunSettings) (ComparedSide, compare.Side, error) {
 	out := ComparedSide{Name: s.image.Input.Name(), Kind: string(s.image.Kind), Formats: s.image.Formats, KernelFrom: s.image.KernelFrom(), Settings: settings}
 	in := compare.Side{Image: s.image, Settings: settings}
-	if s.image.Kind != identify.Other || settings.Path != "" {
-		run, err := s.Run(settings)
-		if err != nil {
-			return out, in, err
-		}
+	run, err := s.Run(settings)
+	switch {
+	case err == nil:
 		in.Image, in.Run, in.Facts = s.ran, run.Trace(), run.Facts
 		out.Run, out.Outcome, out.Facts, out.Steps = run, &run.Outcome, run.Facts, len(run.Steps)
 		out.Time = run.Steps[len(run.Steps)-1].At
+	case s.image.Kind != identify.Other: // nothing starts a kernel or an initramfs by itself: that is no mistake
+		return out, in, err
 	}
 	if ks := in.Image.Kernels(); out.KernelFrom == identify.KernelInside && len(ks) > 0 {
 		out.KernelCites = ks[0].Cites
