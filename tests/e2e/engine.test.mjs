@@ -264,7 +264,8 @@ scene("the image's slice can be saved and opened", {}, async (page) => {
   await settled(page);
   const want = await answer(page);
   const waiting = page.waitForEvent("download");
-  await page.getByRole("button", { name: /Save the image’s slice/ }).click();
+  await page.locator("bp-transport summary").click();
+  await page.getByRole("button", { name: /The image’s slice/ }).click();
   const file = await (await waiting).path();
   await drop(page, "hello.tar.slice", readFileSync(file));
   await page.waitForFunction(() => document.querySelector("boot-path").shadowRoot.querySelector("bp-image-bar").name === "hello.tar.slice");

@@ -331,6 +331,40 @@ scene("dragging along the rail", {}, async (page) => {
   await page.mouse.up();
 });
 
+scene("the card: causes back to power-on, two depths that are remembered", {}, async (page) => {
+  await lab(page, "#v1&src=deb&step=11");
+  const card = page.locator("bp-card");
+  await card.getByRole("button", { name: "All 11 causes back to the start" }).click();
+  await card.locator(".chain.all").getByRole("button", { name: "step 1", exact: true }).click();
+  assert.equal(await position(page), 0);
+  await player(page).evaluate((e) => e.seek(11));
+  assert.match(await shown(page, "bp-card"), /rule\s+Linux\/x86 boot protocol/);
+  await card.getByRole("button", { name: "Plain" }).click();
+  assert.doesNotMatch(await shown(page, "bp-card"), /boot protocol/);
+  await page.reload();
+  await title(page).waitFor();
+  assert.equal(await card.getByRole("button", { name: "Plain" }).getAttribute("aria-pressed"), "true");
+});
+
+scene("saving: each kind of file is what it says", {}, async (page) => {
+  await lab(page, "#v1&src=deb&step=20&view=memory");
+  const save = async (name) => {
+    await page.locator("bp-transport summary").click();
+    const waiting = page.waitForEvent("download");
+    await page.getByRole("button", { name }).click();
+    return readFileSync(await (await waiting).path());
+  };
+  const cast = String(await save(/asciinema/)).trim().split("\n").map((l) => JSON.parse(l));
+  assert.equal(cast[0].version, 2);
+  assert.ok(cast.slice(1).every(([t, kind, text]) => typeof t === "number" && kind === "o" && text));
+  const events = JSON.parse(String(await save(/Perfetto/))).traceEvents;
+  assert.ok(events.filter((e) => e.ph === "X").every((e) => e.dur >= 0 && e.ts >= 0));
+  assert.match(String(await save(/Steps as text/)), /^ {4}0 {4}0\.000s firmware {7}bios\.power-on/);
+  const svg = String(await save(/as SVG/));
+  assert.match(svg, /^<svg[^>]*>.*0x00007c00/s);
+  assert.equal((await save(/as PNG/)).toString("latin1", 1, 4), "PNG");
+});
+
 scene("the rail: nearer by keys, buttons and wheel, a lane for each actor, the whole again", {}, async (page) => {
   await lab(page, "#v1&src=deb&step=20");
   const rail = page.locator("bp-rail");

@@ -1,5 +1,6 @@
 // The folds behind the views, bundled as the page bundles them.
 import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as fake from "./fixtures/fake.mjs";
 import { load } from "./load.mjs";
@@ -136,4 +137,36 @@ test("patches: settings and list are the same thing; what is off stays apart; a 
   assert.equal(hexBytes("0"), null);
   const place = { src: "a", settings, off: { remove: ["/c"] } };
   assert.deepEqual(decode(`#${encode(place)}`), place);
+});
+
+const { difference } = await load("difference");
+
+test("difference: the first other value, and the first step of another kind", () => {
+  const s = (kind, args, actor = "a") => ({ seq: 0, at: 0, actor, stage: "init", kind, cause: -1, args });
+  const before = [s("a", { x: "1" }), s("b", { x: "1" }), s("c", {})];
+  assert.deepEqual(difference(before, before), { values: -1, differs: [], parting: -1 });
+  assert.deepEqual(difference(before, [s("a", { x: "1" }), s("b", { x: "2" }), s("d", {})]), { values: 1, differs: [{ name: "x", before: "1", after: "2" }], parting: 2 });
+  assert.equal(difference(before, before.slice(0, 2)).parting, 1);
+  assert.equal(difference(before, [...before, s("z", {})]).parting, 3);
+});
+
+const { golden } = await load("exports");
+const { causes } = await load("tape");
+const repo = new URL("../../", import.meta.url);
+
+test("the text form of a run is the one that tests/golden keeps", (t) => {
+  if (!existsSync(new URL("dist/traces/", repo))) return t.skip("dist/traces is not built");
+  for (const file of readdirSync(new URL("dist/traces/", repo))) {
+    const kept = new URL(`tests/golden/${file.replace(".json", ".golden")}`, repo);
+    if (!existsSync(kept)) continue;
+    const want = readFileSync(kept, "utf8").split("\n");
+    const wrong = golden(JSON.parse(readFileSync(new URL(`dist/traces/${file}`, repo), "utf8")).run).split("\n").filter((l, i) => l !== want[i]);
+    assert.deepEqual(wrong.slice(0, 1), [], `${file}: build the site again when the engine changed`);
+  }
+});
+
+test("causes lead back to power-on, and a circle ends", () => {
+  const s = (seq, cause) => ({ seq, cause });
+  assert.deepEqual(causes([s(0, -1), s(1, 0), s(2, 0), s(3, 2)], 3).map((c) => c.seq), [2, 0]);
+  assert.deepEqual(causes([s(0, 1), s(1, 0)], 1).map((c) => c.seq), [0]);
 });

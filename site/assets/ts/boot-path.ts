@@ -28,16 +28,19 @@ import "./elements/transport";
 import "./elements/trees";
 import "./elements/verdict";
 import type { Scene } from "./elements/view";
+import { difference, type Difference } from "./difference";
+import { asciicast, golden, traceEvents } from "./exports";
 import * as format from "./format";
 import { remember, remembered, usualLayout, type Layout, type Slot } from "./layout";
 import { conditions, isPatched, patchesOf, withPatches, type Patch, type Patched } from "./patches";
+import { pngOf, svgOf } from "./picture";
 import { encode } from "./place";
-import { RequestEvent, type PlayerRequest } from "./requests";
+import { RequestEvent, type Export, type PlayerRequest } from "./requests";
 import { loadSamples, type Sample } from "./samples";
 import { failures, Tape } from "./tape";
 import { available, isView, touches, usual, viewOf, type View } from "./views/catalog";
 import { History } from "./views/changes";
-import type { ChangeListing, Cite, Command, Difference, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step, TreeListing } from "./wire.gen";
+import type { ChangeListing, Cite, Command, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step, TreeListing } from "./wire.gen";
 import { htmlLang, langOf, loadMessages, say, sentence, type Args, type Key, type Lang, type Messages } from "./words";
 
 /** Where this script was loaded from: samples, sentences and the engine lie beside it. */
@@ -137,6 +140,7 @@ export class BootPath extends LitElement {
   #tape = new Tape([]);
   #history = new History([]);
   #failures: readonly number[] = [];
+  #unpatched: { key: string; run: RunResult } | null = null; // the latest run of this image as it came
   #views: readonly View[] = [];
   #job = 0; // the latest open or run; answers to earlier ones are dropped
   #timer = 0;
@@ -308,6 +312,7 @@ export class BootPath extends LitElement {
   async #open(source: Source): Promise<void> {
     const job = this.#begin("opening", source.name);
     this.#source = source;
+    this.#unpatched = null;
     this.engineHolds = false;
     this.listing = this.layerChanges = this.file = this.difference = this.outcomeBefore = this.command = null;
     this.listingProblem = this.editing = this.commandProblem = "";
@@ -343,12 +348,13 @@ export class BootPath extends LitElement {
   }
 
   async #run(job: number): Promise<void> {
-    const before = conditions(this.settings);
-    const compared = this.controls === "lab" && isPatched(this.settings) ? await this.#theEngine.compare(before, this.settings) : null;
-    const result = compared?.right.run ?? (await this.#theEngine.run(this.settings, (p) => this.#progress(job, p.bytes_read)));
+    const patched = this.controls === "lab" && isPatched(this.settings);
+    const before = patched ? await this.#before(job) : null;
+    const result = await this.#theEngine.run(this.settings, (p) => this.#progress(job, p.bytes_read));
     if (job === this.#job) {
-      this.difference = compared?.difference ?? null;
-      this.outcomeBefore = compared?.left.outcome ?? null;
+      this.difference = before ? difference(before.steps, result.steps) : null;
+      this.outcomeBefore = before?.outcome ?? null;
+      if (!patched) this.#unpatched = { key: JSON.stringify(this.settings), run: result };
     }
     if (job !== this.#job) return;
     this.work = null;
@@ -361,6 +367,14 @@ export class BootPath extends LitElement {
     const settings = JSON.stringify(this.settings);
     if (source.id && settings === JSON.stringify(source.usual ?? {})) return source.id;
     return source.id && settings === this.#prepared?.settings ? `scenario-${this.#prepared.name}` : null;
+  }
+
+  /** The run under the same conditions without the learner's changes: the one before, or made for this. */
+  async #before(job: number): Promise<RunResult> {
+    const settings = conditions(this.settings);
+    const key = JSON.stringify(settings);
+    if (this.#unpatched?.key !== key) this.#unpatched = { key, run: await this.#theEngine.run(settings, (p) => this.#progress(job, p.bytes_read)) };
+    return this.#unpatched.run;
   }
 
   /** Steps worked out in advance are shown before the engine is there. */
@@ -404,8 +418,8 @@ export class BootPath extends LitElement {
       if (n >= 0) return Math.min(n, last);
     }
     // What was changed shows where the run parts from the one before.
-    const parts = (this.difference?.parting ?? this.difference?.values)?.right;
-    if (parts !== undefined && parts >= 0) return Math.min(parts, last);
+    const d = this.difference;
+    if (d && (d.parting >= 0 || d.values >= 0)) return d.parting >= 0 ? d.parting : d.values;
     return result.outcome.verdict === "stops" && this.controls === "lab" ? result.outcome.step : 0;
   }
 
@@ -553,7 +567,7 @@ export class BootPath extends LitElement {
       case "opener": this.opener = r.on; if (r.on) void this.#refreshLibrary(); return;
       case "list": this.list = r.on; return;
       case "link": void this.#copyLink(); return;
-      case "export": void this.#export(); return;
+      case "export": void this.#export(r.what); return;
       case "help": this.#dialog("keys")?.showModal(); return;
       default: { const never: never = r; return never; }
     }
@@ -579,16 +593,32 @@ export class BootPath extends LitElement {
     setTimeout(() => (this.linked = false), 1500);
   }
 
-  async #export(): Promise<void> {
+  async #export(what: Export): Promise<void> {
     try {
-      const bytes = await this.#theEngine.slice();
+      const name = this.inspection?.origin?.name ?? this.inspection?.name ?? "image";
+      const [content, ending] = await this.#exported(what, name);
       const a = document.createElement("a");
-      a.href = URL.createObjectURL(new Blob([bytes as BlobPart]));
-      a.download = `${this.inspection?.origin?.name ?? this.inspection?.name ?? "image"}.slice`;
+      a.href = URL.createObjectURL(content);
+      a.download = `${name}${ending}`;
       a.click();
       setTimeout(() => URL.revokeObjectURL(a.href), 10_000);
     } catch (e) {
       this.#fail(this.#job, e);
+    }
+  }
+
+  async #exported(what: Export, name: string): Promise<[Blob, string]> {
+    const text = (s: string, type: string) => new Blob([s], { type });
+    // The picture is of the view that a reader chose: the first at the side.
+    const view = () => this.renderRoot.querySelector<HTMLElement>("bp-panel.side .pane > *") ?? this;
+    switch (what) {
+      case "cast": return [text(asciicast(this.steps, name), "application/x-asciicast"), ".cast"];
+      case "events": return [text(traceEvents(this.steps, name, (s) => sentence(s, this.messages, this.language).title), "application/json"), ".trace.json"];
+      case "golden": return [text(this.result ? golden(this.result) : "", "text/plain"), ".txt"];
+      case "svg": return [text(svgOf(view()).svg, "image/svg+xml"), `.${this.panes.side}.svg`];
+      case "png": return [await pngOf(view()), `.${this.panes.side}.png`];
+      case "slice": return [new Blob([(await this.#theEngine.slice()) as BlobPart]), ".slice"];
+      default: { const never: never = what; return never; }
     }
   }
 
@@ -773,7 +803,7 @@ export class BootPath extends LitElement {
     const cites = this.kernelCites ?? step?.cites ?? [];
     const scene: Scene = { steps, at: this.at, step, tables: tape.tables, history: this.#history, inspection: this.inspection, facts: this.facts, settings: this.settings, messages: this.messages };
     const list = html`<bp-steps .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .messages=${this.messages}></bp-steps>`;
-    const card = html`<bp-card .lang=${lang} .step=${step} .cause=${steps[step?.cause ?? -1]} .messages=${this.messages} .cite=${this.kernelCites ? -1 : this.cite} .brief=${narrow}></bp-card>`;
+    const card = html`<bp-card .lang=${lang} .step=${step} .steps=${steps} .messages=${this.messages} .cite=${this.kernelCites ? -1 : this.cite} .brief=${narrow}></bp-card>`;
     const all = this.#views;
     const counts = Object.fromEntries(all.map((v) => [v, v === "evidence" ? cites.length : touches(v, step)]));
     const shown: { [S in Slot]: View } = { mid: this.#fit(this.panes.mid, all), side: this.#fit(this.panes.side, all), low: this.#fit(this.panes.low === "none" ? "state" : this.panes.low, all, step) };
@@ -783,7 +813,7 @@ export class BootPath extends LitElement {
       <div class="pane" role=${menu ? "region" : "tabpanel"} tabindex="0" aria-label=${this.#say(`${shown[slot]}.title` as Key)}>${this.#view(shown[slot], scene, cites)}</div></bp-panel>`;
     const side = panel("side", false, wide ? all.filter((v) => v !== shown.mid) : all);
     const transport = this.controls === "none" ? nothing : html`<bp-transport ?compact=${narrow} .lang=${lang} .at=${this.at} .count=${steps.length} .time=${step?.at ?? 0} .playing=${this.playing}
-      .speed=${this.speed} .tools=${this.link !== "" || this.controls === "lab"} .linked=${this.linked} .failures=${this.#failures.length}></bp-transport>`;
+      .speed=${this.speed} .tools=${this.link !== "" || this.controls === "lab"} .link=${this.link !== ""} .linked=${this.linked} .failures=${this.#failures.length}></bp-transport>`;
     return html`
       <bp-verdict .lang=${lang} .outcome=${this.outcome} .here=${this.at === this.outcome?.step}></bp-verdict>
       <bp-rail class="ruled" .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .label=${words.title} .messages=${this.messages} .wheel=${this.controls === "lab"}></bp-rail>

@@ -2,7 +2,7 @@
 // All players of a page share one worker; it holds one image at a time, and a player whose image it does not
 // hold has it opened again. A worker that was cancelled or died is replaced.
 import { asset, inlined } from "./assets";
-import type { Candidate, ChangeListing, Chunk, Command, Comparison, Failure, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
+import type { Candidate, ChangeListing, Chunk, Command, Failure, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
 
 /** A file of the learner, the bytes of a slice, or the address of either. */
 export type Input = File | Uint8Array | string;
@@ -194,13 +194,6 @@ export class Engine {
       if (!response.chunk) throw new EngineError({ code: "internal", message: "file: no chunk" });
       return { chunk: response.chunk, bytes: bytes ?? new Uint8Array() };
     });
-  }
-
-  /** Starts the image under both settings and says where the runs part; the second run is the latest one. */
-  async compare(settings: RunSettings, other: RunSettings): Promise<Comparison> {
-    const c = await this.#answer({ method: "compare", settings, other }, (r) => r.comparison);
-    this.#settings = other;
-    return c;
   }
 
   parseCommand(command: string): Promise<Command> {

@@ -5,6 +5,9 @@ import type { Patch } from "./patches";
 import type { View } from "./views/catalog";
 import type { LibraryEntry, RunSettings } from "./wire.gen";
 
+export const exported = ["cast", "events", "golden", "svg", "png", "slice"] as const;
+export type Export = (typeof exported)[number];
+
 export type PlayerRequest =
   | { do: "seek"; to: number }
   | { do: "step"; by: 1 | -1 }
@@ -32,7 +35,7 @@ export type PlayerRequest =
   | { do: "opener"; on: boolean }
   | { do: "list"; on: boolean }
   | { do: "link" }
-  | { do: "export" }
+  | { do: "export"; what: Export }
   | { do: "help" };
 
 export class RequestEvent extends Event {

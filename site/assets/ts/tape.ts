@@ -29,6 +29,16 @@ export function failures(steps: readonly Step[], outcome: Outcome | null): numbe
   return steps.filter(wrong).map((s) => s.seq);
 }
 
+/** What led to step n, nearest first, back to power-on. */
+export function causes(steps: readonly Step[], n: number): Step[] {
+  const out: Step[] = [];
+  for (let i = steps[n]?.cause ?? -1; i >= 0 && i < (out.at(-1)?.seq ?? n); i = steps[i]?.cause ?? -1) {
+    const s = steps[i];
+    if (s) out.push(s);
+  }
+  return out;
+}
+
 export class Tape {
   readonly segments: Segment[];
   #at = -1;

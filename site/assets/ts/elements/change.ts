@@ -1,7 +1,8 @@
 import { css, html, nothing, type TemplateResult } from "lit";
+import type { Difference } from "../difference";
 import * as format from "../format";
 import { added, hexBytes, type Patch } from "../patches";
-import type { Difference, Outcome, Parting, TreeListing } from "../wire.gen";
+import type { Outcome, TreeListing } from "../wire.gen";
 import { fill, sentence } from "../words";
 import { icon } from "./base";
 import { readable, type OpenFile } from "./files";
@@ -83,17 +84,16 @@ export class BpChange extends View {
     return html`<div class="result ${o.verdict}" role="status"><p><b>${this.say(`verdict.${o.verdict}`)}</b> ${this.say(`verdict.${o.verdict}.text`, { stage: this.say(`stage.${o.stage}`), missing: o.missing ?? "" })}
         ${this.was && this.was.verdict !== o.verdict ? html`<span class="quiet">${this.say("change.was", { verdict: this.say(`verdict.${this.was.verdict}`) })}</span>` : nothing}</p>
       ${o.message ? html`<pre lang="en">${o.message}</pre>` : nothing}
-      ${d?.same ? html`<p>${this.say("change.same")}</p>` : html`${this.#parting(d?.values, "change.values")}${this.#parting(d?.parting, "change.parting")}`}
+      ${d && d.values < 0 && d.parting < 0 ? html`<p>${this.say("change.same")}</p>` : nothing}
+      ${d && d.values >= 0 && d.values !== d.parting ? html`${this.#parting(d.values, "change.values")}<p class="mono">${d.differs.slice(0, 3).map((x) => html`${x.name}: <del>${cut(x.before)}</del> → ${cut(x.after)}<br />`)}</p>` : nothing}
+      ${d && d.parting >= 0 ? this.#parting(d.parting, "change.parting") : nothing}
     </div>`;
   }
 
-  #parting(p: Parting | undefined, key: "change.values" | "change.parting") {
-    if (!p) return nothing;
-    const to = p.right >= 0 ? p.right : this.scene.steps.length - 1;
+  #parting(to: number, key: "change.values" | "change.parting") {
     const step = this.scene.steps[to];
     const title = step ? sentence(step, this.scene.messages, this.lang).title : "";
-    return html`<p>${this.say(key)} <button class="link" @click=${() => this.ask({ do: "seek", to })}>${this.say("verdict.step", { n: to + 1 })}</button> ${title}${
-      p.differs.slice(0, 3).map((x) => html`<br /><span class="mono">${x.name}: <del>${cut(x.left)}</del> → ${cut(x.right)}</span>`)}</p>`;
+    return html`<p>${this.say(key)} <button class="link" @click=${() => this.ask({ do: "seek", to })}>${this.say("verdict.step", { n: to + 1 })}</button> ${title}</p>`;
   }
 
   // ---- the list -----------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 import { css, html, nothing } from "lit";
 import * as format from "../format";
+import { exported } from "../requests";
 import { icon, Part } from "./base";
 
 export const speeds = [0.5, 1, 2, 4] as const;
@@ -9,7 +10,7 @@ export class BpTransport extends Part {
   static override properties = {
     ...Part.properties,
     at: { attribute: false }, count: { attribute: false }, time: { attribute: false }, playing: { attribute: false }, speed: { attribute: false },
-    compact: { type: Boolean, reflect: true }, tools: { attribute: false }, failures: { attribute: false }, linked: { attribute: false },
+    compact: { type: Boolean, reflect: true }, tools: { attribute: false }, failures: { attribute: false }, link: { attribute: false }, linked: { attribute: false },
   };
   declare at: number;
   declare count: number;
@@ -19,6 +20,7 @@ export class BpTransport extends Part {
   declare compact: boolean;
   declare tools: boolean; // link, export: only where the player owns its image
   declare failures: number; // how many steps went wrong
+  declare link: boolean; // there is an address for this place
   declare linked: boolean;
 
   constructor() {
@@ -30,7 +32,7 @@ export class BpTransport extends Part {
     this.speed = 1;
     this.compact = false;
     this.tools = false;
-    this.linked = false;
+    this.linked = this.link = false;
     this.failures = 0;
   }
 
@@ -48,6 +50,10 @@ export class BpTransport extends Part {
       .right .icon { min-width: 28px; height: 28px; color: var(--ink-2); }
       .right .icon:hover { color: var(--ink); }
       .linked { font-size: var(--t1); color: var(--ink-2); padding-right: 4px; }
+      details { position: relative; }
+      summary { list-style: none; cursor: pointer; } summary::-webkit-details-marker { display: none; }
+      .menu { position: absolute; right: 0; bottom: calc(100% + 8px); z-index: 10; min-width: 290px; background: var(--raised); border: 1px solid var(--rule-2); border-radius: 6px; padding: 4px; box-shadow: 0 8px 24px rgb(0 0 0 / 0.12); }
+      .menu button { width: 100%; min-height: 30px; padding: 3px 10px; border-radius: 3px; } .menu button:hover, .menu button:focus-visible { background: var(--sunken); }
       :host([compact]) { padding: 6px 8px; gap: 0; }
       :host([compact]) .icon { min-width: 40px; height: 40px; }
       :host([compact]) .play { min-width: 44px; height: 44px; margin: 0 2px; }
@@ -75,9 +81,28 @@ export class BpTransport extends Part {
       <span class="pos">${this.say("go.position", { n: this.at + 1, of: this.count })}<span class="quiet">${this.compact ? nothing : " · "}${this.say("go.time", { time: format.time(this.time) })}</span></span>
       ${this.compact ? nothing : html`<span class="right">
         <span class="linked" role="status">${this.linked ? this.say("go.linked") : ""}</span>
-        ${this.tools ? html`<button class="icon" title=${this.say("go.link")} aria-label=${this.say("go.link")} @click=${() => this.ask({ do: "link" })}>${icon("link")}</button>
-        <button class="icon" title=${this.say("go.export")} aria-label=${this.say("go.export")} @click=${() => this.ask({ do: "export" })}>${icon("save")}</button>` : nothing}
+        ${this.tools ? html`<button class="icon" ?disabled=${!this.link} title=${this.say("go.link")} aria-label=${this.say("go.link")} @click=${() => this.ask({ do: "link" })}>${icon("link")}</button>
+        ${this.#menu()}` : nothing}
         <button class="icon" title=${this.say("go.help")} aria-label=${this.say("go.help")} @click=${() => this.ask({ do: "help" })}>?</button></span>`}`;
+  }
+
+  #menu() {
+    return html`<details @toggle=${this.#opened} @focusout=${(e: FocusEvent) => !(e.currentTarget as HTMLElement).contains(e.relatedTarget as Node | null) && this.#close()} @keydown=${(e: KeyboardEvent) => e.key === "Escape" && this.#close(true)}>
+      <summary class="icon" title=${this.say("go.export")} aria-label=${this.say("go.export")}>${icon("save")}</summary>
+      <ul class="menu">${exported.map((what) => html`<li><button @click=${() => { this.#close(true); this.ask({ do: "export", what }); }}>${this.say(`export.${what}`)}</button></li>`)}
+        ${this.link ? html`<li><button @click=${() => { this.#close(true); this.ask({ do: "link" }); }}>${this.say("go.link")}</button></li>` : nothing}</ul></details>`;
+  }
+
+  #opened(e: Event): void {
+    const d = e.currentTarget as HTMLDetailsElement;
+    if (d.open) d.querySelector<HTMLElement>("li button")?.focus();
+  }
+
+  #close(back = false): void {
+    const d = this.renderRoot.querySelector("details");
+    if (!d?.open) return;
+    d.open = false;
+    if (back) d.querySelector("summary")?.focus();
   }
 }
 
