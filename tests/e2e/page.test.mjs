@@ -252,6 +252,18 @@ scene("break it: files, command line and bytes are changed, switched off and par
   await second.context().close();
 });
 
+scene("break it: a byte of the evidence", {}, async (page) => {
+  await lab(page, "#v1&src=deb&step=2");
+  const evidence = page.locator("bp-evidence");
+  await evidence.locator(".in.sel").first().waitFor();
+  await evidence.getByRole("button", { name: "Change" }).click();
+  await evidence.locator("[data-at='511']").click();
+  await evidence.getByLabel("Bytes in hexadecimal").fill("00");
+  await evidence.getByRole("button", { name: "Put and start again" }).click();
+  await page.locator("bp-change").getByText("bytes at 0x01ff: 00").waitFor();
+  assert.deepEqual(await player(page).evaluate((e) => e.settings.patch), [{ off: 511, data: "00" }]);
+});
+
 scene("what would docker run say: fields, a pasted line, a line that is none", {}, async (page) => {
   await lab(page, "#v1&src=alpine");
   await page.getByRole("button", { name: "docker run …" }).click();

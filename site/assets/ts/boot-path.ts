@@ -32,7 +32,7 @@ import { difference, type Difference } from "./difference";
 import { asciicast, golden, traceEvents } from "./exports";
 import * as format from "./format";
 import { remember, remembered, usualLayout, type Layout, type Slot } from "./layout";
-import { conditions, isPatched, patchesOf, withPatches, type Patch, type Patched } from "./patches";
+import { added, conditions, isPatched, patchesOf, withPatches, type Patch, type Patched } from "./patches";
 import { pngOf, svgOf } from "./picture";
 import { encode } from "./place";
 import { RequestEvent, type Export, type PlayerRequest } from "./requests";
@@ -40,6 +40,7 @@ import { loadSamples, type Sample } from "./samples";
 import { failures, Tape } from "./tape";
 import { available, isView, touches, usual, viewOf, type View } from "./views/catalog";
 import { History } from "./views/changes";
+import { diskName } from "./views/disk-strip";
 import type { ChangeListing, Cite, Command, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step, TreeListing } from "./wire.gen";
 import { htmlLang, langOf, loadMessages, say, sentence, type Args, type Key, type Lang, type Messages } from "./words";
 
@@ -140,6 +141,7 @@ export class BootPath extends LitElement {
   #tape = new Tape([]);
   #history = new History([]);
   #failures: readonly number[] = [];
+  #arranged: Source | null = null; // the image that the views were laid out for
   #unpatched: { key: string; run: RunResult } | null = null; // the latest run of this image as it came
   #views: readonly View[] = [];
   #job = 0; // the latest open or run; answers to earlier ones are dropped
@@ -256,6 +258,8 @@ export class BootPath extends LitElement {
 
   /** Where a run's views stand at first: as this browser remembers, or as suits what it has to show. */
   #arrange(result: RunResult): void {
+    if (this.#arranged === this.#source) return; // started again: the views stay as they are
+    this.#arranged = this.#source;
     const lab = this.controls === "lab";
     // A container's start prints nothing before its program: its walls tell more than an empty screen.
     const screen = result.steps.some((s) => s.console) ? "console" : usual("create", this.#views);
@@ -561,6 +565,7 @@ export class BootPath extends LitElement {
       case "changes": return void this.#layerChanges(r.layer);
       case "edit": this.editing = r.path; this.#place("side", "change", false); if (r.path) void this.#openFile(r.path, -1, false); return;
       case "patches": return void this.#patch(r.patches);
+      case "poke": this.#place("side", "change", false); return void this.#patch(added(this.#patches, { is: "bytes", off: r.off, data: r.data, on: true }));
       case "try-firmware": return void this.#tryFirmware();
       case "command": return void this.#parse(r.line);
       case "bytes": void this.#bytes(r.blob, r.off, r.len); return;
@@ -839,7 +844,7 @@ export class BootPath extends LitElement {
     const lang = this.language;
     switch (v) {
       case "console": return html`<bp-console .lang=${lang} .steps=${scene.steps} .at=${this.at}></bp-console>`;
-      case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds}></bp-evidence>
+      case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds} .writable=${this.controls === "lab" && this.inspection ? (this.inspection.kind === "system" ? diskName(this.inspection, scene.steps) : this.inspection.name) : ""}></bp-evidence>
         ${this.kernelCites || (this.layout === "wide" && this.panes.low !== "none") ? nothing : html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step} .only=${true}></bp-state>`}`;
       case "memory": return html`<bp-memory .lang=${lang} .scene=${scene}></bp-memory>`;
       case "disk": return html`<bp-disk .lang=${lang} .scene=${scene}></bp-disk>`;
@@ -886,6 +891,7 @@ export class BootPath extends LitElement {
       .aside { display: flex; flex-direction: column; min-height: 0; }
       .aside bp-panel { flex: 1 1 0; }
       .aside .roomy { flex-grow: 2; }
+      .narrow .side.roomy { min-height: 62%; }
       .aside .low { border-top: 1px solid var(--rule); flex-grow: 1.1; }
       .pane:focus-visible { outline-offset: -3px; }
       .pane { flex: 1; min-height: 0; overflow: auto; overscroll-behavior: contain; display: flex; flex-direction: column; }

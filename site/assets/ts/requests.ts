@@ -26,6 +26,7 @@ export type PlayerRequest =
   | { do: "tree"; path: string }
   | { do: "changes"; layer: number }
   | { do: "patches"; patches: readonly Patch[] }
+  | { do: "poke"; off: number; data: string }
   | { do: "edit"; path: string }
   | { do: "try-firmware" }
   | { do: "command"; line: string }

@@ -1,5 +1,6 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import * as format from "../format";
+import { hexBytes } from "../patches";
 import type { Chunk, Cite, Span } from "../wire.gen";
 import { icon, Part, stageColour } from "./base";
 
@@ -23,7 +24,7 @@ const grow = 256;
 export class BpEvidence extends Part {
   static override properties = {
     ...Part.properties,
-    cites: { attribute: false }, index: { attribute: false }, stage: { attribute: false }, fetched: { attribute: false }, engine: { attribute: false },
+    cites: { attribute: false }, index: { attribute: false }, stage: { attribute: false }, fetched: { attribute: false }, engine: { attribute: false }, writable: { attribute: false }, poking: { state: true }, pokeAt: { state: true }, wrong: { state: true },
     parent: { state: true }, extraBefore: { state: true }, extraAfter: { state: true }, chosen: { state: true }, columns: { state: true },
   };
   declare cites: readonly Cite[];
@@ -31,6 +32,10 @@ export class BpEvidence extends Part {
   declare stage: string;
   declare fetched: Fetched | null;
   declare engine: boolean; // the engine holds the image: bytes can be asked for
+  declare writable: string; // the blob whose bytes may be changed: the disk or the archive
+  declare poking: boolean;
+  declare pokeAt: number; // offset of the byte that was pointed at, -1: the citation's first
+  declare wrong: boolean; // what was typed is no bytes
   declare parent: Span | null; // what was followed into the parent blob
   declare extraBefore: number;
   declare extraAfter: number;
@@ -46,6 +51,9 @@ export class BpEvidence extends Part {
     this.stage = "kernel";
     this.fetched = null;
     this.engine = false;
+    this.writable = "";
+    this.poking = this.wrong = false;
+    this.pokeAt = -1;
     this.parent = null;
     this.extraBefore = 0;
     this.extraAfter = 0;
@@ -75,6 +83,10 @@ export class BpEvidence extends Part {
       .in { background: color-mix(in oklab, var(--c) 16%, transparent); }
       .in.sel { background: color-mix(in oklab, var(--c) 30%, transparent); }
       .in.sel.few { background: var(--c); color: var(--on-stage); }
+      .poking .b { cursor: pointer; } .poking .b:hover, .poked { outline: 1.5px solid var(--ink); }
+      .poke { display: flex; flex-wrap: wrap; gap: 4px 8px; align-items: center; padding: 0 16px 8px; font-size: var(--t1); }
+      .poke label { font-family: var(--mono); display: inline-flex; align-items: center; gap: 8px; flex: 1 1 240px; }
+      .poke input { flex: 1; min-width: 0; border: 1px solid var(--rule-2); border-radius: 4px; background: var(--raised); padding: 2px 8px; min-height: 28px; font: 400 0.8125rem var(--mono); }
       .more { display: block; width: 100%; font-size: var(--t1); color: var(--ink-2); padding: 2px 0; min-height: 24px; font-family: var(--sans); }
       .more:hover { color: var(--ink); }
       .dump pre { margin: 0; font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -122,6 +134,8 @@ export class BpEvidence extends Part {
       this.parent = null;
       this.extraBefore = this.extraAfter = 0;
       this.chosen = null;
+      this.pokeAt = -1;
+      this.wrong = false;
     }
   }
 
@@ -147,11 +161,13 @@ export class BpEvidence extends Part {
         <span class="mono quiet" title=${format.exact(s.len, this.lang)}>+${s.len < 4096 ? s.len : format.size(s.len)}</span>
         <span class="views">
           ${(["hex", "text"] as const).map((v) => html`<button aria-pressed=${v === view} @click=${() => (this.chosen = v)}>${this.say(`evidence.${v}`)}</button>`)}
+          ${this.writable === s.blob && this.engine ? html`<button aria-pressed=${this.poking} @click=${() => { this.poking = !this.poking; if (this.poking) this.chosen = "hex"; }}>${this.say("evidence.poke")}</button>` : nothing}
           ${this.cites.length > 1 ? this.#pager() : nothing}
         </span>
       </div>
       ${s.len > shownMax ? html`<p class="note">${this.say("evidence.first", { n: format.size(shownMax), of: format.size(s.len) })}</p>` : nothing}
-      <div class="dump" tabindex="0" role="region" aria-label=${this.say("evidence.title")}>${this.#dump(have, s, view)}</div>
+      ${this.poking && this.writable === s.blob ? this.#poke(have, s) : nothing}
+      <div class="dump ${this.poking ? "poking" : ""}" @click=${this.#point} tabindex="0" role="region" aria-label=${this.say("evidence.title")}>${this.#dump(have, s, view)}</div>
       ${this.#fields()}
       ${this.#from(have?.chunk)}
     </div>`;
@@ -186,12 +202,35 @@ export class BpEvidence extends Part {
     const marks = ["", "in", s.len <= 64 ? "in sel few" : "in sel"];
     for (let r = 0; r < bytes.length; r += this.columns) {
       const row = [...bytes.subarray(r, r + this.columns)];
-      const cells = row.map((b, i) => html`<span class="b ${marks[this.#mark(off + r + i, s)]} ${b === 0 ? "z" : ""}">${b.toString(16).padStart(2, "0")}</span>`);
+      const cells = row.map((b, i) => html`<span data-at=${off + r + i} class="b ${marks[this.#mark(off + r + i, s)]} ${b === 0 ? "z" : ""} ${this.poking && off + r + i === this.pokeAt ? "poked" : ""}">${b.toString(16).padStart(2, "0")}</span>`);
       const chars = row.map((b, i) => html`<span class="${marks[this.#mark(off + r + i, s)]} ${b < 32 || b > 126 ? "z" : ""}">${b < 32 || b > 126 ? "·" : String.fromCharCode(b)}</span>`);
       const pad = (row.length < this.columns ? " ".repeat((this.columns - row.length) * 2) : "");
       out.push(html`<div class="row"><span class="off">${(off + r).toString(16).padStart(digits, "0")}</span>${cells}${pad}<span class="asc" aria-hidden="true">${chars}</span></div>`);
     }
     return out;
+  }
+
+  /** A form that puts other bytes where the citation, or the byte that was pointed at, lies. */
+  #poke(f: Fetched | null, s: Span) {
+    const at = this.pokeAt >= 0 ? this.pokeAt : s.off;
+    const len = this.pokeAt >= 0 ? 1 : Math.min(s.len, 16);
+    const now = f?.bytes ? [...f.bytes.subarray(at - f.off, at - f.off + len)].map((b) => b.toString(16).padStart(2, "0")).join(" ") : "";
+    return html`<form class="poke" @submit=${(e: SubmitEvent) => this.#put(e, at)}><label>${format.hex(at, 8)} <input name="data" .value=${now} spellcheck="false" autocomplete="off" aria-label=${this.say("change.hex")} /></label>
+      <button class="push">${this.say("evidence.poke.do")}</button><span class="quiet">${this.say(this.wrong ? "change.bytes.wrong" : "evidence.poke.hint")}</span></form>`;
+  }
+
+  #point(e: Event): void {
+    const at = (e.target as HTMLElement).dataset?.["at"];
+    if (this.poking && at !== undefined) this.pokeAt = Number(at);
+  }
+
+  #put(e: SubmitEvent, off: number): void {
+    e.preventDefault();
+    const data = hexBytes(String(new FormData(e.target as HTMLFormElement).get("data") ?? ""));
+    this.wrong = data === null;
+    if (data === null) return;
+    this.poking = false;
+    this.ask({ do: "poke", off, data });
   }
 
   #text(bytes: Uint8Array, off: number, s: Span) {

@@ -50,7 +50,7 @@ export class BpServices extends View {
   override willUpdate(): void {
     if (this.#of === this.scene.steps) return;
     this.#of = this.scene.steps;
-    this.#bars = unitBars(this.scene.steps);
+    this.#bars = unitBars(this.scene.steps, this.scene.facts?.unit_runs);
     this.#span = span(this.#bars, this.scene.steps.at(-1)?.at ?? 1);
   }
 
@@ -80,6 +80,8 @@ export class BpServices extends View {
     return html`<dl class="detail"><dt>${this.say("services.what")}</dt><dd style="font-family:var(--sans)">${b.description}</dd>
       ${b.file ? html`<dt>${this.say("services.file")}</dt><dd><button class="link" @click=${() => this.ask({ do: "file", path: b.file })}>${b.file}</button></dd>` : nothing}
       ${b.why ? html`<dt>${this.say("services.why")}</dt><dd>${b.why}</dd>` : nothing}
+      ${b.waited ? html`<dt>${this.say("services.waited")}</dt><dd><button class="link" @click=${() => (this.open = b.waited)}>${b.waited}</button></dd>` : nothing}
+      ${b.condition ? html`<dt>${this.say("services.condition")}</dt><dd>${b.condition}</dd>` : nothing}
       <dt>${this.say("services.steps")}</dt><dd style="font-family:var(--sans)"><button class="link" @click=${() => this.ask({ do: "seek", to: b.from })}>${this.say("verdict.step", { n: b.from + 1 })}</button>${
         b.to > b.from ? html` · <button class="link" @click=${() => this.ask({ do: "seek", to: b.to })}>${this.say("verdict.step", { n: b.to + 1 })}</button>` : nothing}</dd></dl>`;
   }

@@ -1,6 +1,7 @@
 // The start of services as a chart: for each unit when it was queued, when it began and when it was there.
-// It is read off the changes of the table of units; files and reasons come from the steps' own values.
-import type { Step } from "../wire.gen";
+// It is read off the changes of the table of units; reasons come from the steps' own values, what a unit
+// waited for from the facts of the run.
+import type { Step, UnitRun } from "../wire.gen";
 
 export interface Bar {
   unit: string;
@@ -13,12 +14,14 @@ export interface Bar {
   file: string;
   why: string;
   by: string;
+  waited: string; // the unit ordered before it that was ready last
+  condition: string; // that was not met
 }
 
 const starting = new Set(["activating", "reloading"]);
 
 /** One bar for each unit that left the queue, in the order in which they began. */
-export function unitBars(steps: readonly Step[]): Bar[] {
+export function unitBars(steps: readonly Step[], runs: readonly UnitRun[] = []): Bar[] {
   const bars = new Map<string, Bar>();
   for (const s of steps) {
     for (const c of s.changes ?? []) {
@@ -27,7 +30,7 @@ export function unitBars(steps: readonly Step[]): Bar[] {
       if (state === "queued") continue;
       let b = bars.get(c.id);
       if (!b) {
-        b = { unit: c.id, description: c.after["description"] ?? "", state, begin: s.at, end: s.at, from: s.seq, to: s.seq, file: "", why: "", by: "" };
+        b = { unit: c.id, description: c.after["description"] ?? "", state, begin: s.at, end: s.at, from: s.seq, to: s.seq, file: "", why: "", by: "", waited: "", condition: "" };
         bars.set(c.id, b);
       }
       b.state = state;
@@ -39,6 +42,14 @@ export function unitBars(steps: readonly Step[]): Bar[] {
         b.by ||= s.args["by"] ?? "";
       }
     }
+  }
+  for (const r of runs) {
+    const b = bars.get(r.name);
+    if (!b) continue;
+    b.file ||= r.file ?? "";
+    b.by ||= r.pulled_in_by ?? "";
+    b.waited = r.waited_for ?? "";
+    b.condition = r.condition ?? "";
   }
   return [...bars.values()].sort((a, b) => a.begin - b.begin || a.from - b.from);
 }
