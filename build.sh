@@ -71,9 +71,9 @@ traces() {
 }
 
 site() {
-	say "site"
+	say "site" # BOOTPATH_URL is its address, where oEmbed has to name it; every other link is relative
 	rm -rf dist
-	hugo --quiet --destination ../dist
+	hugo --quiet --destination ../dist ${BOOTPATH_URL:+--baseURL "$BOOTPATH_URL"}
 	node site/offline.mjs dist
 }
 
