@@ -1,7 +1,9 @@
 package oci_test
 
 import (
+	"archive/tar"
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
@@ -253,39 +255,117 @@ func peerList(t *testing.T, root fsys.FS) []string {
 	return out
 }
 
-// TestUmociUnpacksTheSame has umoci unpack every image layout of the lab beside our merged tree.
-func TestUmociUnpacksTheSame(t *testing.T) {
-	lab := os.Getenv("BOOTPATH_LAB")
-	files, _ := filepath.Glob(filepath.Join(lab, "conmake", "images", "*.oci.tar"))
-	if lab == "" || len(files) == 0 {
-		t.Skip("no rebuilt images: BOOTPATH_LAB")
+// unpacked has skopeo and umoci unpack an archive and lists what they left; problem is what they said when
+// they would not.
+func unpacked(t *testing.T, archive string) (lines []string, problem string) {
+	for _, tool := range []string{"umoci", "skopeo"} {
+		if _, err := exec.LookPath(tool); err != nil || os.Getuid() != 0 {
+			t.Skip(tool + ", as root")
+		}
 	}
-	if _, err := exec.LookPath("umoci"); err != nil || os.Getuid() != 0 {
-		t.Skip("umoci, as root")
+	dir := t.TempDir()
+	transport := "oci-archive:"
+	if strings.Contains(filepath.Base(archive), ".docker") {
+		transport = "docker-archive:"
+	}
+	layout := filepath.Join(dir, "layout")
+	for _, argv := range [][]string{
+		{"skopeo", "--insecure-policy", "copy", "-q", "--override-os", "linux", "--override-arch", "amd64", transport + archive, "oci:" + layout + ":it"},
+		{"umoci", "unpack", "--image", layout + ":it", filepath.Join(dir, "bundle")},
+	} {
+		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+			return nil, string(out)
+		}
+	}
+	top := filepath.Join(dir, "bundle", "rootfs")
+	require.NoError(t, filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		if p != top {
+			lines = append(lines, hostLine(t, top, p))
+		}
+		return nil
+	}))
+	return lines, ""
+}
+
+// TestUmociUnpacksTheSame has umoci unpack every image of the recordings and of the lab beside our merged
+// tree: path, type, mode, owner, size, link target and link count.
+func TestUmociUnpacksTheSame(t *testing.T) {
+	dir := truth(t)
+	var files []string
+	for _, pattern := range []string{
+		filepath.Join(dir, "container", "images", "*.tar"), filepath.Join(dir, "real", "*.oci.tar"),
+		filepath.Join(os.Getenv("BOOTPATH_LAB"), "images", "*.tar"),
+	} {
+		more, _ := filepath.Glob(pattern)
+		files = append(files, more...)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			a := open(t, file)
-			im := &a.Images[0]
-			if im.FromIndex || strings.Contains(file, "zstd") {
-				t.Skip("umoci unpacks no index and no zstd")
+			if strings.Contains(file, "zstd") {
+				t.Skip("umoci unpacks no zstd")
 			}
-			dir := t.TempDir()
-			require.NoError(t, os.Mkdir(filepath.Join(dir, "layout"), 0o755))
-			run(t, "tar", "-xf", file, "-C", filepath.Join(dir, "layout"))
-			run(t, "umoci", "unpack", "--image", filepath.Join(dir, "layout")+":"+im.Refs[0], filepath.Join(dir, "bundle"))
+			a := open(t, file)
+			im, err := a.Select("linux/amd64", "")
+			require.NoError(t, err)
+			if len(a.Images) > 1 && !im.FromIndex {
+				t.Skip("several images")
+			}
+			want, problem := unpacked(t, file)
+			require.Empty(t, problem)
 			root, err := im.RootFS()
 			require.NoError(t, err)
-			var want []string
-			top := filepath.Join(dir, "bundle", "rootfs")
-			require.NoError(t, filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
-				require.NoError(t, err)
-				if p != top {
-					want = append(want, hostLine(t, top, p))
-				}
-				return nil
-			}))
 			got := listTree(t, root)
+			slices.Sort(want)
+			slices.Sort(got)
+			sameLines(t, want, got)
+			for i := range im.Layers {
+				require.NoError(t, im.Layers[i].Verify())
+			}
+		})
+	}
+}
+
+// Names and links that would leave the root, or never end: what umoci leaves behind is what the merged tree
+// has, and where it gives up a note says that an unpacker stops.
+func TestHostileLayersEndAsUmociEndsThem(t *testing.T) {
+	for name, entries := range map[string][]tar.Header{
+		"a name that leads upwards":       {{Name: "../../up", Typeflag: tar.TypeReg}},
+		"an absolute name":                {{Name: "/abs/file", Typeflag: tar.TypeReg}},
+		"a link out of the root":          {{Name: "out", Linkname: "/", Typeflag: tar.TypeSymlink}, {Name: "out/inside", Typeflag: tar.TypeReg}},
+		"a link upwards":                  {{Name: "out", Linkname: "../../..", Typeflag: tar.TypeSymlink}, {Name: "out/inside", Typeflag: tar.TypeReg}},
+		"the same name twice":             {{Name: "a", Typeflag: tar.TypeReg, Mode: 0o600}, {Name: "a", Typeflag: tar.TypeDir, Mode: 0o700}, {Name: "a/b", Typeflag: tar.TypeReg}},
+		"a directory, then a file":        {{Name: "a", Typeflag: tar.TypeDir, Mode: 0o700}, {Name: "a/b", Typeflag: tar.TypeReg}, {Name: "a", Typeflag: tar.TypeReg, Mode: 0o600}},
+		"a hard link upwards":             {{Name: "passwd", Linkname: "../../../../etc/passwd", Typeflag: tar.TypeLink}},
+		"a hard link to nothing":          {{Name: "a", Linkname: "b", Typeflag: tar.TypeLink}},
+		"a hard link to itself":           {{Name: "a", Typeflag: tar.TypeReg}, {Name: "a", Linkname: "a", Typeflag: tar.TypeLink}},
+		"links in a circle":               {{Name: "a", Linkname: "b", Typeflag: tar.TypeSymlink}, {Name: "b", Linkname: "a", Typeflag: tar.TypeSymlink}},
+		"a file below links in a circle":  {{Name: "a", Linkname: "b", Typeflag: tar.TypeSymlink}, {Name: "b", Linkname: "a", Typeflag: tar.TypeSymlink}, {Name: "a/x", Typeflag: tar.TypeReg}},
+		"a file below a file":             {{Name: "a", Typeflag: tar.TypeReg}, {Name: "a/b", Typeflag: tar.TypeReg}},
+		"a name that is too long":         {{Name: strings.Repeat("n", 300), Typeflag: tar.TypeReg}},
+		"a whiteout of nothing":           {{Name: ".wh.nothing", Typeflag: tar.TypeReg}, {Name: "a", Typeflag: tar.TypeReg}},
+		"a whiteout of what is beside it": {{Name: "a", Typeflag: tar.TypeReg}, {Name: ".wh.a", Typeflag: tar.TypeReg}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			w := tar.NewWriter(&b)
+			for _, h := range entries {
+				require.NoError(t, w.WriteHeader(&h))
+			}
+			require.NoError(t, w.Close())
+			file := filepath.Join(t.TempDir(), "image.docker.tar")
+			require.NoError(t, os.WriteFile(file, dockerTar(t, b.Bytes()), 0o600))
+			want, problem := unpacked(t, file)
+			im := &open(t, file).Images[0]
+			root, err := im.RootFS()
+			require.NoError(t, err)
+			got, notes := listTree(t, root), strings.Join(root.Info().Notes, "\n")
+			t.Log(strings.TrimSpace(problem), "|", notes)
+			if problem != "" {
+				require.Contains(t, notes, "stops here", problem)
+				return
+			}
+			require.NotContains(t, notes, "stops here")
 			slices.Sort(want)
 			slices.Sort(got)
 			sameLines(t, want, got)

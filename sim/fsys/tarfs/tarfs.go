@@ -156,7 +156,8 @@ func (f *FS) place(dir *node, base string, e *Entry) {
 			f.orphans = append(f.orphans, e)
 			return
 		}
-		if target == old {
+		if target == old { // unpackers take the old name away before they link
+			f.note("%q: an unpacker stops here: No such file or directory", clip(e.Name))
 			return
 		}
 		f.remove(dir, base)
