@@ -8,7 +8,9 @@ import (
 
 func TestFiltersAndIncludes(t *testing.T) {
 	text := "# comment\narm_64bit=1\n[pi3]\nkernel=three.img\n[pi4]\nkernel=four.img\n[gpio4=1]\nkernel=pin.img\n[all]\ninitramfs initrd.gz followkernel\ninclude extra.txt\n[none]\nkernel=none.img\n"
-	open := func(name string) (string, bool) { return "cmdline=other.txt\n[cm4]\ncmdline=cm.txt\n", name == "extra.txt" }
+	open := func(name string) (string, bool) {
+		return "cmdline=other.txt\n[cm4]\ncmdline=cm.txt\n", name == "extra.txt"
+	}
 	c := Read("config.txt", text, "pi4", open)
 	require.Equal(t, "four.img", c.Value("kernel", ""))
 	require.Equal(t, "initrd.gz followkernel", c.Value("initramfs", ""))
