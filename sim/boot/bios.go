@@ -117,6 +117,10 @@ func (s *start) bootCode(drive uint8, cause int) {
 	}
 	first := make([]byte, sector)
 	d.R.ReadAt(first, 0)
+	if text, at := printsAndWaits(first); text != "" {
+		s.messageCode(text, at, cause)
+		return
+	}
 	switch ldlinux.Identify(first) {
 	case ldlinux.IsoHybrid:
 		s.isoHybrid(cause)
@@ -149,6 +153,34 @@ func (s *start) zeroCode(cause int) {
 	s.stop(trace.Bootloader, s.lastLine())
 }
 
+// printsAndWaits recognises the code that mkfs.fat puts into the boot sector of a volume without a system: it prints a text
+// with INT 10h, waits for a key with INT 16h and asks the BIOS for the next try with INT 19h. at is the text's place.
+// dosfstools, src/mkfs.fat.c: dummy_boot_code.
+func printsAndWaits(first []byte) (text string, at int) {
+	if len(first) < sector || first[0] != 0xeb {
+		return "", 0
+	}
+	const before, behind = "\x0e\x1f\xbe", "\xac\x22\xc0\x74\x0b\x56\xb4\x0e\xbb\x07\x00\xcd\x10\x5e\xeb\xf0\x32\xe4\xcd\x16\xcd\x19\xeb\xfe"
+	code := string(first[2+int(first[1]):])
+	if len(code) < len(before)+2+len(behind) || code[:3] != before || code[5:5+len(behind)] != behind {
+		return "", 0
+	}
+	at = (int(code[3]) | int(code[4])<<8) - bootSectorAddr
+	if at < 0 || at >= len(first) {
+		return "", 0
+	}
+	text, _, _ = strings.Cut(string(first[at:]), "\x00")
+	return text, at
+}
+
+// messageCode is a boot sector that only prints.
+func (s *start) messageCode(text string, at, cause int) {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	s.m.Emit(trace.Step{Actor: "boot sector", Stage: trace.Bootloader, Kind: "bios.message-code", Cause: cause, Console: text, Args: map[string]string{"message": oneLine(text)},
+		Cites: cite(s.c.Disk.R, int64(at), int64(len(text)), "message", oneLine(text)), Rule: "dosfstools, mkfs.fat.c: dummy_boot_code; nobody presses a key"})
+	s.stop(trace.Bootloader, oneLine(text))
+}
+
 // lastLine is what stands last on the screen.
 func (s *start) lastLine() string {
 	for i := s.m.Last(); i >= 0; i-- {
@@ -168,6 +200,8 @@ func codeName(code []byte) string {
 		{"NTLDR", "it is Windows' boot code"},
 		{"Missing operating system", "it is a generic MBR, which starts the active partition"},
 		{"FreeDOS", "it is FreeDOS's boot code"},
+		{"Invalid partition table", "it is a generic MBR, which starts the active partition"},
+		{"reading boot", "it is OpenBSD's boot code"},
 		{"Loader", "its messages name a loader"},
 	} {
 		if bytes.Contains(code, []byte(k.text)) {

@@ -50,7 +50,7 @@ const maxBLSEntries = 1000
 func (g *grub) cmdBlscfg(c *grubCall) int {
 	showDefault, showOthers, only := true, true, ""
 	name := g.Value("root")
-	if g.platform != "x86_64-efi" && g.isSet("boot") {
+	if !isEFI(g.platform) && g.isSet("boot") {
 		name = g.Value("boot")
 	}
 	if len(c.args) == 1 {

@@ -18,7 +18,7 @@ const (
 )
 
 func rateGRUB(platform string) int64 {
-	if platform == "x86_64-efi" {
+	if isEFI(platform) {
 		return rateUEFI
 	}
 	return rateBIOS

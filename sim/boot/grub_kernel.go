@@ -8,6 +8,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/exe/bzimage"
 	"bootpath/sim/exe/pe"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
@@ -70,6 +71,9 @@ func (g *grub) cmdLinux(c *grubCall) int {
 	os := &grubOS{path: slash(name[strings.IndexByte(name, ')')+1:]), image: f, size: f.Size(), old: c.name == "linux16"}
 	if !g.allowed(c, os.path, f, f.Size()) {
 		return errBadSignature
+	}
+	if g.platform == "arm64-efi" {
+		return g.arm64Linux(c, os, name)
 	}
 	var e error
 	if os.rec, e = decode.Read(f, 0, binary.LittleEndian, "setup_header", &os.header); e != nil {
@@ -189,7 +193,7 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 		cites = append(cites, g.fileCites(name)...)
 	}
 	addr, ok := g.os.initrdAddr(total, uint64(g.c.MemoryMiB)<<20)
-	if !ok {
+	if !ok && !g.efiStub() {
 		return g.fail(c, &grubError{msg: "the initrd is too big", code: errOutOfRange})
 	}
 	rows := []machine.Set{}
@@ -209,13 +213,15 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 		at += uint64(files[i].size)
 	}
 	g.os.initrds = files
-	h := &g.os.header
+	if rec := g.os.rec; rec != nil {
+		cites = append(cites, rec.Cite(&g.os.header.InitrdAddrMax)...)
+	}
 	g.m.Wait(cost(int64(total), rateGRUB(g.platform)))
 	rule := "GRUB 2.06: grub_cmd_initrd: as high as possible below 0x37ffffff"
 	if uint64(g.c.MemoryMiB)<<20 < linuxInitrdMaxAddr {
 		rule += "; modelled: what firmware and GRUB use at the top of a small memory is left out"
 	}
-	g.emit(g.efiKind("grub.load-initrd"), "", map[string]string{"path": strings.Join(names, ", "), "size": bytesText(int64(total)), "address": hex(addr)}, rule, machine.Cites(c.src.cite(c.node.Span), cites, g.os.rec.Cite(&h.InitrdAddrMax)), rows...)
+	g.emit(g.efiKind("grub.load-initrd"), "", map[string]string{"path": strings.Join(names, ", "), "size": bytesText(int64(total)), "address": hex(addr)}, rule, machine.Cites(c.src.cite(c.node.Span), cites), rows...)
 	return grubOK
 }
 
@@ -267,6 +273,10 @@ func (g *grub) boot(cites []blob.Cite) {
 		mode, rule = "long", "Red Hat's and Debian's GRUB: loader/i386/efi/linux.c, handover_linux"
 	}
 	rows := []machine.Set{cpuRow(mode, "Linux, "+os.path)}
+	if g.platform == "arm64-efi" {
+		g.bootArm64(os, cites)
+		return
+	}
 	if g.platform == "i386-pc" {
 		// BIOS: the parameters end at 0x90000, grub_linux_boot_mmap_find; the memory map takes two pages.
 		params := uint64(0x90000) - pageAlign(2*pageSize+linuxParamsSize+uint64(os.header.CmdlineSize)+1)
@@ -283,9 +293,13 @@ func (g *grub) boot(cites []blob.Cite) {
 	g.linux(loaded{by: "grub", path: os.path, image: os.image, size: os.size, initrds: os.initrds, cmdline: os.cmdline, cause: n})
 }
 
-// efiStub tells whether the kernel is entered through its EFI stub: with Secure Boot, Debian's, Ubuntu's and Red Hat's
-// GRUB does that, linuxefi.
-func (g *grub) efiStub() bool { return g.secure() != nil && g.platform != "i386-pc" }
+// efiStub tells whether the kernel is entered through its EFI stub: on arm64 always, on x86 with Secure Boot, where
+// Debian's, Ubuntu's and Red Hat's GRUB does that: linuxefi.
+func (g *grub) efiStub() bool {
+	return g.platform == "arm64-efi" || g.secure() != nil && g.platform != "i386-pc"
+}
+
+func isEFI(platform string) bool { return strings.HasSuffix(platform, "-efi") }
 
 // efiKind is the kind of a step that has another sentence when firmware chooses the place: grub.load-kernel-efi,
 // grub.load-initrd-efi, grub.jump-kernel-efi.
@@ -361,4 +375,34 @@ func (g *grub) cmdChainloader(c *grubCall) int {
 		g.startEFI(vol, dev, at, f)
 	}}
 	return grubOK
+}
+
+// arm64Linux is "linux" on arm64: grub-core/loader/arm64/linux.c. The kernel must be an Image with an EFI stub.
+func (g *grub) arm64Linux(c *grubCall, os *grubOS, name string) int {
+	img, err := bzimage.Read(os.image, os.size)
+	switch {
+	case err != nil || img.Format != bzimage.Raw || img.Stream != "":
+		return g.fail(c, &grubError{msg: "invalid magic number", code: errBadOS, cites: cite(os.image, 0x38, 4, "magic", "")})
+	case !img.EFI:
+		return g.fail(c, &grubError{msg: "plain image kernel not supported - rebuild with CONFIG_(U)EFI_STUB enabled", code: errBadOS, cites: img.Cites()})
+	}
+	os.cmdline, _ = loaderCmdline(c.args)
+	g.m.Wait(cost(os.size, rateGRUB(g.platform)))
+	g.emit("grub.load-kernel-efi", "", map[string]string{"path": os.path, "size": bytesText(os.size), "cmdline": os.cmdline}, "GRUB 2.06: loader/arm64/linux.c",
+		machine.Cites(c.src.cite(c.node.Span), g.fileCites(name), img.Cites()))
+	g.os = os
+	return grubOK
+}
+
+// bootArm64 is grub_arch_efi_linux_boot_image, and the kernel's EFI stub after it.
+func (g *grub) bootArm64(os *grubOS, cites []blob.Cite) {
+	g.emit("grub.jump-kernel-efi", "", map[string]string{"path": os.path, "cmdline": os.cmdline}, "GRUB 2.06: grub_arch_efi_linux_boot_image", cites)
+	text := efiStubText(os.cmdline, "Booting Linux Kernel...")
+	if g.secure() != nil {
+		text += efiStubText(os.cmdline, "UEFI Secure Boot is enabled.")
+	}
+	text += efiStubText(os.cmdline, "Using DTB from configuration table") + efiStubText(os.cmdline, "Exiting boot services...")
+	n := g.m.Emit(trace.Step{Actor: "linux", Stage: trace.Bootloader, Kind: "linux.efi-stub", Console: text, Rule: "drivers/firmware/efi/libstub: efi_pe_entry, allocate_new_fdt_and_exit_boot",
+		Args: map[string]string{"path": os.path}})
+	g.linux(loaded{by: "grub", path: os.path, image: os.image, size: os.size, initrds: os.initrds, cmdline: os.cmdline, cause: n})
 }

@@ -97,7 +97,7 @@ func (g *grub) searchArgs(c *grubCall) (key, name, by string, hints []string, ok
 		{"cryptodisk-only", 0, 0}, {"hint", 'h', 'r'}, {"hint-ieee1275", 0, 'r'}, {"hint-bios", 0, 'r'}, {"hint-baremetal", 0, 'r'}, {"hint-efi", 0, 'r'}, {"hint-arc", 0, 'r'}}
 	set, args, _ := options(c.args, known, true)
 	hints = append(hints, set["hint"]...)
-	if g.platform == "x86_64-efi" {
+	if isEFI(g.platform) {
 		hints = append(hints, set["hint-efi"]...)
 	} else {
 		hints = append(hints, set["hint-bios"]...)

@@ -119,7 +119,7 @@ func (p *shimRun) startImage(name string) (status string) {
 		return ""
 	}
 	p.m.Emit(trace.Step{Actor: "shim", Stage: trace.Bootloader, Kind: "uefi.start-image", Args: map[string]string{"path": slash(at), "option": "shim"}, Rule: "shim: start_image calls the entry point",
-		Cites: img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint)}, cpuRow("long", slash(at)))
+		Cites: img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint)}, p.cpu(slash(at))...)
 	p.runEFI(img, p.vol, p.dev, at)
 	if p.exit != nil && !p.m.Ended() {
 		status, p.failed = p.exit.status, p.exit.step
@@ -239,7 +239,7 @@ func (p *shimRun) startFirst(at string) {
 		}
 		return
 	}
-	p.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "fallback"}, "shim: fallback.c, try_start_first_option; UEFI 2.10 §7.4.2 StartImage", machine.Cites(volCites(p.vol, at)), cpuRow("long", slash(at)))
+	p.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "fallback"}, "shim: fallback.c, try_start_first_option; UEFI 2.10 §7.4.2 StartImage", machine.Cites(volCites(p.vol, at)), p.cpu(slash(at))...)
 	p.runEFI(img, p.vol, p.dev, at)
 	if p.exit != nil && !p.m.Ended() {
 		p.unknown(trace.Bootloader, "what shim's fallback program does after "+slash(at)+" failed")

@@ -30,6 +30,22 @@ func (s *start) efiMachine() string {
 	return "x64"
 }
 
+// grubPlatform is the name of GRUB's build for this machine.
+func (s *start) grubPlatform() string {
+	if s.c.Arch == "arm64" {
+		return "arm64-efi"
+	}
+	return "x86_64-efi"
+}
+
+// cpu is the row of a processor in 64-bit mode; the table knows x86's modes only.
+func (s *start) cpu(what string) []machine.Set {
+	if s.c.Arch == "arm64" {
+		return nil
+	}
+	return []machine.Set{cpuRow("long", what)}
+}
+
 // peMachine is the machine type in PE headers.
 func (s *start) peMachine() uint16 {
 	if s.c.Arch == "arm64" {
@@ -41,12 +57,17 @@ func (s *start) peMachine() uint16 {
 // The device paths of the simulated machine, QEMU's q35 as in the recordings: the disk is a virtio device,
 // the CD hangs on a virtio SCSI controller, and without a CD there is an empty DVD drive on SATA.
 const (
-	uefiDVD   = `"UEFI QEMU DVD-ROM QM00005 " from PciRoot(0x0)/Pci(0x1F,0x2)/Sata(0x2,0xFFFF,0x0)`
-	uefiDisk  = `"UEFI Misc Device" from PciRoot(0x0)/Pci(0x2,0x0)`
-	uefiFAT   = `"UEFI Non-Block Boot Device" from PciRoot(0x0)/Pci(0x2,0x0)` // a file system without partitions: EDK II, BmGetMiscDescription
-	uefiCD    = `"UEFI QEMU QEMU CD-ROM " from PciRoot(0x0)/Pci(0x2,0x0)/Scsi(0x0,0x0)`
-	uefiMenu  = `"UiApp" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)/FvFile(462CAA21-7614-4503-836E-8AB6F4662331)`
-	uefiShell = `"EFI Internal Shell" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)/FvFile(7C04A583-9E3E-4F1C-AD65-E05268D0B4D1)`
+	uefiDVD  = `"UEFI QEMU DVD-ROM QM00005 " from PciRoot(0x0)/Pci(0x1F,0x2)/Sata(0x2,0xFFFF,0x0)`
+	uefiDisk = `"UEFI Misc Device" from PciRoot(0x0)/Pci(0x2,0x0)`
+	uefiFAT  = `"UEFI Non-Block Boot Device" from PciRoot(0x0)/Pci(0x2,0x0)` // a file system without partitions: EDK II, BmGetMiscDescription
+	uefiCD   = `"UEFI QEMU QEMU CD-ROM " from PciRoot(0x0)/Pci(0x2,0x0)/Scsi(0x0,0x0)`
+	pciPC    = "Pci(0x2,0x0)" // q35's first free slot; virt's is the next line
+	pciVirt  = "Pci(0x1,0x0)"
+	uefiMenu = `"UiApp" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)/FvFile(462CAA21-7614-4503-836E-8AB6F4662331)`
+	// The firmware volumes of OVMF and of its sister for arm64.
+	volumeOVMF = "7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1"
+	volumeArm  = "64074AFE-340A-4BE6-94BA-91B5B4D0F71E"
+	uefiShell  = `"EFI Internal Shell" from Fv(7CB8BDC9-F8EB-4F34-AAEA-3EE4AF6516A1)/FvFile(7C04A583-9E3E-4F1C-AD65-E05268D0B4D1)`
 )
 
 // efiVolume is a file system that firmware finds on the image.
@@ -66,14 +87,19 @@ func (s *start) bds(kind trace.Kind, console string, args map[string]string, rul
 // uefi is OVMF's boot manager: the removable media path of the image, then the built-in shell. The
 // variables that could name another program live in the machine's flash, not in the image.
 func (s *start) uefi() {
-	s.bds("uefi.start", "", map[string]string{"memory": fmt.Sprintf("%d MiB", s.c.MemoryMiB)}, "UEFI 2.10 §3.1; OVMF", nil, cpuRow("long", "OVMF"))
+	s.bds("uefi.start", "", map[string]string{"memory": fmt.Sprintf("%d MiB", s.c.MemoryMiB)}, "UEFI 2.10 §3.1; OVMF", nil, s.cpu("OVMF")...)
 	s.m.Wait(costUEFI)
 	s.bds("uefi.no-variables", "", map[string]string{"path": s.removablePath()}, "UEFI 2.10 §3.3: BootOrder and Boot#### are variables of the machine; without them §3.5.1.1 applies", nil)
 	if b := s.secure(); b != nil {
 		s.bds("uefi.secure-boot", "", map[string]string{"keys": certificateNames(&b.db)}, "assumption: db as in OVMF_VARS_4M.ms.fd, the keys that PCs are sold with; dbx is empty. UEFI 2.10 §32.3", nil)
 	}
 	option, device := 1, uefiCD
-	if s.c.Device != "cdrom" {
+	switch {
+	case s.c.Arch == "arm64" && s.c.Device == "cdrom":
+		device = strings.Replace(uefiCD, pciPC, pciVirt, 1)
+	case s.c.Arch == "arm64": // the machine virt has no drive but the image
+		device = strings.Replace(uefiDisk, pciPC, pciVirt, 1)
+	case s.c.Device != "cdrom":
 		s.bds("uefi.option-failed", "BdsDxe: failed to load Boot0001 "+uefiDVD+": Not Found\n", map[string]string{"option": "Boot0001", "status": "Not Found"},
 			"EDK II: EfiBootManagerBoot; the machine's DVD drive is empty", nil)
 		option, device = 2, uefiDisk
@@ -242,7 +268,7 @@ func (s *start) loadEFI(name, device string, v *efiVolume, at string, img *pe.Fi
 		return false
 	}
 	s.bds("uefi.start-image", say("starting "+name+" "+device), map[string]string{"path": slash(at), "option": name},
-		"UEFI 2.10 §7.4.2 StartImage", img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint), cpuRow("long", slash(at)))
+		"UEFI 2.10 §7.4.2 StartImage", img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint), s.cpu(slash(at))...)
 	s.runEFI(img, v.vol, v.grub, at)
 	if s.exit != nil && !s.m.Ended() {
 		s.bds("uefi.option-failed", say("failed to start "+name+" "+device+": "+s.exit.status), map[string]string{"option": name, "status": s.exit.status, "path": slash(at)},
@@ -267,7 +293,7 @@ func (s *start) startEFI(vol *disk.Volume, dev, at string, f fsys.File) {
 		s.unknown(trace.Bootloader, "what the firmware answers to "+slash(at)+", which is no program for this processor")
 		return
 	}
-	s.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "chainloader"}, "UEFI 2.10 §7.4.2 StartImage", volCites(vol, at), cpuRow("long", slash(at)))
+	s.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "chainloader"}, "UEFI 2.10 §7.4.2 StartImage", volCites(vol, at), s.cpu(slash(at))...)
 	s.runEFI(img, vol, dev, at)
 	if s.exit != nil {
 		s.unknown(trace.Bootloader, "what the program that started "+slash(at)+" does after that failed")
@@ -296,7 +322,7 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 			s.unknown(trace.Bootloader, "which modules GRUB's image holds: "+err.Error())
 			return
 		}
-		g := newGrub(s, "x86_64-efi", img.R, img.Size, mods)
+		g := newGrub(s, s.grubPlatform(), img.R, img.Size, mods)
 		g.bootDevice = dev
 		g.devices()
 		dir := at[:max(strings.LastIndexByte(at, '/'), 0)]
@@ -326,12 +352,16 @@ func (s *start) shell(option int, vols []efiVolume) {
 		decided = s.refused
 	}
 	name := fmt.Sprintf("Boot%04d", option)
-	start := "BdsDxe: loading " + name + " " + uefiShell + "\nBdsDxe: starting " + name + " " + uefiShell + "\n"
+	where := uefiShell
+	if s.c.Arch == "arm64" {
+		where = strings.Replace(uefiShell, volumeOVMF, volumeArm, 1)
+	}
+	start := "BdsDxe: loading " + name + " " + where + "\nBdsDxe: starting " + name + " " + where + "\n"
 	if s.secure() != nil {
 		s.noShell(name, start, vols, decided)
 		return
 	}
-	s.bds("uefi.load-shell", start, map[string]string{"option": name}, "EDK II: the shell is OVMF's last boot option", nil, cpuRow("long", "UEFI Shell"))
+	s.bds("uefi.load-shell", start, map[string]string{"option": name}, "EDK II: the shell is OVMF's last boot option", nil, s.cpu("UEFI Shell")...)
 	var table strings.Builder
 	table.WriteString("UEFI Interactive Shell v2.2\nEDK II\nUEFI v2.70 (EDK II, 0x00010000)\nMapping table\n")
 	for i, v := range vols {
