@@ -24,6 +24,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/exercise"
 	"bootpath/sim/scenario"
+	"bootpath/sim/trace"
 	"bootpath/sim/wire"
 )
 
@@ -125,12 +126,8 @@ func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64)
 		resp.Comparison, err = e.compare(req, payload, progress)
 		return nil, err
 	case "predict":
-		var follows []exercise.Follow
-		data, err := scenarios.Files.ReadFile("follows.json")
-		if err == nil {
-			err = json.Unmarshal(data, &follows)
-		}
-		resp.Kinds = e.session.Predict(follows, int(req.Off))
+		var err error
+		resp.Kinds, err = e.predict(int(req.Off))
 		return nil, err
 	case "exercise":
 		var usual scenario.RunSettings
@@ -204,6 +201,16 @@ func (e *engine) compare(req wire.Request, payload js.Value, progress func(int64
 		e.other = session
 	}
 	return e.session.Compare(left, e.other, right)
+}
+
+// predict gives kinds that might come at step n of the latest run.
+func (e *engine) predict(n int) ([]trace.Kind, error) {
+	var follows []exercise.Follow
+	data, err := scenarios.Files.ReadFile("follows.json")
+	if err == nil {
+		err = json.Unmarshal(data, &follows)
+	}
+	return e.session.Predict(follows, n), err
 }
 
 // recognise finds the scenarios and steps that could have printed a message.
