@@ -149,24 +149,27 @@ func (e *engine) answer(req wire.Request, payload js.Value, progress func(int64)
 		var err error
 		resp.Command, err = e.session.ParseCommand(req.Command)
 		return nil, err
-	case "tree":
-		var err error
-		resp.Tree, err = e.session.Tree(req.Image, req.Name, req.Off, req.Len)
-		return nil, err
-	case "changes":
-		var err error
-		resp.Changes, err = e.session.Changes(req.Image, req.Layer, req.Name, req.Off, req.Len)
-		return nil, err
-	case "file":
-		chunk, b, err := e.session.File(req.Image, req.Layer, req.Name, req.Off, req.Len)
-		resp.Chunk = chunk
-		return b, err
+	case "tree", "changes", "file":
+		return e.look(req, resp)
 	case "slice":
 		var b bytes.Buffer
 		err := e.session.Slice(&b, e.origin())
 		return b.Bytes(), err
 	}
 	return nil, fmt.Errorf("method %q is not known", req.Method)
+}
+
+// look answers what is asked about the files of the open image.
+func (e *engine) look(req wire.Request, resp *wire.Response) (b []byte, err error) {
+	switch req.Method {
+	case "tree":
+		resp.Tree, err = e.session.Tree(req.Image, req.Name, req.Off, req.Len)
+	case "changes":
+		resp.Changes, err = e.session.Changes(req.Image, req.Layer, req.Name, req.Off, req.Len)
+	case "file":
+		resp.Chunk, b, err = e.session.File(req.Image, req.Layer, req.Name, req.Off, req.Len)
+	}
+	return b, err
 }
 
 func (e *engine) origin() blob.Origin {

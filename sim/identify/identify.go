@@ -101,6 +101,12 @@ func (im *Image) Stored() *blob.Blob { return im.stored }
 // openTar opens an application image or a root file system in a tar.
 func (im *Image) openTar(b *blob.Blob) error {
 	a, err := oci.Open(im.Store, b)
+	if err == nil && len(a.Images) == 0 { // packed as an image is, and nothing to run
+		im.Kind = Other
+		im.Formats = append(im.Formats, a.Format, artifactName(a.Artifacts[0]))
+		im.Notes = append(im.Notes, a.Notes...)
+		return nil
+	}
 	if err == nil {
 		im.Kind, im.Archive = Application, a
 		im.Formats = append(im.Formats, a.Format)
@@ -120,6 +126,17 @@ func (im *Image) openTar(b *blob.Blob) error {
 	im.Kind, im.Root = RootFS, root
 	im.Formats = append(im.Formats, "tar")
 	return nil
+}
+
+// artifactName is what people call an artifact of that media type.
+func artifactName(mediaType string) string {
+	switch mediaType {
+	case "application/vnd.cncf.helm.config.v1+json":
+		return "helm-chart"
+	case "application/vnd.wasm.config.v0+json", "application/vnd.wasm.config.v1+json":
+		return "wasm-module"
+	}
+	return mediaType
 }
 
 // openDisk opens what firmware would be given. A disk that is known to be one may be empty or broken; of

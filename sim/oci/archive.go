@@ -46,6 +46,9 @@ type Archive struct {
 	Images []Image
 	Notes  []string
 	Tar    *tarfs.FS // the archive itself
+	// Artifacts are what the archive holds that is no image to run, by the media types of their configs: a
+	// Helm chart, a policy. OCI image specification 1.1, "Guidelines for Artifact Usage".
+	Artifacts []string
 
 	store  *blob.Store
 	input  *blob.Blob
@@ -79,7 +82,7 @@ func Open(store *blob.Store, input *blob.Blob) (*Archive, error) {
 	if hasManifest {
 		errs = append(errs, a.readDocker()...)
 	}
-	if len(a.Images) == 0 {
+	if len(a.Images) == 0 && (len(a.Artifacts) == 0 || len(errs) > 0) {
 		if len(errs) == 0 {
 			return nil, fmt.Errorf("%s: %s without an image: %w", input.Name(), a.Format, decode.ErrUnsupported)
 		}

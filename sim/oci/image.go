@@ -83,6 +83,7 @@ func (a *Archive) ociImage(d v1.Descriptor, doc *document) (*Image, error) {
 	}
 	if m.Config.MediaType != "" && !m.Config.MediaType.IsConfig() {
 		a.note("%s is no container image: its config is of type %s; set aside", d.Digest, m.Config.MediaType)
+		a.Artifacts = append(a.Artifacts, string(m.Config.MediaType))
 		return nil, nil
 	}
 	if core.media == "" {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -528,4 +529,17 @@ func FuzzOpen(f *testing.F) {
 			a.Select(im.Platform, "")
 		}
 	})
+}
+
+func TestAChartIsAnArtifact(t *testing.T) {
+	config := `{"name":"web","version":"1.0.0"}`
+	sum := sha256.Sum256([]byte(config))
+	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":"sha256:%x","size":%d},"layers":[]}`, sum, len(config))
+	of := sha256.Sum256([]byte(manifest))
+	index := fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%x","size":%d}]}`, of, len(manifest))
+	a, _, err := openBytes(tarOf(t, "oci-layout", `{"imageLayoutVersion":"1.0.0"}`, "index.json", index,
+		fmt.Sprintf("blobs/sha256/%x", of), manifest, fmt.Sprintf("blobs/sha256/%x", sum), config))
+	require.NoError(t, err)
+	require.Empty(t, a.Images)
+	require.Equal(t, []string{"application/vnd.cncf.helm.config.v1+json"}, a.Artifacts)
 }
