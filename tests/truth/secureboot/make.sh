@@ -71,3 +71,7 @@ head -c 5000 /dev/urandom >t/garbage.efi
 cp "$GU" t/aa64.efi; at=$(od -An -tu4 -j60 -N4 t/aa64.efi); printf '\x64\xaa' | dd of=t/aa64.efi bs=1 seek=$((at + 4)) conv=notrunc status=none
 disk u-garbage t/garbage.efi - "$K"
 disk u-wrongarch t/aa64.efi - "$K"
+# arm64: GRUB from grub-efi-arm64-bin and linux-image-6.1.0-56-cloud-arm64, unpacked in arm/ by whoever has them
+if [ -d arm ]; then eval "$(declare -f disk | sed 's|BOOTX64.EFI|BOOTAA64.EFI|; s/40M/64M/; s/81920/131072/; s/92M/116M/')"
+  sed -i 's/ttyS0/ttyAMA0/; /^serial/d; /^terminal/d' t/grub.cfg
+  disk arm-ok arm/grubaa64.efi - arm/vmlinuz-6.1.0-56-cloud-arm64; fi
