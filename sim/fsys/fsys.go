@@ -198,3 +198,13 @@ func OpenFile(f FS, name string) (File, error) {
 	file.Close()
 	return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
 }
+
+// Subvolumes is a file system that holds several trees: Btrfs.
+type Subvolumes interface {
+	FS
+	// Select shows what a mount with these options shows, [fs.ErrNotExist] and [fs.ErrInvalid] being
+	// mount(2)'s ENOENT and EINVAL.
+	Select(options string) (FS, error)
+	// Top shows all of the volume, as GRUB does.
+	Top() (FS, error)
+}
