@@ -59,7 +59,7 @@ type grubDevice struct {
 // devices lists what GRUB finds: the image, as the drive that firmware attached it as.
 func (g *grub) devices() {
 	base, _, _ := strings.Cut(g.bootDevice, ",")
-	g.devs = append(g.devs, grubDevice{name: base, vol: g.c.Disk.Volume(0)})
+	g.devs = append(g.devs, grubDevice{name: base, vol: fromTop(g.c.Disk.Volume(0))})
 	defer g.addMemdisk()
 	defer g.addLogical()
 	if g.c.Disk.Table == nil {
@@ -70,7 +70,7 @@ func (g *grub) devices() {
 		kind = "gpt"
 	}
 	for _, p := range g.c.Disk.Table.Partitions {
-		g.devs = append(g.devs, grubDevice{name: fmt.Sprintf("%s,%s%d", base, kind, p.Number), module: "part_" + kind, number: p.Number, vol: g.c.Disk.Volume(p.Number)})
+		g.devs = append(g.devs, grubDevice{name: fmt.Sprintf("%s,%s%d", base, kind, p.Number), module: "part_" + kind, number: p.Number, vol: fromTop(g.c.Disk.Volume(p.Number))})
 	}
 }
 
@@ -80,9 +80,29 @@ func (g *grub) addLogical() {
 		v := &g.c.Disk.Volumes[i]
 		vg, lv, ok := strings.Cut(v.Name, "/")
 		if ok {
-			g.devs = append(g.devs, grubDevice{name: "lvm/" + strings.ReplaceAll(vg, "-", "--") + "-" + strings.ReplaceAll(lv, "-", "--"), module: "lvm", vol: v})
+			g.devs = append(g.devs, grubDevice{name: "lvm/" + strings.ReplaceAll(vg, "-", "--") + "-" + strings.ReplaceAll(lv, "-", "--"), module: "lvm", vol: fromTop(v)})
 		}
 	}
+}
+
+// fromTop is the volume as GRUB walks it: paths on Btrfs start at the top of the volume, whatever its default
+// subvolume is (grub-core/fs/btrfs.c, find_path).
+func fromTop(v *disk.Volume) *disk.Volume {
+	if v == nil {
+		return nil
+	}
+	s, ok := v.FS.(fsys.Subvolumes)
+	if !ok {
+		return v
+	}
+	out := *v
+	out.FS, out.Err = nil, nil
+	if top, err := s.Top(); err != nil {
+		out.Err = err
+	} else {
+		out.FS = top
+	}
+	return &out
 }
 
 // addMemdisk adds the file system that grub-mkimage put into the core image, when there is one.

@@ -7,7 +7,9 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/ext4"
 	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
 )
 
 // prepareNamespace mounts the root file system without an initramfs: prepare_namespace of
@@ -143,7 +145,9 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 	}
 	x.m.Wait(costMount)
 	x.rootNode(dev.name)
-	if err := x.pid1.Mount("/dev/root", "/root", fstype, flags, ""); err != nil {
+	// "rootflags= [KNL] Set root filesystem mount option string" - kernel-parameters.txt
+	options, _ := x.params.Get("rootflags")
+	if err := x.pid1.Mount("/dev/root", "/root", fstype, flags, options); err != nil {
 		x.unknown(x.stage(), "why the kernel cannot mount /dev/"+dev.name+": "+err.Error())
 		return false
 	}
@@ -182,22 +186,26 @@ func (x *linux) rootNode(name string) {
 func (x *linux) mounted(dev blockDevice, fstype string, readOnly bool) {
 	text := ""
 	switch fstype {
-	case "ext4", "ext3":
+	case "ext4", "ext3", "ext2":
+		x.extMount(dev, fstype, readOnly)
 		// fs/ext4/super.c: since 6.3 the UUID stands there, since 6.5 also how it is mounted.
-		mode := "ordered data mode"
+		mode := "with ordered data mode"
+		if fstype == "ext2" {
+			mode = "without journal"
+		}
 		switch {
 		case x.newer(6, 5):
 			ro := "r/w"
 			if readOnly {
 				ro = "ro"
 			}
-			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s %s with %s. Quota mode: none.", dev.name, strings.ToLower(dev.tag("UUID")), ro, mode)
+			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s %s %s. Quota mode: none.", dev.name, strings.ToLower(dev.tag("UUID")), ro, mode)
 		case x.newer(6, 3):
-			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s with %s. Quota mode: none.", dev.name, strings.ToLower(dev.tag("UUID")), mode)
+			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s %s. Quota mode: none.", dev.name, strings.ToLower(dev.tag("UUID")), mode)
 		case x.newer(5, 12):
-			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem with %s. Quota mode: none.", dev.name, mode)
+			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s. Quota mode: none.", dev.name, mode)
 		default:
-			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem with %s. Opts: (null)", dev.name, mode)
+			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s. Opts: (null)", dev.name, mode)
 		}
 	}
 	var cites []blob.Cite
@@ -205,6 +213,28 @@ func (x *linux) mounted(dev blockDevice, fstype string, readOnly bool) {
 		cites = f.Info().Cites
 	}
 	x.emit("linux.mounted", kernInfo, text, map[string]string{"device": dev.name, "type": fstype, "uuid": dev.tag("UUID")}, "mount(2)", cites)
+}
+
+// extMount tells what ext4 says before it has mounted a volume: that it does so for its predecessors, and
+// that a journal was replayed, as after a crash; fs/ext4/super.c, ext4_load_journal.
+func (x *linux) extMount(dev blockDevice, fstype string, readOnly bool) {
+	args := map[string]string{"device": dev.name, "type": fstype}
+	say := func(kind trace.Kind, text string, cites []blob.Cite) {
+		x.emit(kind, kernInfo, fmt.Sprintf("EXT4-fs (%s): %s", dev.name, text), args, "fs/ext4/super.c", cites)
+	}
+	if fstype != "ext4" {
+		say("linux.ext4-for-older", fmt.Sprintf("mounting %s file system using the ext4 subsystem", fstype), nil)
+	}
+	f, ok := dev.volumeFS().(*ext4.FS)
+	if !ok || !f.NeedsRecovery() {
+		return
+	}
+	cites := f.Info().Cites
+	if readOnly {
+		say("linux.recover-journal", "INFO: recovery required on readonly filesystem", cites)
+		say("linux.recover-journal", "write access will be enabled during recovery", cites)
+	}
+	say("linux.recover-journal", "recovery complete", cites)
 }
 
 // fsDriver is the module that registers a file system of blkid's name.

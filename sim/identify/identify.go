@@ -18,6 +18,7 @@ import (
 	"bootpath/sim/disk/mbr"
 	"bootpath/sim/exe/bzimage"
 	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/btrfs"
 	"bootpath/sim/oci"
 )
 
@@ -228,12 +229,31 @@ func (im *Image) findRoot() {
 			if v.FS == nil || v.Type == "vfat" {
 				continue
 			}
-			if _, err := fsys.ResolveParent(v.FS, name); err == nil {
-				im.Root, im.RootVol = v.FS, v
-				return
+			for _, f := range trees(v.FS) {
+				if _, err := fsys.ResolveParent(f, name); err == nil {
+					im.Root, im.RootVol = f, v
+					return
+				}
 			}
 		}
 	}
+}
+
+// trees are what of a volume can be a root: itself and, of Btrfs, the other subvolumes, for installers put the
+// system into one ("@", "root") that is not the default.
+func trees(f fsys.FS) []fsys.FS {
+	out := []fsys.FS{f}
+	v, ok := f.(*btrfs.FS)
+	if !ok {
+		return out
+	}
+	all, _ := v.Subvolumes() // what is damaged is not found here and named where it is mounted
+	for _, s := range all {
+		if sub, err := v.Select(fmt.Sprintf("subvolid=%d", s.ID)); err == nil && s.ID != v.ID() {
+			out = append(out, sub)
+		}
+	}
+	return out
 }
 
 // EditFiles replaces the file systems by what they are with the paths removed and written: the what-ifs
@@ -252,9 +272,13 @@ func (im *Image) EditFiles(edit func(f fsys.FS, isRoot bool) fsys.FS) {
 			continue
 		}
 		isRoot := v == im.RootVol
+		whole := v.FS
 		v.FS = edit(v.FS, isRoot)
-		if isRoot {
+		switch {
+		case isRoot && im.Root == whole:
 			im.Root = v.FS
+		case isRoot: // a subvolume
+			im.Root = edit(im.Root, true)
 		}
 	}
 }

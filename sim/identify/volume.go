@@ -13,6 +13,7 @@ import (
 	"bootpath/sim/disk/lvm"
 	"bootpath/sim/disk/md"
 	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/btrfs"
 	"bootpath/sim/fsys/erofs"
 	"bootpath/sim/fsys/ext4"
 	"bootpath/sim/fsys/fat"
@@ -141,6 +142,7 @@ func openFS(v *disk.Volume, r io.ReaderAt) {
 	case try("squashfs", func() (fsys.FS, error) { return squashfs.Open(r, size) }):
 	case try("erofs", func() (fsys.FS, error) { return erofs.Open(r, size) }):
 	case try("vfat", func() (fsys.FS, error) { return fat.Open(r, size) }):
+	case try("btrfs", func() (fsys.FS, error) { return btrfs.Open(r, size) }):
 	default:
 		for _, m := range magics {
 			got := make([]byte, len(m.magic))
@@ -160,7 +162,6 @@ var magics = [...]struct {
 	off   int64
 	magic string
 }{
-	{"btrfs", 0x10040, "_BHRfS_M"},
 	{"crypto_LUKS", 0, "LUKS\xba\xbe"}, // on a logical volume
 	{"ntfs", 3, "NTFS    "},
 	{"BitLocker", 3, "-FVE-FS-"},

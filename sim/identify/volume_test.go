@@ -19,6 +19,7 @@ func TestCompressedVolumesAreOpened(t *testing.T) {
 		"squashfs/testdata/lzo.sqfs":  {"squashfs", decode.ErrUnsupported},
 		"erofs/testdata/lz4.erofs":    {"erofs", nil},
 		"xfs/testdata/v5.img":         {"xfs", nil},
+		"btrfs/testdata/full.btrfs":   {"btrfs", nil},
 	} {
 		store, data := blob.NewStore(), fixture.Blob("volume", fixture.Zst(t, "../fsys/"+path+".zst"))
 		im, err := Open(store, store.Add("volume", data, data.Size(), nil), nil)

@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -44,10 +46,10 @@ func (t *Task) getSuper(src, fstype, data string) (*super, error) {
 	if !slices.Contains(blockTypes(), fstype) {
 		return nil, ENODEV
 	}
-	return t.blockSuper(src, fstype)
+	return t.blockSuper(src, fstype, data)
 }
 
-func (t *Task) blockSuper(src, fstype string) (*super, error) {
+func (t *Task) blockSuper(src, fstype, data string) (*super, error) {
 	at, in, err := t.lookup(src, true)
 	switch {
 	case err != nil:
@@ -68,10 +70,41 @@ func (t *Task) blockSuper(src, fstype string) (*super, error) {
 	if d.FS == nil || !same {
 		return nil, EINVAL
 	}
+	if v, ok := d.FS.(fsys.Subvolumes); ok {
+		return t.subvolume(d, v, src, fstype, data)
+	}
 	if d.sb == nil {
 		d.sb = t.k.newSuper(fstype, src, d.FS)
 	}
 	return d.sb, nil
+}
+
+// subvolume finds what of a volume of several trees the options of a mount choose; btrfs(5).
+func (t *Task) subvolume(d *Device, v fsys.Subvolumes, src, fstype, data string) (*super, error) {
+	var chosen []string
+	for o := range strings.SplitSeq(data, ",") {
+		if strings.HasPrefix(o, "subvol=") || strings.HasPrefix(o, "subvolid=") {
+			chosen = append(chosen, o)
+		}
+	}
+	key := strings.Join(chosen, ",")
+	if sb := d.subs[key]; sb != nil {
+		return sb, nil
+	}
+	f, err := v.Select(key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ENOENT
+	case errors.Is(err, fs.ErrInvalid):
+		return nil, EINVAL
+	case err != nil:
+		return nil, EIO
+	}
+	if d.subs == nil {
+		d.subs = map[string]*super{}
+	}
+	d.subs[key] = t.k.newSuper(fstype, src, f)
+	return d.subs[key], nil
 }
 
 // deviceOf finds the registered device of a number; see devNumber.

@@ -58,6 +58,7 @@ type Device struct {
 	UUID   string
 	Label  string
 	sb     *super
+	subs   map[string]*super // of the subvolumes that were mounted, by the options that chose them
 }
 
 // New starts a kernel: PID 1 exists, its root is an empty rootfs. It emits nothing.

@@ -13,7 +13,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -67,18 +66,15 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 		inodes:   fsys.NewRecent[ref, *inode](inodesMax),
 		unpacked: fsys.NewRecentWeighed[packed](unpackedMax, func(b []byte) int { return len(b) }),
 	}
-	rec, err := decode.Read(r, superOff, binary.LittleEndian, "btrfs superblock", &v.sb)
-	var short *decode.Error
-	if errors.As(err, &short) {
-		return nil, fmt.Errorf("btrfs: %w: %w", decode.ErrFormat, err)
+	var magic [len(superMagic)]byte
+	if n, _ := r.ReadAt(magic[:], superOff+0x40); n < len(magic) || string(magic[:]) != superMagic {
+		return nil, fmt.Errorf("btrfs: %w: %w", decode.ErrFormat, decode.Errorf(r, superOff+0x40, int64(len(magic)), "btrfs superblock: Magic", superMagic, "%q", magic[:n]))
 	}
+	rec, err := decode.Read(r, superOff, binary.LittleEndian, "btrfs superblock", &v.sb)
 	if err != nil {
 		return nil, err
 	}
 	v.rec = rec
-	if s := &v.sb; string(s.Magic[:]) != superMagic {
-		return nil, fmt.Errorf("btrfs: %w: %w", decode.ErrFormat, rec.Errorf(&s.Magic, superMagic, "%q", s.Magic[:]))
-	}
 	for _, step := range []func() error{v.checkSuper, v.checkGeometry, v.readSystemChunks, v.readChunkTree} {
 		if err := step(); err != nil {
 			return nil, err

@@ -244,6 +244,9 @@ func (f *FS) kind() string {
 // Info implements [fsys.FS]. Notes grow while damaged structures are met.
 func (f *FS) Info() fsys.Info { return f.info }
 
+// NeedsRecovery tells whether a mount replays the journal first, as after a crash.
+func (f *FS) NeedsRecovery() bool { return f.incompat(incompatRecover) }
+
 // Superblock returns the superblock and the memory of its bytes.
 func (f *FS) Superblock() (Superblock, *decode.Record) { return f.sb, f.rec }
 
