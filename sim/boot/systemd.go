@@ -556,7 +556,24 @@ func (x *sysd) queued(t *systemd.Txn) {
 	cites = append(cites, unitCites(x.target)...)
 	x.emit(trace.Step{Kind: "systemd.queue", Rule: "systemd.unit(5)", Cites: cites,
 		Args:    map[string]string{"target": x.target.ID, "jobs": strconv.Itoa(len(t.Jobs)), "missing": strings.Join(missing, " ")},
-		Console: x.log(x.m.Now(), logInfo, "Queued start job for default target %s.", x.target.Label(x.shortFormat()))}, rows...)
+		Console: x.badUnits(t) + x.log(x.m.Now(), logInfo, "Queued start job for default target %s.", x.target.Label(x.shortFormat()))}, rows...)
+}
+
+// badUnits are the lines about wanted units whose files cannot be used. Those that are masked or not there are
+// passed over in silence: transaction.c.
+func (x *sysd) badUnits(t *systemd.Txn) string {
+	var out strings.Builder
+	said := map[*systemd.Unit]bool{}
+	for _, o := range t.Orphan {
+		u := o.Unit
+		if said[u] || u.Load == systemd.Masked || u.Load == systemd.NotFound || u.Load == systemd.Loaded {
+			continue
+		}
+		said[u] = true
+		out.WriteString(x.log(x.m.Now(), logErr, "%s", u.Error))
+		out.WriteString(x.log(x.m.Now(), logWarning, "%s: Cannot add dependency job, ignoring: %s", u.ID, o.Text))
+	}
+	return out.String()
 }
 
 // shortFormat: in some lines the combined form is the name alone.

@@ -181,7 +181,7 @@ func (x *sysd) assertFailed(j *systemd.Job, v verdict) {
 	st := x.step("systemd.assert-failed", j, "systemd.unit(5), CONDITIONS AND ASSERTS")
 	st.Args["condition"] = v.first.String()
 	st.Cites = append(v.cites, st.Cites...)
-	st.Console = x.say(u, wordAssert, "Assertion failed for %s.", logWarning)
+	st.Console = x.log(x.m.Now(), logNotice, "%s: Starting requested but asserts failed.", u.ID) + x.say(u, wordAssert, "Assertion failed for %s.", logWarning)
 	x.flip()
 	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
 	x.finish(j, systemd.AssertFail)
@@ -319,6 +319,9 @@ func (x *sysd) startService(j *systemd.Job) {
 	if instant || len(sv.Start) == 0 && sv.Type == "oneshot" && len(sv.Pre) == 0 {
 		x.m.Wait(costSystemdFork)
 		x.serviceUp(j)
+		return
+	}
+	if x.passphrase(j) {
 		return
 	}
 	if x.environmentMissing(u) != nil {

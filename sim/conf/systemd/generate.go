@@ -37,7 +37,7 @@ func (m *Manager) knownGenerators(cmd cmdline.Line) map[string]func(cmdline.Line
 		"systemd-rc-local-generator":         m.rcLocalGenerator,
 		"systemd-system-update-generator":    m.systemUpdateGenerator,
 		"systemd-sysv-generator":             m.sysvGenerator,
-		"systemd-cryptsetup-generator":       m.needsFile("systemd-cryptsetup-generator", "/etc/crypttab"),
+		"systemd-cryptsetup-generator":       m.cryptsetupGenerator,
 		"systemd-veritysetup-generator":      m.needsFile("systemd-veritysetup-generator", "/etc/veritytab"),
 		"systemd-integritysetup-generator":   m.needsFile("systemd-integritysetup-generator", "/etc/integritytab"),
 		"systemd-run-generator":              m.needsParam("systemd-run-generator", cmd, "systemd.run"),

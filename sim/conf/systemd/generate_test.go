@@ -119,9 +119,9 @@ func TestInitScriptsBecomeUnits(t *testing.T) {
 }
 
 func TestGeneratorsThatAreNotKnownAreNoted(t *testing.T) {
-	m := manager(generators(map[string]string{"etc/crypttab": "x", "etc/systemd/system-generators/mine*": "x", "etc/systemd/system-generators/systemd-fstab-generator": "-> /dev/null"},
+	m := manager(generators(map[string]string{"etc/veritytab": "x", "etc/systemd/system-generators/mine*": "x", "etc/systemd/system-generators/systemd-fstab-generator": "-> /dev/null"},
 		"systemd-cryptsetup-generator", "systemd-veritysetup-generator", "mine", "systemd-fstab-generator"))
-	require.Equal(t, []string{"mine", "systemd-cryptsetup-generator"}, m.Notes)
+	require.Equal(t, []string{"mine", "systemd-veritysetup-generator"}, m.Notes)
 }
 
 func TestPartitionsAreMountedByTheirType(t *testing.T) {

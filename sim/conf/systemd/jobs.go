@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"cmp"
+	"container/heap"
 	"fmt"
 	"slices"
 	"strings"
@@ -568,9 +569,10 @@ func (t *txn) destructive(mode JobMode) error {
 // stays.
 func (t *txn) apply(mode JobMode) {
 	if mode == Isolate {
-		for u := range t.m.jobs {
-			if !u.IgnoreOnIsolate && len(t.jobs[u]) == 0 {
-				delete(t.m.jobs, u)
+		for _, j := range t.m.Jobs() {
+			if !j.Unit.IgnoreOnIsolate && len(t.jobs[j.Unit]) == 0 {
+				delete(t.m.jobs, j.Unit)
+				t.m.wake(j.Unit)
 			}
 		}
 	}
@@ -586,6 +588,7 @@ func (t *txn) apply(mode JobMode) {
 		job := j.Job
 		job.seq = t.m.seq
 		t.m.jobs[j.Unit] = &job
+		heap.Push(&t.m.ready, &job)
 		t.out.Jobs = append(t.out.Jobs, &job)
 	}
 }
@@ -607,19 +610,40 @@ func (m *Manager) Job(u *Unit) *Job { return m.jobs[u] }
 // another one. Of several that could run, units of later types come first, then names decide:
 // unit_compare_priority in systemd's unit.c.
 func (m *Manager) Next() *Job {
-	var best *Job
-	for _, j := range m.jobs {
-		if j.Running || !m.runnable(j) {
-			continue
-		}
-		if best == nil || priority(j.Unit, best.Unit) < 0 {
-			best = j
+	for m.ready.Len() > 0 {
+		j := heap.Pop(&m.ready).(*Job)
+		// What still waits comes back when the job that it waits for ends.
+		if m.jobs[j.Unit] == j && !j.Running && m.runnable(j) {
+			j.Running = true
+			return j
 		}
 	}
-	if best != nil {
-		best.Running = true
+	return nil
+}
+
+// runQueue holds the jobs that may have become runnable.
+type runQueue []*Job
+
+func (q runQueue) Len() int           { return len(q) }
+func (q runQueue) Less(a, b int) bool { return priority(q[a].Unit, q[b].Unit) < 0 }
+func (q runQueue) Swap(a, b int)      { q[a], q[b] = q[b], q[a] }
+func (q *runQueue) Push(j any)        { *q = append(*q, j.(*Job)) }
+func (q *runQueue) Pop() any {
+	old := *q
+	j := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return j
+}
+
+// wake puts the jobs of all units that are ordered against u into the run queue.
+func (m *Manager) wake(u *Unit) {
+	for _, d := range []Dep{Before, After} {
+		for _, e := range u.Deps(d) {
+			if o := m.jobs[e.To]; o != nil && !o.Running {
+				heap.Push(&m.ready, o)
+			}
+		}
 	}
-	return best
 }
 
 func priority(a, b *Unit) int {
@@ -662,6 +686,7 @@ func (m *Manager) Finish(j *Job, r JobResult) []Ended {
 func (m *Manager) finish(j *Job, r JobResult, by Ended) []Ended {
 	if m.jobs[j.Unit] == j {
 		delete(m.jobs, j.Unit)
+		m.wake(j.Unit)
 	}
 	by.Job, by.Result = j, r
 	out := []Ended{by}

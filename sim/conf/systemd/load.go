@@ -48,6 +48,7 @@ type generated struct {
 type unitDir struct {
 	path  string // resolved, io/fs form
 	names map[string]*node
+	links map[string]bool    // of names, those that are symbolic links
 	subs  map[string][]*node // content of "x.wants", "x.service.d" …, sorted by name
 }
 
@@ -74,7 +75,7 @@ func NewLoader(root fsys.FS) *Loader {
 		if slices.ContainsFunc(l.dirs, func(d *unitDir) bool { return d.path == at }) {
 			continue // /lib is a link to /usr/lib
 		}
-		d := &unitDir{path: at, names: map[string]*node{}, subs: map[string][]*node{}}
+		d := &unitDir{path: at, names: map[string]*node{}, links: map[string]bool{}, subs: map[string][]*node{}}
 		l.dirs = append(l.dirs, d)
 		if strings.HasPrefix(p, "/run/") {
 			continue
@@ -88,11 +89,15 @@ func NewLoader(root fsys.FS) *Loader {
 func (l *Loader) fill(d *unitDir) {
 	for _, n := range l.list(d.path) {
 		d.names[n.name] = n
+		if n.isLink() {
+			d.links[n.name] = true
+		}
 	}
 	for name, n := range d.names {
 		if isUnitSubdir(name) && !n.isLink() {
 			d.subs[name] = l.list(n.path)
 			delete(d.names, name)
+			delete(d.links, name)
 		}
 	}
 }
@@ -166,6 +171,7 @@ func (l *Loader) generateAlias(dir, name, target string, from []blob.Cite) {
 	for _, d := range l.dirs {
 		if "/"+d.path == dir && d.names[name] == nil {
 			d.names[name] = &node{name: name, path: strings.TrimPrefix(path.Join(dir, name), "/"), target: target, gen: &generated{from: from}}
+			d.links[name] = true
 		}
 	}
 }
@@ -374,8 +380,8 @@ func (l *Loader) aliases(id string) []string {
 	seen := map[string]bool{id: true}
 	template, inst := Template(id), Instance(id)
 	for _, d := range l.dirs {
-		for name, n := range d.names {
-			if !n.isLink() || !ValidName(name) || TypeOf(name) != TypeOf(id) {
+		for name := range d.links {
+			if !ValidName(name) || TypeOf(name) != TypeOf(id) {
 				continue
 			}
 			if template != "" && IsTemplate(name) {

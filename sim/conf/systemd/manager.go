@@ -42,8 +42,9 @@ type Manager struct {
 	mounts []mountUse
 	full   bool
 
-	jobs map[*Unit]*Job
-	seq  int
+	jobs  map[*Unit]*Job
+	ready runQueue
+	seq   int
 }
 
 // mountUse is a path that must be mounted for a unit.

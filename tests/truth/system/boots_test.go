@@ -185,7 +185,7 @@ func orderKept(t *testing.T, boots, name string, runs []boot.UnitRun) int {
 		for after := range strings.FieldsSeq(u.After) {
 			mine, other := bars[u.Id], bars[strings.ReplaceAll(strings.Trim(after, `"`), `\\`, `\`)]
 			begin, ready := cmp.Or(mine.Activating, mine.Active, mine.Ended), cmp.Or(other.Active, other.Ended)
-			if begin == 0 || other.Name == "" || mine.State == "skipped" && mine.Condition == "" { // its job was deleted
+			if begin == 0 || other.Name == "" || mine.Activating == 0 && mine.Condition == "" { // its job was deleted, or failed by its dependencies
 				continue
 			}
 			if kept++; ready == 0 || ready > begin {
