@@ -790,7 +790,7 @@ export class BootPath extends LitElement {
     }
     if (w) {
       const precomputed = this.steps.length > 0 && w.what === "opening";
-      return html`<div class="banner working" role="status"><span>${precomputed ? this.#say("work.engine") : this.#say(`work.${w.what}`, { name: w.name })}</span>
+      return html`<div class="banner working ${this.steps.length > 0 ? "over" : ""}" role="status"><span>${precomputed ? this.#say("work.engine") : this.#say(`work.${w.what}`, { name: w.name })}</span>
         <span class="quiet">${w.read > 0 ? this.#say("work.read", { read: format.size(w.read) }) : ""}</span>
         <span class="acts"><button class="push" @click=${ask({ do: "cancel" })}>${this.#say("work.cancel")}</button></span><i class="bar"></i></div>`;
     }
@@ -905,6 +905,8 @@ export class BootPath extends LitElement {
       .narrow .mid bp-card { max-height: none; min-height: 0; }
       bp-transport { border-top: 1px solid var(--rule); }
       .banner { position: relative; display: flex; flex-wrap: wrap; align-items: center; gap: 4px 14px; padding: 8px 16px; border-bottom: 1px solid var(--rule); background: var(--sunken); flex: none; overflow-wrap: anywhere; }
+      /* Work on what is shown already moves nothing. */
+      .banner.over { position: absolute; left: 0; right: 0; bottom: 47px; z-index: 15; border-top: 1px solid var(--rule); }
       .banner .acts { margin-left: auto; display: flex; gap: 8px; }
       .banner.problem { border-left: 8px solid var(--stop); background: color-mix(in oklab, var(--stop) 8%, var(--paper)); align-items: flex-start; }
       .problem b { color: var(--stop); }

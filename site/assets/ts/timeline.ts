@@ -115,7 +115,7 @@ function unfold(steps: readonly Step[], end: number): number[] {
 }
 
 /** The round number next above. */
-function nice(n: number): number {
+export function nice(n: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(n, 1e-9)));
   return [1, 2, 5, 10].map((f) => f * power).find((s) => s >= n) ?? n;
 }

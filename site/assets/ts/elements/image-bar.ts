@@ -38,7 +38,8 @@ export class BpImageBar extends Part {
       .kind { font-weight: 600; }
       .cite { display: inline-grid; margin-left: 2px; vertical-align: -4px; min-width: 24px; height: 22px; }
       .second { flex-basis: 100%; font-size: var(--t1); color: var(--ink-2); display: flex; flex-wrap: wrap; gap: 0 14px; font-variant-numeric: tabular-nums; }
-      @media (max-width: 560px) { .more { display: none; } }
+      @media (max-width: 560px) { .more { display: none; } .how { gap: 6px; } }
+      @media (max-width: 359px) { .cond { display: none; } }
       details { display: inline-block; position: relative; }
       summary { cursor: pointer; min-height: 20px; list-style: none; text-decoration: underline; text-decoration-color: var(--rule-2); text-underline-offset: 3px; }
       summary::-webkit-details-marker { display: none; }
@@ -67,7 +68,7 @@ export class BpImageBar extends Part {
           <span class="more">${i.formats.join(" → ")}</span>${i.os?.pretty_name ? html`<span class="more">${i.os.pretty_name}</span>` : nothing}${this.#notes(i)}` : nothing}</span>
       </div>
       ${i ? html`<div class="how">${i.kind === "system" ? this.#firmware() : i.kind === "application" ? this.#container(i) : nothing}${
-        i.kind === "other" ? nothing : html`<button class="push" @click=${() => this.ask({ do: "view", view: "conditions" })}>${this.say(i.kind === "application" ? "bar.docker" : "conditions.title")}</button><button class="push ${this.patches > 0 ? "on" : ""}"
+        i.kind === "other" ? nothing : html`<button class="push cond" @click=${() => this.ask({ do: "view", view: "conditions" })}>${this.say(i.kind === "application" ? "bar.docker" : "conditions.title")}</button><button class="push ${this.patches > 0 ? "on" : ""}"
         @click=${() => this.ask({ do: "view", view: "change" })}>${this.patches > 0 ? this.say("bar.broken", { n: this.patches }) : this.say("bar.break")}</button>`}</div>` : nothing}`;
   }
 

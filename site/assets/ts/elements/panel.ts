@@ -68,7 +68,7 @@ export class BpPanel extends Part {
           ${this.menu ? html`<option value="follow" ?selected=${this.chosen === "follow"}>${this.chosen === "follow" ? this.#name(this.view) : this.say("panel.follow")}</option>` : nothing}
           ${this.views.map((v) => html`<option value=${v} ?selected=${v === this.chosen}>${this.#name(v)}${this.counts[v] && v !== this.chosen ? ` · ${this.counts[v]}` : ""}</option>`)}</select>${icon("down", 12)}</span>
         ${this.menu && this.chosen === "follow" ? html`<span class="note">${this.say("panel.follows")}</span>` : nothing}
-        ${this.menu && this.counts[this.view] ? html`<span class="note">${this.say("panel.changes", { n: this.counts[this.view] ?? 0 })}</span>` : nothing}
+        ${this.menu && this.view !== "evidence" && this.counts[this.view] ? html`<span class="note">${this.say("panel.changes", { n: this.counts[this.view] ?? 0 })}</span>` : nothing}
         <span class="acts">${this.splittable ? html`<button class="icon" title=${this.say("panel.split")} aria-label=${this.say("panel.split")} @click=${() => this.ask({ do: "view", view: "follow", slot: "low" })}>${icon("split", 14)}</button>` : nothing}${
           this.closable ? html`<button class="icon" title=${this.say("panel.close")} aria-label=${this.say("panel.close")} @click=${() => this.ask({ do: "view", view: "none", slot: this.slotName })}>${icon("close", 12)}</button>` : nothing}<slot name="acts"></slot></span></div>
       <slot></slot>`;

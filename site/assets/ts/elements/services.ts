@@ -1,6 +1,7 @@
 import { css, html, nothing } from "lit";
 import { guard } from "lit/directives/guard.js";
 import * as format from "../format";
+import { nice } from "../timeline";
 import { progress, span, unitBars, type Bar } from "../views/unit-chart";
 import type { Step } from "../wire.gen";
 import { View } from "./view";
@@ -24,7 +25,8 @@ export class BpServices extends View {
       :host { display: flex; flex-direction: column; min-height: 100%; }
       ol { position: relative; padding-bottom: 8px; }
       .axis { position: sticky; top: 0; z-index: 2; height: 22px; background: var(--paper); border-bottom: 1px solid var(--rule); margin-left: min(42%, 240px); font-size: 11px; color: var(--ink-2); }
-      .axis span { position: absolute; line-height: 22px; white-space: nowrap; font-variant-numeric: tabular-nums; } .axis span:last-child { right: 16px; }
+      .axis { margin-right: 16px; } .axis span { position: absolute; line-height: 22px; white-space: nowrap; padding-left: 3px; border-left: 1px solid var(--rule); font-variant-numeric: tabular-nums; }
+      ol::after { content: ""; position: absolute; top: 0; bottom: 0; left: calc(min(42%, 240px) + (100% - min(42%, 240px) - 16px) * var(--now)); border-left: 1px solid var(--ink-2); pointer-events: none; }
       li { position: relative; }
       .row { display: grid; grid-template-columns: min(42%, 240px) minmax(0, 1fr); width: 100%; align-items: center; min-height: 24px; padding-right: 16px; }
       .row:hover { background: var(--sunken); }
@@ -58,11 +60,19 @@ export class BpServices extends View {
     const { from, to } = this.#span;
     const { at } = this.scene;
     const touched = new Set((this.scene.step?.changes ?? []).filter((c) => c.table === "units").map((c) => c.id));
-    return html`<div class="axis" aria-hidden="true"><span>${format.time(from)}</span><span>${format.time(to)}</span></div>
-      <ol>${this.#bars.map((b) => {
+    const now = ((this.scene.step?.at ?? from) - from) / (to - from);
+    return html`<div class="axis" aria-hidden="true">${this.#ticks().map((t) => html`<span style="left:${((t - from) / (to - from)) * 100}%">${format.time(t)}</span>`)}</div>
+      <ol style="--now:${Math.max(0, Math.min(1, now))}">${this.#bars.map((b) => {
         const p = progress(b, at);
         return html`<li class="${p} ${touched.has(b.unit) && p !== "ahead" ? "now" : ""}">${guard([b, p, touched.has(b.unit), this.open === b.unit, this.lang], () => this.#row(b, p))}</li>`;
       })}</ol>`;
+  }
+
+  /** Round moments, about four of them. */
+  #ticks(): number[] {
+    const { from, to } = this.#span;
+    const step = nice((to - from) / 5);
+    return Array.from({ length: Math.max(0, Math.floor(to / step) - Math.ceil(from / step) + 1) }, (_, i) => (Math.ceil(from / step) + i) * step).filter((t) => (t - from) / (to - from) < 0.88);
   }
 
   #row(b: Bar, p: string) {

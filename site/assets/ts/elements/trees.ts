@@ -42,7 +42,7 @@ abstract class BpTree extends View {
         rails.slice(1).map((r) => html`<i class=${r ? "line" : ""}></i>`)}${depth > 0 ? html`<i class=${last ? "elbow" : "tee"}></i>` : nothing}</span><button class="name" title=${
         [n.label, this.titleOf(this.origin(table, n.id))].join("\n")} @click=${() => this.go(this.origin(table, n.id))}>${shortPath(n.label)}</button>${
         n.mark ? html`<span class="tag">${this.tag(n.mark)}</span>` : nothing}${n.was ? html`<del class="was">${n.was}</del>` : nothing}${n.note ? html`<span class="note">${note(n)}</span>` : nothing}</td>${
-        n.cells.map((c, i) => used[i] ? html`<td class=${i === long ? "long" : ""}>${c}</td>` : nothing)}</tr>`)}</tbody></table></div>`;
+        n.cells.map((c, i) => used[i] ? html`<td class=${i === long ? "long" : ""} title=${c.length > 30 ? c : nothing}>${shortPath(c)}</td>` : nothing)}</tr>`)}</tbody></table></div>`;
   }
 
   protected nothingYet(): TemplateResult {
