@@ -821,7 +821,7 @@ export class BootPath extends LitElement {
       .speed=${this.speed} .tools=${this.link !== "" || this.controls === "lab"} .link=${this.link !== ""} .linked=${this.linked} .failures=${this.#failures.length}></bp-transport>`;
     return html`
       <bp-verdict .lang=${lang} .outcome=${this.outcome} .here=${this.at === this.outcome?.step}></bp-verdict>
-      <bp-rail class="ruled" .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .label=${words.title} .messages=${this.messages} .wheel=${this.controls === "lab"}></bp-rail>
+      <bp-rail class="ruled" .lang=${lang} .steps=${steps} .segs=${tape.segments} .at=${this.at} .outcome=${this.outcome} .label=${words.title} .messages=${this.messages}></bp-rail>
       ${wide ? html`<div class="main">${list}<div class="mid">${card}${panel("mid", true, all)}</div><div class="aside">${side}${this.panes.low === "none" ? nothing : panel("low", true, all)}</div></div>`
         : narrow ? html`<div class="main">${side}<div class="mid">${card}</div></div>`
         : html`<div class="main">${list}<div class="mid">${card}${side}</div></div>`}

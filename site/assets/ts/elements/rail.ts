@@ -18,7 +18,7 @@ const press = 1.6; // one press of a zoom button
 export class BpRail extends Part {
   static override properties = {
     ...Part.properties,
-    steps: { attribute: false }, segs: { attribute: false }, at: { attribute: false }, outcome: { attribute: false }, messages: { attribute: false }, wheel: { attribute: false },
+    steps: { attribute: false }, segs: { attribute: false }, at: { attribute: false }, outcome: { attribute: false }, messages: { attribute: false },
     label: { attribute: false }, scale: { state: true }, width: { state: true }, view: { state: true }, lanes: { state: true },
   };
   declare steps: readonly Step[];
@@ -27,7 +27,6 @@ export class BpRail extends Part {
   declare outcome: Outcome | null;
   declare messages: Messages;
   declare label: string; // the current step in words
-  declare wheel: boolean; // the wheel alone zooms: nothing behind the rail scrolls
   declare scale: Scale;
   declare width: number;
   declare view: Window;
@@ -45,7 +44,6 @@ export class BpRail extends Part {
     this.outcome = null;
     this.messages = {};
     this.label = "";
-    this.wheel = false;
     this.scale = "steps";
     this.width = 0;
     this.view = whole;
@@ -272,7 +270,9 @@ export class BpRail extends Part {
   }
 
   #wheel(e: WheelEvent): void {
-    if (!this.#line || !(this.wheel || e.ctrlKey)) return; // elsewhere the page keeps its wheel; a pinch comes with ctrl
+    // A page that scrolls keeps its wheel; a pinch on a touchpad comes with ctrl.
+    const page = document.scrollingElement;
+    if (!this.#line || (!e.ctrlKey && page !== null && page.scrollHeight > page.clientHeight)) return;
     const wide = this.view.to - this.view.from;
     if (Math.abs(e.deltaX) > Math.abs(e.deltaY) || e.shiftKey) {
       this.view = pan(this.view, (((e.deltaX || e.deltaY) / this.#inner) * wide));
