@@ -55,7 +55,6 @@ func (in *shProcess) unknownProgram(found string) ctl {
 }
 
 func (in *shProcess) notFound(name string) ctl {
-	x := in.x
 	if !strings.Contains(name, "/") && in.kind.name == "busybox" && known(name) {
 		// "CONFIG_FEATURE_SH_STANDALONE: make the shell prefer its applets" - a build option of BusyBox
 		return in.end("whether this BusyBox's shell runs its own " + name + ": the initramfs has no such file (" + in.where() + ")")
@@ -68,9 +67,8 @@ func (in *shProcess) notFound(name string) ctl {
 	case in.kind.name == "busybox" || in.kind.name == "bash":
 		in.err("%s: line %d: %s: not found\n", in.name, line, name)
 	default:
-		in.err("%s: %d: %s: not found\n", in.name, line, name)
+		in.err("%s: %d: %s%s: not found\n", in.name, line, in.twice(), name)
 	}
-	_ = x
 	in.status = 127
 	return ctlNone
 }
@@ -88,9 +86,11 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 	case "mkdir", "rmdir", "ln", "mknod", "rm", "touch", "cp", "mv":
 		return (*shProcess).fileProgram, true
 	case "chmod", "chown", "chgrp", "sync", "clear", "reset", "chvt", "setfont", "loadkeys", "kbd_mode", "stty", "setterm", "plymouth", "plymouthd", "hwclock",
-		"setupcon", "killall", "kill", "hostname", "dmesg", "true", "usleep", "mkfifo", "depmod", "fbsplash", "splash", "psplash", "klogd", "syslogd",
+		"setupcon", "hostname", "dmesg", "true", "usleep", "mkfifo", "depmod", "fbsplash", "splash", "psplash", "klogd", "syslogd",
 		"swapon", "sysctl", "loadkmap", "ulimit", "tune2fs", "logger", "date", "systemd-tmpfiles", "kmod", "ifconfig", "rngd", "haveged":
 		return (*shProcess).nothing, true
+	case "kill", "killall":
+		return (*shProcess).kill, true
 	case "false":
 		return status(1), true
 	case "echo", "printf", "test", "[", "pwd":
@@ -143,6 +143,12 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).powerOff, true
 	}
 	return nil, false
+}
+
+// kill ends what scripts have in the background, of which only tail -f matters here.
+func (in *shProcess) kill([]string) ctl {
+	in.b.tails = nil
+	return in.ok()
 }
 
 // nothing is for programs without an effect on how the start goes on.

@@ -30,6 +30,8 @@ const (
 type shellKind struct {
 	path string // as the #! line names it
 	name string // of the program that it leads to: "dash", "busybox", "bash"
+	// klibc's dash is an older one, which says a script's name a second time before what went wrong.
+	klibc bool
 }
 
 // escapes tells whether echo understands backslashes without being asked (dash does, XSI).
@@ -99,8 +101,9 @@ type budget struct {
 	soft     bool
 	doubtful bool
 	gaveUp   string
-	blocked  bool // it waits for something that does not come
-	early    bool // it runs in the initramfs, where bootpath knows of every file and device
+	tails    map[string]*sink // files that a tail -f in the background shows
+	blocked  bool             // it waits for something that does not come
+	early    bool             // it runs in the initramfs, where bootpath knows of every file and device
 	hook     func(in *shProcess, found string, words []string) (ctl, bool)
 }
 
@@ -121,7 +124,8 @@ type shProcess struct {
 	count    int // for break N and continue N
 	stdout   *sink
 	stderr   *sink
-	stdin    *input // nil: the console
+	stdin    *input        // nil: the console
+	kept     map[int]*sink // file descriptors above 2 that exec has opened
 	cwd      string
 	errexit  bool
 	tested   int // inside a condition, where -e does not count
@@ -133,6 +137,7 @@ type shProcess struct {
 // child is a copy for a subshell or for another script: it cannot change its parent.
 func (in *shProcess) child() *shProcess {
 	c := *in
+	c.kept = maps.Clone(in.kept)
 	c.vars, c.exported, c.funcs = maps.Clone(in.vars), maps.Clone(in.exported), maps.Clone(in.funcs)
 	c.locals, c.replaced = nil, false
 	c.callers = slices.Clone(in.callers)
@@ -220,6 +225,9 @@ func (in *shProcess) print(to *sink, text string) {
 		}
 		in.emit(kind, shown, map[string]string{"text": strings.TrimSpace(text)}, "")
 	case "buffer", "file":
+		if follower := in.b.tails[to.path]; follower != nil && to.kind == "file" {
+			in.print(follower, text)
+		}
 		if to.buf.Len()+len(text) <= maxValue {
 			to.buf.WriteString(text)
 		}
@@ -527,7 +535,7 @@ func (in *shProcess) redirect(redirs []*sh.Redir) (func(), ctl) {
 		case "<", "<>":
 			if !in.input(target) {
 				restore()
-				in.err("%s: %d: cannot open %s: No such file\n", in.name, in.src.line(in.pos.Off), target)
+				in.err("%s: %d: %scannot open %s: No such file\n", in.name, in.src.line(in.pos.Off), in.twice(), target)
 				in.status = 2
 				return nil, ctlNone
 			}
@@ -541,21 +549,44 @@ func (in *shProcess) redirect(redirs []*sh.Redir) (func(), ctl) {
 			if s.kind == "file" {
 				files = append(files, s)
 			}
-			if r.FD == 2 {
-				in.stderr = s
-			} else if r.FD <= 1 {
-				in.stdout = s
-			}
+			in.assign(r.FD, s)
 		case ">&", "<&":
-			switch {
-			case r.Op == ">&" && target == "1" && r.FD == 2:
-				in.stderr = in.stdout
-			case r.Op == ">&" && target == "2" && r.FD <= 1:
-				in.stdout = in.stderr
+			if s := in.sinkOf(target); s != nil && r.Op == ">&" {
+				in.assign(r.FD, s)
 			}
 		}
 	}
 	return restore, ctlNone
+}
+
+// assign makes a file descriptor write to s; without a number it is standard output.
+func (in *shProcess) assign(fd int, s *sink) {
+	switch {
+	case fd == 2:
+		in.stderr = s
+	case fd <= 1:
+		in.stdout = s
+	default:
+		if in.kept == nil {
+			in.kept = map[int]*sink{}
+		}
+		in.kept[fd] = s
+	}
+}
+
+// sinkOf is where a file descriptor writes to, nil when it is closed or not known.
+func (in *shProcess) sinkOf(fd string) *sink {
+	switch fd {
+	case "1":
+		return in.stdout
+	case "2":
+		return in.stderr
+	}
+	n, err := strconv.Atoi(fd)
+	if err != nil {
+		return nil
+	}
+	return in.kept[n]
 }
 
 // output is where a file name leads.
@@ -579,7 +610,7 @@ func (in *shProcess) output(name string) *sink {
 func (in *shProcess) isDevice(name string) bool {
 	fi, err := in.stat(name)
 	if err != nil {
-		return name == "/dev/null" || name == "/dev/console" || in.b.early && name == "/dev/"+in.x.consoles()
+		return name == "/dev/null" || name == "/dev/console" || name == "/dev/"+in.x.consoles() && in.x.mountedAt("/dev", "devtmpfs")
 	}
 	return fi.Mode()&fs.ModeCharDevice != 0
 }
@@ -597,6 +628,14 @@ func (in *shProcess) input(name string) bool {
 	data, ok := in.readFile(name)
 	in.stdin = &input{data}
 	return ok
+}
+
+// twice is what klibc's shell puts before a message that belongs to no built-in.
+func (in *shProcess) twice() string {
+	if in.kind.klibc {
+		return in.name + ": "
+	}
+	return ""
 }
 
 func (in *shProcess) abs(name string) string {
@@ -897,7 +936,7 @@ func (x *linux) shellAt(name string) shellKind {
 	case strings.HasPrefix(k.name, "busybox"):
 		k.name = "busybox"
 	case k.name == "sh" || k.name == "sh.shared":
-		k.name = "dash"
+		k.name, k.klibc = "dash", true
 	}
 	return k
 }

@@ -14,6 +14,9 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // start scripts use.
 func (in *shProcess) textProgram(words []string) ctl {
 	name := path.Base(words[0])
+	if name == "tail" && len(words) == 3 && words[1] == "-f" {
+		return in.tailFollow(words[2])
+	}
 	if name == "seq" {
 		return in.seq(words[1:])
 	}
@@ -351,5 +354,16 @@ func (in *shProcess) seq(args []string) ctl {
 		out = append(out, strconv.Itoa(i))
 	}
 	in.lines(out)
+	return in.ok()
+}
+
+// tailFollow is tail -f in the background: from now on what is written to the file is shown.
+func (in *shProcess) tailFollow(name string) ctl {
+	if in.b.tails == nil {
+		in.b.tails = map[string]*sink{}
+	}
+	if in.stdout.kind == "console" {
+		in.b.tails[in.abs(name)] = in.stdout
+	}
 	return in.ok()
 }

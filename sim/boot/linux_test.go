@@ -263,7 +263,7 @@ func TestDashAgrees(t *testing.T) {
 		cmd.Dir, cmd.Env = "/", []string{"PATH=/nowhere"}
 		out, _ := cmd.Output()
 		x := started(t, "", map[string]string{"etc/passwd": "", "etc/group": ""}, nil)
-		in := &shProcess{x: x, b: &budget{}, kind: shellKind{"/bin/sh", "dash"}, vars: map[string]string{"IFS": " \t\n", "PATH": "/nowhere", "OPTIND": "1"}, exported: map[string]bool{},
+		in := &shProcess{x: x, b: &budget{}, kind: shellKind{path: "/bin/sh", name: "dash"}, vars: map[string]string{"IFS": " \t\n", "PATH": "/nowhere", "OPTIND": "1"}, exported: map[string]bool{},
 			funcs: map[string]function{}, name: "x", args: []string{"one", "two words", "three*"}, cwd: "/", stdout: &sink{kind: "buffer"}, stderr: &sink{kind: "null"}, src: &source{path: "x", text: script}}
 		tree, err := sh.Parse(script)
 		require.NoError(t, err, script)
@@ -365,7 +365,7 @@ func FuzzScript(f *testing.F) {
 			return
 		}
 		x := started(t, "", busybox(nil), nil)
-		in := &shProcess{x: x, b: &budget{commands: maxCommands - 2000}, kind: shellKind{"/bin/sh", "dash"}, vars: map[string]string{"PATH": "/bin"}, exported: map[string]bool{},
+		in := &shProcess{x: x, b: &budget{commands: maxCommands - 2000}, kind: shellKind{path: "/bin/sh", name: "dash"}, vars: map[string]string{"PATH": "/bin"}, exported: map[string]bool{},
 			funcs: map[string]function{}, name: "x", cwd: "/", stdout: &sink{kind: "console"}, stderr: &sink{kind: "console"}, src: &source{path: "x", text: script}}
 		in.run(tree.Body)
 	})

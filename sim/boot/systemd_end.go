@@ -91,7 +91,7 @@ func (x *sysd) repairShell() {
 	x.emit(st)
 	message, _, _ := strings.Cut(head, ".")
 	if x.target.ID == mode+".target" && !x.fellBack {
-		x.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Userspace, Message: message + "."})
+		x.m.End(trace.Outcome{Verdict: trace.Works, Stage: x.stage(trace.Userspace), Message: message + "."})
 		return
 	}
 	x.conclude(message + ".")

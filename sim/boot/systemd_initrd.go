@@ -429,6 +429,14 @@ func (x *sysd) handedOver(u *systemd.Unit) bool {
 
 // restarts tells of the services that ended with the initramfs and are started anew: Restart=always.
 func (x *sysd) restarts() {
+	for _, id := range x.mode.finishing { // their programs have ended meanwhile: the first thing that PID 1 learns
+		if u := x.mgr.Get(id); u != nil {
+			if j := x.mgr.Job(u); j != nil && j.Type == systemd.Stop && !j.Running {
+				j.Running = true
+				x.perform(j)
+			}
+		}
+	}
 	for _, id := range x.mode.restart {
 		u := x.mgr.Get(id)
 		if u == nil || u.LoadError() != nil {
