@@ -194,6 +194,9 @@ func (r *run) mountRoot() {
 	t.MkdirAll(r.dir, 0o700)
 	t.Quiet = false
 	t.Actor, t.Stage = name, trace.Create
+	if r.engine() == "podman" {
+		r.podmanStore(t)
+	}
 	var err error
 	if r.engine() == "" {
 		t.Quiet = true
@@ -204,9 +207,41 @@ func (r *run) mountRoot() {
 	} else {
 		err = t.MountFS(r.root, r.dir, "overlay", "overlay", options)
 		r.workdir(t)
+		r.mtab(t)
 	}
 	if err != nil {
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the root file system: " + err.Error()})
+	}
+}
+
+// podmanStore is what podman does before it mounts the layers: nothing that is mounted in its store shall
+// appear elsewhere, and /dev/shm is a file system that containers of a pod can share. containers/storage
+// drivers/overlay, libpod container_internal_linux.go.
+func (r *run) podmanStore(t *kernel.Task) {
+	store := "/var/lib/containers/storage/overlay"
+	t.Mount("", store, "", kernel.MS_PRIVATE, "")
+	for _, m := range r.spec.Mounts {
+		if strings.HasSuffix(m.source, "/userdata/shm") {
+			t.Quiet = true
+			t.MkdirAll(m.source, 0o700)
+			t.Quiet = false
+			t.Mount("shm", m.source, "tmpfs", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, "mode=1777,size=65536000")
+		}
+	}
+	t.Mount("", store, "", kernel.MS_PRIVATE, "")
+}
+
+// mtab is made by podman in an image that has none. libpod container_internal.go, createMtab.
+func (r *run) mtab(t *kernel.Task) {
+	if r.engine() != "podman" || r.m.Ended() {
+		return
+	}
+	etc := scoped(t, r.dir, "/etc")
+	if _, err := t.Lstat(etc + "/mtab"); errors.Is(err, kernel.ENOENT) {
+		t.Quiet = true
+		t.MkdirAll(etc, 0o755)
+		t.Quiet = false
+		t.Symlink("/proc/mounts", etc+"/mtab")
 	}
 }
 

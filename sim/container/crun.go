@@ -17,6 +17,9 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	main.Actor, main.Stage = "crun", trace.Create
 	seal(main, "/tmp/crun."+r.id[:6])
 	main.MkdirAll("/run/crun/"+r.id, 0o700)
+	if r.engine() != "" { // "crun run" does not wait for a start
+		main.Mknod("/run/crun/"+r.id+"/exec.fifo", fsys.S_IFIFO|0o600, 0)
+	}
 	r.emit(trace.Step{Actor: main.Actor, Stage: trace.Create, Kind: "runc.join-keyring", Rule: "keyctl(2) KEYCTL_JOIN_SESSION_KEYRING",
 		Args: map[string]string{"keyring": r.id}})
 	if err := r.crunLimits(main); err != nil {
@@ -33,7 +36,7 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	init.Setgroups(r.spec.Groups)
 	if r.cgroupV1() {
 		r.makeCgroup(main, init)
-	} else {
+	} else if r.userNS() {
 		main.JoinCgroup("", r.spec.CgroupPath, init)
 	}
 	if err := r.cgroupLimits(main); err != nil {
@@ -50,8 +53,12 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 // exists already can be entered by clone3(2) with CLONE_INTO_CGROUP.
 func (r *run) crunClone(main *kernel.Task) (*kernel.Task, error) {
 	flags := r.spec.Namespaces &^ kernel.CLONE_NEWCGROUP
-	if !r.userNS() {
+	switch {
+	case r.userNS():
+	case r.cgroupV1():
 		return main.Clone(flags)
+	default:
+		return main.CloneInto(r.spec.CgroupPath, flags)
 	}
 	child, err := main.Clone(kernel.CLONE_NEWUSER)
 	if err != nil {

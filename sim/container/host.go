@@ -35,6 +35,10 @@ func (r *run) makeHost() {
 		init.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, "")
 	}
 	init.Mount("", "/", "", kernel.MS_REC|kernel.MS_SHARED, "")
+	if store := "/var/lib/containers/storage/overlay"; r.engine() == "podman" { // bound on itself at its first use
+		init.MkdirAll(store, 0o700)
+		init.Mount(store, store, "", kernel.MS_BIND, "")
+	}
 	for _, p := range []string{"/usr/bin/runc", "/usr/bin/crun"} {
 		init.WriteFile(p, nil, 0o755)
 	}

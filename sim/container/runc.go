@@ -213,12 +213,18 @@ func (r *run) bindEntry(t *kernel.Task, m specMount, dest string, flags, prop ke
 			return err
 		}
 	}
-	rec := flags & kernel.MS_REC
+	source, rest := m.source, flags&^(kernel.MS_BIND|kernel.MS_REC)
+	again := rest != 0
+	if r.runtime() == "crun" {
+		// crun takes MS_REC from "rprivate" too, and mounts again whatever the flags: get_mount_flags, do_mount.
+		source, again = "", true
+		flags |= prop & kernel.MS_REC
+	}
 	if content := r.copied[m.dest]; content != nil {
-		if err := t.BindFS(content, m.source, dest, rec); err != nil {
+		if err := t.BindFS(content, m.source, dest, flags); err != nil {
 			return err
 		}
-	} else if err := t.Mount(m.source, dest, "", kernel.MS_BIND|rec, ""); err != nil {
+	} else if err := t.Mount(m.source, dest, "", flags, ""); err != nil {
 		return err
 	}
 	if prop != 0 {
@@ -227,8 +233,8 @@ func (r *run) bindEntry(t *kernel.Task, m specMount, dest string, flags, prop ke
 		}
 	}
 	// Flags of a bind mount take effect only when it is mounted again. mount(2), "Creating a bind mount"
-	if rest := flags &^ (kernel.MS_BIND | kernel.MS_REC); rest != 0 {
-		return t.Mount(m.source, dest, "", rest|kernel.MS_BIND|kernel.MS_REMOUNT, "")
+	if again {
+		return t.Mount(source, dest, "", rest|kernel.MS_BIND|kernel.MS_REMOUNT, "")
 	}
 	return nil
 }
@@ -245,9 +251,6 @@ func (r *run) hostFile(in *kernel.Task, m specMount, dest string) {
 	defer func() { t.Quiet = false }()
 	t.MkdirAll(dirOf(name), 0o700)
 	switch path.Base(name) {
-	case "shm":
-		t.Mkdir(name, 0o700)
-		t.Mount("shm", name, "tmpfs", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, "mode=1777,size=65536000")
 	case "docker-init", "catatonit":
 		t.WriteFile(name, nil, 0o755)
 	case "hostname":

@@ -116,7 +116,7 @@ func (r *run) podmanSpec() spec {
 			{"/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"},
 			{"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
 			{"/etc/hosts", "bind", files + "/hosts", "bind,rprivate"},
-			{"/dev/shm", "bind", files + "/shm", "bind,rprivate,nosuid,noexec,nodev"},
+			{"/dev/shm", "bind", "/var/lib/containers/storage/overlay-containers/" + r.id + "/userdata/shm", "bind,rprivate,nosuid,noexec,nodev"},
 			{"/run/.containerenv", "bind", files + "/.containerenv", "bind,rprivate"},
 			{"/etc/resolv.conf", "bind", files + "/resolv.conf", "bind,rprivate"},
 			{"/etc/hostname", "bind", files + "/hostname", "bind,rprivate"},
@@ -127,6 +127,9 @@ func (r *run) podmanSpec() spec {
 	}
 	if !r.cgroupV1() {
 		s.Namespaces |= kernel.CLONE_NEWCGROUP
+	}
+	if r.c.Network == "none" { // libpod container_internal_linux.go, makeBindMounts
+		s.Mounts = slices.DeleteFunc(s.Mounts, func(m specMount) bool { return m.dest == "/etc/resolv.conf" })
 	}
 	return s
 }

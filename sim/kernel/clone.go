@@ -26,21 +26,40 @@ const (
 	CLONE_NEWPID    Flags = 0x20000000
 	CLONE_NEWNET    Flags = 0x40000000
 
+	CLONE_INTO_CGROUP Flags = 0x200000000 // clone3(2) only; set by [Task.CloneInto]
+
 	newNamespaces = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
 )
 
 // Clone makes a child of t, or a sibling with CLONE_PARENT. clone(2). The checks come in the order of
 // copy_process, kernel/fork.c.
 func (t *Task) Clone(f Flags) (*Task, error) {
-	c := call{kind: "kernel.clone", line: fmt.Sprintf("clone(flags=%s|SIGCHLD)", f), args: map[string]string{"flags": f.String(), "child": "", "ns_pid": ""}}
+	line := fmt.Sprintf("clone(flags=%s|SIGCHLD)", f)
 	if f == 0 {
-		c.line = "clone(flags=SIGCHLD)"
+		line = "clone(flags=SIGCHLD)"
+	}
+	return t.clone(f, line, t.cgroup)
+}
+
+// CloneInto is clone3(2) with CLONE_INTO_CGROUP: the child starts in the control group at path of the unified
+// hierarchy, so that nothing that it does is accounted elsewhere.
+func (t *Task) CloneInto(path string, f Flags) (*Task, error) {
+	f |= CLONE_INTO_CGROUP
+	line := fmt.Sprintf("clone3({flags=%s, exit_signal=SIGCHLD, cgroup=</sys/fs/cgroup%s>}, 88)", f, path)
+	return t.clone(f, line, path)
+}
+
+func (t *Task) clone(f Flags, line, group string) (*Task, error) {
+	c := call{kind: "kernel.clone", line: line, args: map[string]string{"flags": f.String(), "child": "", "ns_pid": ""}}
+	if t.k.cgroup(group) == nil && f.Has(CLONE_INTO_CGROUP) {
+		return nil, t.fail(c, "clone3(2) CLONE_INTO_CGROUP", ENOENT)
 	}
 	if err := t.cloneCheck(f); err != nil {
 		return nil, t.fail(c, "clone(2)", err)
 	}
 	k := t.k
 	child := k.fork(t, f)
+	child.cgroup = group
 	c.args["child"], c.args["ns_pid"] = strconv.Itoa(child.PID), strconv.Itoa(child.NSPID)
 	if f&newNamespaces != 0 {
 		c.args["namespaces"] = created(f)
