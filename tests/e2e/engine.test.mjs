@@ -279,7 +279,7 @@ for (const [name, lang, options] of [["wide-light-en", "en", {}], ["wide-dark-zh
       await page.goto("about:blank");
       await lab(page, `#v1&src=${samples.find((s) => s.kind === kind).id}&step=kernel.execve`, lang);
       await settled(page);
-      await page.locator("bp-evidence .in.sel, bp-console, bp-state section").first().waitFor();
+      await page.locator("bp-evidence .in.sel, bp-console, bp-state section, bp-boxes .kernel").first().waitFor();
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing is wider than the page");
       await page.screenshot({ path: `${out}${kind}-${name}.png` });
     }

@@ -30,6 +30,10 @@ export class BpBoxes extends View {
     `,
   ];
 
+  protected override get marks(): string {
+    return ".added, .edited, .removed";
+  }
+
   override render() {
     const h = house(this.marked("namespaces"), this.marked("processes"), this.marked("mounts"), this.marked("cgroups"));
     if (h.host.length + h.boxes.length === 0) return html`<p class="now">${this.say("state.empty")}</p>`;

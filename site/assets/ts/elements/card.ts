@@ -83,7 +83,7 @@ export class BpCard extends Part {
       <h2>${w.title}</h2>
       <p class="text ${w.missing ? "missing" : ""}">${w.text}</p>
       <dl>${this.#why(s)}${this.depth === "exact" && s.rule ? html`<dt>${this.say("card.rule")}</dt><dd lang="en">${s.rule}</dd>` : nothing}${this.brief ? nothing : html`${this.depth === "exact" ? this.#cites(s) : nothing}${this.#changes(s.changes ?? [])}`}${
-        this.depth === "exact" ? this.#values(s) : nothing}</dl>
+        this.depth === "exact" && !this.brief ? this.#values(s) : nothing}</dl>
     </div>`;
   }
 

@@ -33,6 +33,10 @@ export class BpMemory extends View {
     `,
   ];
 
+  protected override get marks(): string {
+    return ".added, .edited, .removed";
+  }
+
   override render() {
     const cpu = this.scene.tables.cpu?.["cpu0"];
     const touched = this.scene.step?.changes?.some((c) => c.table === "cpu") ?? false;

@@ -96,14 +96,8 @@ export class BpServices extends View {
         b.to > b.from ? html` · <button class="link" @click=${() => this.ask({ do: "seek", to: b.to })}>${this.say("verdict.step", { n: b.to + 1 })}</button>` : nothing}</dd></dl>`;
   }
 
-  override updated(): void {
-    const row = this.renderRoot.querySelector<HTMLElement>("li.now");
-    const pane = this.closest<HTMLElement>(".pane") ?? (this.getRootNode() as ShadowRoot).querySelector<HTMLElement>(".pane");
-    if (!row || !pane) return;
-    const box = row.getBoundingClientRect();
-    const view = pane.getBoundingClientRect();
-    if (box.top < view.top + 24) pane.scrollTop += box.top - view.top - 60;
-    else if (box.bottom > view.bottom) pane.scrollTop += box.bottom - view.bottom + 40;
+  protected override get marks(): string {
+    return "li.now";
   }
 }
 

@@ -33,6 +33,10 @@ abstract class BpTree extends View {
     `,
   ];
 
+  protected override get marks(): string {
+    return ".added, .edited, .removed";
+  }
+
   protected table(table: Table, roots: readonly Node[], heads: readonly (Key | "")[], long: number): TemplateResult {
     const rows = flatten(roots);
     const used = heads.map((_, i) => rows.some((r) => r.node.cells[i]));

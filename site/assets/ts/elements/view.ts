@@ -63,4 +63,24 @@ export class View extends Part {
   protected go(step: Step | undefined): void {
     if (step) this.ask({ do: "seek", to: step.seq });
   }
+
+  /** What shows the change of a step; "" where nothing is to be scrolled to. */
+  protected get marks(): string {
+    return "";
+  }
+
+  #shown: Step | undefined; // the step whose change was last brought into sight
+
+  /** A step's change comes into sight, within the panel only. */
+  override updated(): void {
+    if (this.#shown === this.scene.step) return;
+    this.#shown = this.scene.step;
+    const row = this.marks ? this.renderRoot.querySelector<HTMLElement>(this.marks) : null;
+    const pane = this.closest<HTMLElement>(".pane");
+    if (!row || !pane) return;
+    const box = row.getBoundingClientRect();
+    const view = pane.getBoundingClientRect();
+    if (box.top < view.top + 30) pane.scrollTop += box.top - view.top - 60;
+    else if (box.bottom > view.bottom) pane.scrollTop += box.bottom - view.bottom + 40;
+  }
 }
