@@ -153,6 +153,7 @@ scene("views: a tab, a second panel that follows the step, what the layout remem
   await low.locator("bp-mounts").waitFor();
   await low.getByLabel("Choose a view").selectOption("processes");
   await low.locator("bp-processes").waitFor();
+  await page.waitForFunction(() => location.hash.includes("view=disk"));
   await page.reload();
   await low.locator("bp-processes").waitFor();
   await page.locator("bp-panel.side").getByRole("tab", { name: /Disk/, selected: true }).waitFor();

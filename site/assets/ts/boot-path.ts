@@ -278,6 +278,7 @@ export class BootPath extends LitElement {
       panes[slot] = view;
     }
     this.panes = panes;
+    this.#emit("viewchange", { view: panes.side });
     if (keep && this.controls === "lab" && this.layout === "wide") remember(this.inspection?.kind ?? "", panes);
   }
 

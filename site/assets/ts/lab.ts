@@ -29,7 +29,7 @@ function remember(): void {
   }, 300);
 }
 
-for (const type of ["ready", "stepchange", "outcome"]) player.addEventListener(type, remember);
+for (const type of ["ready", "stepchange", "outcome", "viewchange"]) player.addEventListener(type, remember);
 addEventListener("hashchange", show);
 for (const type of ["dragover", "drop"] as const) {
   document.addEventListener(type, (e) => {

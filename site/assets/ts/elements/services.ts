@@ -26,8 +26,9 @@ export class BpServices extends View {
       ol { position: relative; padding-bottom: 8px; }
       .axis { position: sticky; top: 0; z-index: 2; height: 22px; background: var(--paper); border-bottom: 1px solid var(--rule); margin-left: min(42%, 240px); font-size: 11px; color: var(--ink-2); }
       .axis { margin-right: 16px; } .axis span { position: absolute; line-height: 22px; white-space: nowrap; padding-left: 3px; border-left: 1px solid var(--rule); font-variant-numeric: tabular-nums; }
-      ol::after { content: ""; position: absolute; top: 0; bottom: 0; left: calc(min(42%, 240px) + (100% - min(42%, 240px) - 16px) * var(--now)); border-left: 1px solid var(--ink-2); pointer-events: none; }
-      li { position: relative; }
+      .chart { position: relative; }
+      .now-line { position: absolute; top: 0; bottom: 0; z-index: 1; width: 0; border-left: 1px solid var(--ink-2); pointer-events: none; }
+      li { position: relative; content-visibility: auto; contain-intrinsic-size: auto 24px; }
       .row { display: grid; grid-template-columns: min(42%, 240px) minmax(0, 1fr); width: 100%; align-items: center; min-height: 24px; padding-right: 16px; }
       .row:hover { background: var(--sunken); }
       .row:focus-visible { outline-offset: -2px; }
@@ -62,10 +63,10 @@ export class BpServices extends View {
     const touched = new Set((this.scene.step?.changes ?? []).filter((c) => c.table === "units").map((c) => c.id));
     const now = ((this.scene.step?.at ?? from) - from) / (to - from);
     return html`<div class="axis" aria-hidden="true">${this.#ticks().map((t) => html`<span style="left:${((t - from) / (to - from)) * 100}%">${format.time(t)}</span>`)}</div>
-      <ol style="--now:${Math.max(0, Math.min(1, now))}">${this.#bars.map((b) => {
+      <div class="chart"><i class="now-line" aria-hidden="true" style="left:calc(min(42%, 240px) + (100% - min(42%, 240px) - 16px) * ${Math.max(0, Math.min(1, now)).toFixed(5)})"></i><ol>${this.#bars.map((b) => {
         const p = progress(b, at);
         return html`<li class="${p} ${touched.has(b.unit) && p !== "ahead" ? "now" : ""}">${guard([b, p, touched.has(b.unit), this.open === b.unit, this.lang], () => this.#row(b, p))}</li>`;
-      })}</ol>`;
+      })}</ol></div>`;
   }
 
   /** Round moments, about four of them. */
