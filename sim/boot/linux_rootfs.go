@@ -7,7 +7,6 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/fsys"
-	"bootpath/sim/fsys/ext4"
 	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
@@ -225,8 +224,11 @@ func (x *linux) extMount(dev blockDevice, fstype string, readOnly bool) {
 	if fstype != "ext4" {
 		say("linux.ext4-for-older", fmt.Sprintf("mounting %s file system using the ext4 subsystem", fstype), nil)
 	}
-	f, ok := dev.volumeFS().(*ext4.FS)
-	if !ok || !f.NeedsRecovery() {
+	f, ok := dev.volumeFS().(fsys.Journaled)
+	if !ok {
+		return
+	}
+	if _, replay := f.Journal(); !replay {
 		return
 	}
 	cites := f.Info().Cites

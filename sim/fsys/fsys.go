@@ -199,12 +199,23 @@ func OpenFile(f FS, name string) (File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
 }
 
-// Subvolumes is a file system that holds several trees: Btrfs.
+// Subvolumes is a file system that holds several trees and shows one of them: Btrfs.
 type Subvolumes interface {
 	FS
+	// ID is the number of the tree shown, as subvolid= of a mount names it.
+	ID() uint64
+	// Place is the path of the tree shown from the top, "." for the top itself.
+	Place() (string, error)
 	// Select shows what a mount with these options shows, [fs.ErrNotExist] and [fs.ErrInvalid] being
 	// mount(2)'s ENOENT and EINVAL.
 	Select(options string) (FS, error)
 	// Top shows all of the volume, as GRUB does.
 	Top() (FS, error)
+}
+
+// Journaled is a file system that can have a journal: ext4.
+type Journaled interface {
+	FS
+	// Journal tells whether there is one, and whether a mount replays it first, as after a crash.
+	Journal() (exists, replay bool)
 }

@@ -259,28 +259,46 @@ func trees(f fsys.FS) []fsys.FS {
 // EditFiles replaces the file systems by what they are with the paths removed and written: the what-ifs
 // `--rm` and `--write`. A path names every volume's file where it exists; a new file goes to the volume
 // with the user space.
-func (im *Image) EditFiles(edit func(f fsys.FS, isRoot bool) fsys.FS) {
+func (im *Image) EditFiles(edit func(f fsys.FS, isRoot bool) fsys.FS) error {
 	if im.Disk == nil {
 		if im.Root != nil {
 			im.Root = edit(im.Root, true)
 		}
-		return
+		return nil
 	}
 	for i := range im.Disk.Volumes {
 		v := &im.Disk.Volumes[i]
 		if v.FS == nil {
 			continue
 		}
-		isRoot := v == im.RootVol
-		whole := v.FS
-		v.FS = edit(v.FS, isRoot)
-		switch {
-		case isRoot && im.Root == whole:
+		isRoot, whole := v == im.RootVol, v.FS
+		if isRoot && im.Root != whole {
+			if err := im.editSubvolume(v, edit); err != nil {
+				return fmt.Errorf("%s: %w", im.Input.Name(), err)
+			}
+			continue
+		}
+		v.FS = edit(whole, isRoot)
+		if isRoot {
 			im.Root = v.FS
-		case isRoot: // a subvolume
-			im.Root = edit(im.Root, true)
 		}
 	}
+	return nil
+}
+
+// editSubvolume edits a volume of which the root is another tree than the one shown. Paths from either
+// count.
+func (im *Image) editSubvolume(v *disk.Volume, edit func(f fsys.FS, isRoot bool) fsys.FS) (err error) {
+	shown, ok := edit(im.Root, true).(fsys.Subvolumes)
+	if !ok {
+		return fmt.Errorf("the root is no subvolume of %s", v.Type)
+	}
+	if v.FS, err = shown.Select(""); err != nil {
+		return err
+	}
+	v.FS = edit(v.FS, false)
+	im.Root, err = v.FS.(fsys.Subvolumes).Select(fmt.Sprintf("subvolid=%d", shown.ID()))
+	return err
 }
 
 // isTar tells a tar archive by its checksum field's magic at offset 257 ("ustar", POSIX.1-2017 pax).

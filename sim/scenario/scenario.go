@@ -50,7 +50,9 @@ func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
 			return nil, err
 		}
 		im.Origin = origin
-		im.EditFiles(func(f fsys.FS, isRoot bool) fsys.FS { return edit(f, isRoot, s) })
+		if err := im.EditFiles(func(f fsys.FS, isRoot bool) fsys.FS { return edit(f, isRoot, s) }); err != nil {
+			return nil, err
+		}
 	}
 	m := machine.New()
 	res := &Result{Image: im}

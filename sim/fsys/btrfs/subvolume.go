@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 
@@ -87,6 +88,12 @@ func (v *volume) defaultSubvolume() (uint64, error) {
 
 // ID is the number of the subvolume shown.
 func (f *FS) ID() uint64 { return f.id }
+
+// Place implements [fsys.Subvolumes].
+func (f *FS) Place() (string, error) {
+	name, _, err := f.v.subvolumePath(f.id)
+	return path.Clean(name), err
+}
 
 // Top shows the volume from its top, which is subvolume 5.
 func (f *FS) Top() (fsys.FS, error) { return f.v.subvolume(BTRFS_FS_TREE_OBJECTID) }

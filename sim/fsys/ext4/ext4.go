@@ -27,7 +27,7 @@ const (
 	notesMax  = 16
 )
 
-// FS is an opened volume; it implements [fsys.FS].
+// FS is an opened volume; it implements [fsys.FS] and [fsys.Journaled].
 type FS struct {
 	*fsys.Tree[uint32, *inode]
 	r         io.ReaderAt
@@ -244,8 +244,10 @@ func (f *FS) kind() string {
 // Info implements [fsys.FS]. Notes grow while damaged structures are met.
 func (f *FS) Info() fsys.Info { return f.info }
 
-// NeedsRecovery tells whether a mount replays the journal first, as after a crash.
-func (f *FS) NeedsRecovery() bool { return f.incompat(incompatRecover) }
+// Journal implements [fsys.Journaled].
+func (f *FS) Journal() (exists, replay bool) {
+	return f.compat(compatHasJournal), f.incompat(incompatRecover)
+}
 
 // Superblock returns the superblock and the memory of its bytes.
 func (f *FS) Superblock() (Superblock, *decode.Record) { return f.sb, f.rec }

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/ulikunitz/xz"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
@@ -34,17 +33,10 @@ var volumes = []string{"ext2", "ext3", "ext4", "inline", "uninitbg", "metabg", "
 var unpacked = map[string][]byte{}
 
 func unxz(t testing.TB, path string) []byte {
-	if b := unpacked[path]; b != nil {
-		return b
+	if unpacked[path] == nil {
+		unpacked[path] = fixture.Xz(t, path)
 	}
-	b, err := os.ReadFile(path)
-	require.NoError(t, err)
-	z, err := xz.NewReader(bytes.NewReader(b))
-	require.NoError(t, err)
-	b, err = io.ReadAll(z)
-	require.NoError(t, err)
-	unpacked[path] = b
-	return b
+	return unpacked[path]
 }
 
 func openImage(t testing.TB, b []byte) *FS {

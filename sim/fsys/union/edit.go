@@ -18,11 +18,23 @@ import (
 // the given content. A written file keeps the attributes of the one it replaces; a new one is
 // root:root 0644, its missing parents 0755. Writing follows symbolic links as a shell's ">" does, and
 // happens after removing. The written bytes are no part of the image and have no spans.
+//
+// Of [fsys.Subvolumes] the paths are those of the tree shown, and every other tree in which that one hangs
+// shows the edit too.
 func Edit(f fsys.FS, remove []string, write map[string][]byte) fsys.FS {
+	if s, ok := f.(fsys.Subvolumes); ok {
+		return editTree(s, remove, write)
+	}
+	return edit(f, ".", remove, write)
+}
+
+// edit applies an edit whose paths begin at the directory place of f.
+func edit(f fsys.FS, place string, remove []string, write map[string][]byte) *edited {
 	e := &edited{FS: f, gone: map[string]bool{}, made: map[string]*made{}}
+	below, shown := fsys.Sub(f, place), fsys.Sub(e, place)
 	for _, p := range remove {
-		if at, err := fsys.ResolveParent(f, p); err == nil && at != "." {
-			e.gone[at] = true
+		if at, err := fsys.ResolveParent(below, p); err == nil && at != "." {
+			e.gone[path.Join(place, at)] = true
 		}
 	}
 	names := make([]string, 0, len(write))
@@ -31,15 +43,39 @@ func Edit(f fsys.FS, remove []string, write map[string][]byte) fsys.FS {
 	}
 	slices.Sort(names)
 	for _, p := range names {
-		e.write(p, write[p])
+		if at := target(shown, p); at != "." {
+			e.write(path.Join(place, at), write[p])
+		}
 	}
 	return e
+}
+
+// target is where writing to p goes.
+func target(f fsys.FS, p string) string {
+	at, err := fsys.Resolve(f, p)
+	if err == nil {
+		return at
+	}
+	p = tarfs.Clean(p)
+	dir, err := fsys.Resolve(f, path.Dir(p))
+	if err != nil {
+		dir = path.Dir(p)
+	}
+	return path.Join(dir, path.Base(p))
 }
 
 type edited struct {
 	fsys.FS
 	gone map[string]bool
 	made map[string]*made
+}
+
+// Journal implements [fsys.Journaled]: an edit changes nothing in what a mount does with the journal.
+func (e *edited) Journal() (exists, replay bool) {
+	if j, ok := e.FS.(fsys.Journaled); ok {
+		return j.Journal()
+	}
+	return false, false
 }
 
 // made is a file or directory that the edit brings.
@@ -65,18 +101,7 @@ func (m *made) ModTime() time.Time {
 // madeIno starts the inode numbers of new files, above those that file systems use.
 const madeIno = 1 << 60
 
-func (e *edited) write(p string, data []byte) {
-	at, err := fsys.Resolve(e, p)
-	if err != nil {
-		dir, err := fsys.Resolve(e, path.Dir(tarfs.Clean(p)))
-		if err != nil {
-			dir = path.Dir(tarfs.Clean(p))
-		}
-		at = path.Join(dir, path.Base(tarfs.Clean(p)))
-	}
-	if at == "." {
-		return
-	}
+func (e *edited) write(at string, data []byte) {
 	m := &made{name: path.Base(at), data: data}
 	if fi, err := e.Lstat(at); err == nil && !fi.IsDir() {
 		m.old, m.stat = fi, *fsys.StatOf(fi)
