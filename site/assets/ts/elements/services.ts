@@ -83,7 +83,7 @@ export class BpServices extends View {
     const open = this.open === b.unit;
     const took = b.end > b.begin ? format.time(b.end - b.begin) : "";
     return html`<button class="row" aria-expanded=${open} title=${b.description} @click=${() => (this.open = open ? "" : b.unit)}><span class="unit">${b.unit}</span><span class="lane">
-      <span class="bar" style="left:${x}%;width:${w}%"></span><span class="took" style=${x + w > 70 ? `right:${100 - x}%` : `left:calc(${x + w}% + 4px)`}>${took}${p === "ahead" || p === "there" ? "" : ` ${this.say(`services.${p}` as "services.failed")}`}</span></span></button>
+      <span class="bar" style="left:${x}%;width:${w}%"></span><span class="took" style=${x + w > 70 ? `right:${100 - x}%` : `left:calc(${x + w}% + 4px)`}>${p === "starting" ? "" : took}${p === "ahead" || p === "there" ? "" : ` ${this.say(`services.${p}` as "services.failed")}`}</span></span></button>
       ${open ? this.#detail(b) : nothing}`;
   }
 
