@@ -4,7 +4,7 @@
 //
 //	bootpathRequest(json, payload, reply)
 //
-// json is a wire.Request; payload is the File, the files or the bytes that belong to it; reply(json, bytes)
+// json is a wire.Request; payload is the files ({name, file}) or the bytes that belong to it; reply(json, bytes)
 // is called with any number of progress reports and then one answer. This is the only package that knows
 // the browser: FileReaderSync and synchronous range requests are its io.ReaderAt, IndexedDB its shelf.
 package main
@@ -233,30 +233,27 @@ func openSession(name string, payload js.Value, progress func(int64)) (*wire.Ses
 		return nil, "", err
 	}
 	session, err := wire.OpenFiles(files, wire.Options{Scratch: func() (blob.Scratch, error) { return newScratch(), nil }})
-	return session, fmt.Sprintf("%s:%d", files[0].Name, files[0].Size), err
+	total := int64(0)
+	for _, f := range files {
+		total += f.Size
+	}
+	return session, fmt.Sprintf("%s:%d", files[0].Name, total), err
 }
 
 func inputFiles(name string, payload js.Value, progress func(int64)) ([]wire.InputFile, error) {
+	blocks := newBlocks(progress)
 	input := func(name string, r io.ReaderAt, size int64) []wire.InputFile {
-		return []wire.InputFile{{Name: name, R: &cached{r: r, size: size, progress: progress}, Size: size}}
+		return []wire.InputFile{{Name: name, R: blocks.of(r, size), Size: size}}
 	}
 	switch {
 	case payload.InstanceOf(js.Global().Get("Array")) && payload.Length() > 0:
 		var all []wire.InputFile
 		for i := range payload.Length() {
-			one, err := inputFiles(name, payload.Index(i), progress)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, one...)
+			part := payload.Index(i)
+			f := newFile(part.Get("file"))
+			all = append(all, input(part.Get("name").String(), f, f.size)...)
 		}
 		return all, nil
-	case payload.InstanceOf(js.Global().Get("Blob")):
-		f := newFile(payload)
-		if n := payload.Get("name"); n.Type() == js.TypeString {
-			name = n.String()
-		}
-		return input(name, f, f.size), nil
 	case payload.InstanceOf(js.Global().Get("Uint8Array")):
 		b := fromJS(payload)
 		return input(name, bytes.NewReader(b), int64(len(b))), nil

@@ -18,17 +18,30 @@ const (
 	readBlocks = 128 // 32 MiB
 )
 
-// cached reads r in whole blocks, keeps the latest and says how much was fetched.
-type cached struct {
-	r        io.ReaderAt
-	size     int64
+// blocks are the latest blocks of the files of one image.
+type blocks struct {
 	progress func(int64)
-	blocks   map[int64]*list.Element
-	lru      *list.List
+	lru      *list.List // of *keptBlock
 	fetched  int64
 }
 
-type readCache struct {
+func newBlocks(progress func(int64)) *blocks { return &blocks{progress: progress, lru: list.New()} }
+
+// of reads r through the blocks.
+func (b *blocks) of(r io.ReaderAt, size int64) *cached {
+	return &cached{r: r, size: size, all: b, blocks: map[int64]*list.Element{}}
+}
+
+// cached reads r in whole blocks and says how much was fetched.
+type cached struct {
+	r      io.ReaderAt
+	size   int64
+	all    *blocks
+	blocks map[int64]*list.Element
+}
+
+type keptBlock struct {
+	of    *cached
 	index int64
 	data  []byte
 }
@@ -50,23 +63,21 @@ func (c *cached) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (c *cached) block(i int64) ([]byte, error) {
-	if c.blocks == nil {
-		c.blocks, c.lru = map[int64]*list.Element{}, list.New()
-	}
 	if e := c.blocks[i]; e != nil {
-		c.lru.MoveToFront(e)
-		return e.Value.(*readCache).data, nil
+		c.all.lru.MoveToFront(e)
+		return e.Value.(*keptBlock).data, nil
 	}
 	data := make([]byte, min(readBlock, c.size-i*readBlock))
 	if n, err := c.r.ReadAt(data, i*readBlock); n < len(data) {
 		return nil, fmt.Errorf("reading %d bytes at %#x: got %d: %w", len(data), i*readBlock, n, err)
 	}
-	if c.lru.Len() >= readBlocks {
-		delete(c.blocks, c.lru.Remove(c.lru.Back()).(*readCache).index)
+	if c.all.lru.Len() >= readBlocks {
+		old := c.all.lru.Remove(c.all.lru.Back()).(*keptBlock)
+		delete(old.of.blocks, old.index)
 	}
-	c.blocks[i] = c.lru.PushFront(&readCache{i, data})
-	if c.fetched += int64(len(data)); c.progress != nil {
-		c.progress(c.fetched)
+	c.blocks[i] = c.all.lru.PushFront(&keptBlock{c, i, data})
+	if c.all.fetched += int64(len(data)); c.all.progress != nil {
+		c.all.progress(c.all.fetched)
 	}
 	return data, nil
 }

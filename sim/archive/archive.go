@@ -244,6 +244,11 @@ func isImage(name string, head []byte, depth int) bool {
 	return isImage(name, inner[:n], depth-1) || (n > 0 && hasImageName(name))
 }
 
+// LooksLikeImage tells by its first bytes whether a file is something that starts, or a wrapper of such.
+func LooksLikeImage(name string, r io.ReaderAt, size int64) bool {
+	return isImage(name, headOf(io.NewSectionReader(r, 0, size)), 2)
+}
+
 // junk tells files that archivers add by themselves.
 func junk(name string) bool {
 	return strings.HasPrefix(name, "__MACOSX/") || strings.HasPrefix(path.Base(name), "._")

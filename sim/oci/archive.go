@@ -1,10 +1,12 @@
 // Package oci reads container images from an archive: what "docker save", "podman save", "skopeo copy"
-// and "buildah push" write. Two forms are known, alone or together in one tar:
+// and "buildah push" write. These forms are known, the first two also together in one tar:
 //
 //   - docker-archive: manifest.json names configs, tags and layers (moby image/spec, "Combined Image
 //     JSON + Filesystem Changeset Format");
 //   - oci-archive: an OCI image layout, index.json and blobs by digest (OCI image specification 1.1,
-//     "Image Layout").
+//     "Image Layout");
+//   - dir: a manifest, and beside it everything that it names by digest (containers/image,
+//     containers-transports(5)).
 //
 // The tar is indexed once; manifests and configs are read and checked at once, layers when they are asked
 // for. An image is also a [v1.Image] of go-containerregistry.
@@ -20,6 +22,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
@@ -31,6 +34,7 @@ import (
 const (
 	FormatDocker = "docker-archive"
 	FormatOCI    = "oci-archive"
+	FormatDir    = "dir"
 )
 
 const (
@@ -66,6 +70,8 @@ func Open(store *blob.Store, input *blob.Blob) (*Archive, error) {
 	a := &Archive{Tar: tree, store: store, input: input, layers: map[int64]*layerData{}, byHash: map[string]int{}}
 	hasIndex, hasManifest := a.has("index.json"), a.has("manifest.json")
 	switch {
+	case hasManifest && !hasIndex && a.isDir():
+		a.Format, hasManifest = FormatDir, false
 	case hasManifest:
 		a.Format = FormatDocker
 	case hasIndex:
@@ -81,6 +87,9 @@ func Open(store *blob.Store, input *blob.Blob) (*Archive, error) {
 	}
 	if hasManifest {
 		errs = append(errs, a.readDocker()...)
+	}
+	if a.Format == FormatDir {
+		errs = append(errs, a.readDir()...)
 	}
 	if len(a.Images) == 0 && (len(a.Artifacts) == 0 || len(errs) > 0) {
 		if len(errs) == 0 {
@@ -178,6 +187,12 @@ func (a *Archive) document(m member) (*document, error) {
 
 // blobMember finds the member that a descriptor means.
 func (a *Archive) blobMember(h v1.Hash) (member, error) {
+	if a.Format == FormatDir {
+		if m, err := a.find(h.Hex); err == nil {
+			return m, nil
+		}
+		return a.find(h.Hex + ".manifest.json")
+	}
 	return a.find(path.Join("blobs", h.Algorithm, h.Hex))
 }
 
@@ -287,6 +302,11 @@ func (a *Archive) readDescriptor(d v1.Descriptor, refs []string, depth int) []er
 	if err != nil {
 		return []error{err}
 	}
+	return a.readManifest(d, doc, refused, refs, depth)
+}
+
+// readManifest reads the manifest or index that a descriptor means; refused is an engine's answer to it.
+func (a *Archive) readManifest(d v1.Descriptor, doc *document, refused string, refs []string, depth int) []error {
 	// The descriptor's type counts; index.json of old tools has none, then the content tells.
 	isIndex := d.MediaType.IsIndex() || (!d.MediaType.IsImage() && doc.has("manifests"))
 	if isIndex {
@@ -301,6 +321,40 @@ func (a *Archive) readDescriptor(d v1.Descriptor, refs []string, depth int) []er
 	a.byHash[d.Digest.String()] = len(a.Images)
 	a.Images = append(a.Images, *im)
 	return nil
+}
+
+// isDir tells the form of containers/image directory/directory_dest.go: a file "version" says so.
+func (a *Archive) isDir() bool {
+	m, err := a.find("version")
+	if err != nil {
+		return false
+	}
+	head := make([]byte, len(dirVersion))
+	n, _ := a.section(m).ReadAt(head, 0)
+	return string(head[:n]) == dirVersion
+}
+
+const dirVersion = "Directory Transport Version: "
+
+// readDir reads the manifest of a "dir".
+func (a *Archive) readDir() []error {
+	m, err := a.find("manifest.json")
+	if err != nil {
+		return []error{err}
+	}
+	doc, err := a.document(m)
+	if err != nil {
+		return []error{err}
+	}
+	digest, err := doc.digest("sha256")
+	if err != nil {
+		return []error{err}
+	}
+	var head struct{ MediaType types.MediaType }
+	if err := json.Unmarshal(doc.data, &head); err != nil {
+		return []error{doc.errorf("an image manifest", err)}
+	}
+	return a.readManifest(v1.Descriptor{MediaType: head.MediaType, Size: m.size, Digest: digest}, doc, "", nil, 0)
 }
 
 func asErrors(err error) []error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
+	"slices"
 	"strings"
 
 	"bootpath/sim/archive"
@@ -21,6 +23,7 @@ import (
 type Session struct {
 	main    InputFile
 	others  []InputFile
+	folder  []archive.Member // the files of a container image that is a folder, called as main is
 	options Options
 	image   *identify.Image
 	ran     *identify.Image // of the latest run: where its citations lie
@@ -32,7 +35,7 @@ type Session struct {
 
 // InputFile is a file that someone gave: the Size bytes of R.
 type InputFile struct {
-	Name string // base name
+	Name string // base name; of a file of a folder the path from the folder's name on
 	R    io.ReaderAt
 	Size int64
 }
@@ -51,14 +54,13 @@ func Open(name string, r io.ReaderAt, size int64) (*Session, error) {
 }
 
 // OpenFiles opens files that belong together, like the parts of a split disk: the one that names the others,
-// else the first.
+// else the first image; or a folder with a container image.
 func OpenFiles(files []InputFile, options Options) (*Session, error) {
 	if len(files) == 0 {
 		return nil, errors.New("no file was given")
 	}
-	at := mainFile(files)
-	s := &Session{main: files[at], options: options}
-	s.others = append(append(s.others, files[:at]...), files[at+1:]...)
+	s := &Session{options: options}
+	s.take(files)
 	store, input, err := s.source()
 	if err != nil {
 		return nil, err
@@ -66,7 +68,9 @@ func OpenFiles(files []InputFile, options Options) (*Session, error) {
 	if s.image, err = identify.Open(store, input, nil); err != nil {
 		return nil, err
 	}
-	if r, size := s.main.R, s.main.Size; blob.IsSlice(r) {
+	if s.folder != nil {
+		s.image.Formats = append([]string{"folder"}, s.image.Formats...)
+	} else if r, size := s.main.R, s.main.Size; blob.IsSlice(r) {
 		_, origin, err := blob.OpenSlice(r, size)
 		if err != nil {
 			return nil, err
@@ -77,25 +81,59 @@ func OpenFiles(files []InputFile, options Options) (*Session, error) {
 	return s, nil
 }
 
+// take decides which of the files is opened and which lie beside it.
+func (s *Session) take(files []InputFile) {
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	if folder, ok := archive.IsContainerFolder(names); ok {
+		s.main = InputFile{Name: folder}
+		for _, f := range files {
+			s.folder = append(s.folder, archive.Member(f))
+		}
+		return
+	}
+	at := mainFile(files)
+	for i, f := range files {
+		f.Name = path.Base(f.Name)
+		if i == at {
+			s.main = f
+		} else {
+			s.others = append(s.others, f)
+		}
+	}
+}
+
 // mainFile is the index of the file that names others.
 func mainFile(files []InputFile) int {
-	best, most := 0, 0
+	if len(files) == 1 {
+		return 0
+	}
+	best, most := -1, 0
 	for i, f := range files {
 		if n := archive.Rank(f.Name, f.R, f.Size); n > most {
 			best, most = i, n
 		}
 	}
-	return best
+	if best < 0 {
+		best = slices.IndexFunc(files, func(f InputFile) bool { return archive.LooksLikeImage(f.Name, f.R, f.Size) })
+	}
+	return max(best, 0)
 }
 
 // source opens the input afresh.
 func (s *Session) source() (*blob.Store, *blob.Blob, error) {
-	if !blob.IsSlice(s.main.R) {
+	if s.folder != nil || !blob.IsSlice(s.main.R) {
 		store := blob.NewStore()
 		if s.options.Scratch != nil {
 			store.SetScratch(s.options.Scratch)
 		}
 		store.SetSiblings(s.beside)
+		if s.folder != nil {
+			input, err := archive.Folder(store, s.main.Name, s.folder)
+			return store, input, err
+		}
 		return store, store.Add(s.main.Name, s.main.R, s.main.Size, nil), nil
 	}
 	store, origin, err := blob.OpenSlice(s.main.R, s.main.Size)

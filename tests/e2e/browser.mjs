@@ -48,6 +48,15 @@ function byName() {
   return Object.fromEntries(fake.index.map((s) => [s.file, cases[s.id]]));
 }
 
+/** Drops files and folders of this machine onto the player: the browser itself carries the drop. */
+export async function dropPaths(page, ...paths) {
+  const { x, y, width, height } = await page.locator("boot-path").boundingBox();
+  const cdp = await page.context().newCDPSession(page);
+  const at = { x: x + width / 2, y: y + height / 2, data: { items: [], files: paths, dragOperationsMask: 1 } };
+  for (const type of ["dragEnter", "dragOver", "drop"]) await cdp.send("Input.dispatchDragEvent", { type, ...at });
+  await cdp.detach();
+}
+
 /** Drops a file onto the player, as a hand would. */
 export async function drop(page, name, bytes) {
   const data = await page.evaluateHandle(async ([name, base64]) => {

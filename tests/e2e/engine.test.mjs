@@ -2,11 +2,14 @@
 // worked out when the site was built, are the measure: in the browser the same steps must come out.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { drop, launch, newPage, out, serve } from "./browser.mjs";
+import { drop, dropPaths, launch, newPage, out, serve } from "./browser.mjs";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
 const samples = JSON.parse(readFileSync(`${dist}samples/index.json`, "utf8"));
@@ -224,6 +227,85 @@ scene("a dropped disk with a partition table and no boot code stops at its boot 
   assert.equal(outcome?.verdict, "stops", JSON.stringify(outcome));
   assert.equal(outcome.message, "Booting from Hard Disk...");
 });
+
+/** Runs fn in a folder that is gone afterwards. */
+async function inFolder(fn) {
+  const dir = mkdtempSync(join(tmpdir(), "bootpath-"));
+  try {
+    await fn(dir);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** A disk whose boot sector prints an X and halts; without qemu-img there is none. */
+function diskThatStops(dir) {
+  const disk = Buffer.alloc(1 << 20);
+  Buffer.from("b8580ecd10f4ebfd", "hex").copy(disk); // mov ax, 0x0e58; int 0x10; hlt; jmp
+  disk.writeUInt16LE(0xaa55, 510);
+  writeFileSync(join(dir, "base.raw"), disk);
+}
+
+const qemuImg = (dir, ...args) => execFileSync("qemu-img", args, { cwd: dir, stdio: "pipe" });
+let hasQemu = true;
+try { qemuImg(".", "--version"); } catch { hasQemu = false; }
+const withQemu = (name, fn) => (hasQemu ? scene(name, {}, fn) : test(name, { skip: "qemu-img is not installed" }));
+
+const inspection = (page) => page.waitForFunction(() => {
+  const root = document.querySelector("boot-path").shadowRoot;
+  return !root.querySelector(".working") && (document.querySelector("boot-path").inspection ?? root.querySelector(".problem")?.innerText);
+}).then((h) => h.jsonValue());
+
+withQemu("a split VMDK's parts, dropped together, are one disk", (page) => inFolder(async (dir) => {
+  diskThatStops(dir);
+  qemuImg(dir, "convert", "-O", "vmdk", "-o", "subformat=monolithicFlat", "base.raw", "split.vmdk");
+  await lab(page);
+  await dropPaths(page, join(dir, "split-flat.vmdk"), join(dir, "split.vmdk"));
+  const seen = await inspection(page);
+  assert.equal(seen.name, "split.vmdk", JSON.stringify(seen));
+  assert.equal(seen.virtual_size, 1 << 20);
+  assert.equal(seen.kind, "system");
+}));
+
+withQemu("an overlay finds its backing file in the drop, alone it says what is missing", (page) => inFolder(async (dir) => {
+  diskThatStops(dir);
+  qemuImg(dir, "create", "-q", "-f", "qcow2", "-b", "base.raw", "-F", "raw", "overlay.qcow2");
+  await lab(page);
+  await dropPaths(page, join(dir, "overlay.qcow2"));
+  assert.match(await inspection(page), /base\.raw/);
+  await dropPaths(page, join(dir, "base.raw"), join(dir, "overlay.qcow2"));
+  await page.waitForFunction(() => document.querySelector("boot-path").inspection);
+  const seen = await inspection(page);
+  assert.equal(seen.name, "overlay.qcow2", JSON.stringify(seen));
+  assert.equal(seen.virtual_size, 1 << 20);
+  // The same by the button: all files of the dialog belong together.
+  await page.reload();
+  await player(page).locator("bp-opener").waitFor();
+  await page.locator("input[type=file]").first().setInputFiles([join(dir, "base.raw"), join(dir, "overlay.qcow2")]);
+  assert.equal((await inspection(page)).name, "overlay.qcow2");
+}));
+
+scene("an OCI image layout is dropped as a folder", {}, (page) => inFolder(async (dir) => {
+  const store = (b) => {
+    writeFileSync(join(dir, "layout/blobs/sha256", sha256(b)), b);
+    return { digest: `sha256:${sha256(b)}`, size: b.length };
+  };
+  const json = (v) => Buffer.from(JSON.stringify(v));
+  mkdirSync(join(dir, "layout/blobs/sha256"), { recursive: true });
+  const layer = tar(tarEntry("hello", staticELF(), { mode: 0o755 }));
+  const config = store(json({ architecture: "amd64", os: "linux", config: { Entrypoint: ["/hello"] }, rootfs: { type: "layers", diff_ids: [`sha256:${sha256(layer)}`] } }));
+  const type = (what) => `application/vnd.oci.image.${what}`;
+  const manifest = store(json({ schemaVersion: 2, mediaType: type("manifest.v1+json"), config: { mediaType: type("config.v1+json"), ...config }, layers: [{ mediaType: type("layer.v1.tar"), ...store(layer) }] }));
+  writeFileSync(join(dir, "layout/oci-layout"), json({ imageLayoutVersion: "1.0.0" }));
+  writeFileSync(join(dir, "layout/index.json"), json({ schemaVersion: 2, manifests: [{ mediaType: type("manifest.v1+json"), ...manifest }] }));
+  await lab(page);
+  await dropPaths(page, join(dir, "layout"));
+  await settled(page);
+  const { outcome, facts } = await answer(page);
+  assert.equal(outcome.verdict, "works", JSON.stringify(outcome));
+  assert.deepEqual(facts.argv, ["/hello"]);
+  assert.deepEqual((await inspection(page)).formats, ["folder", "oci-archive"]);
+}));
 
 scene("a file that is no image is named, and the page goes on", {}, async (page) => {
   await lab(page);

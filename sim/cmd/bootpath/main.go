@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -82,6 +83,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // open opens the file and keeps it open for as long as the command runs.
 func open(path string) (*wire.Session, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return openFolder(path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -98,6 +102,61 @@ func open(path string) (*wire.Session, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+// maxFolder bounds how many files of a folder are looked at.
+const maxFolder = 20_000
+
+// openFolder opens what lies in a folder: a container image as a directory, or the files of a disk.
+func openFolder(dir string) (*wire.Session, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []wire.InputFile
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if len(files) == maxFolder {
+			return fmt.Errorf("more than %d files; pack a root file system with tar", maxFolder)
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(filepath.Dir(dir), path)
+		files = append(files, wire.InputFile{Name: filepath.ToSlash(name), R: &lateFile{path: path}, Size: info.Size()})
+		return err
+	})
+	if err == nil && len(files) == 0 {
+		err = errors.New("a folder without files")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	s, err := wire.OpenFiles(files, wire.Options{Scratch: scratch})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// lateFile is opened when it is first read: a folder may have more files than a process may open.
+type lateFile struct {
+	path string
+	file *os.File
+}
+
+func (l *lateFile) ReadAt(p []byte, off int64) (int, error) {
+	if l.file == nil {
+		f, err := os.Open(l.path)
+		if err != nil {
+			return 0, err
+		}
+		l.file = f
+	}
+	return l.file.ReadAt(p, off)
 }
 
 // beside opens a file in the directory of the input; what an image names never leads out of it.

@@ -12,8 +12,14 @@ interface Inward {
   module?: ArrayBuffer;
   base: string;
   json: string;
-  files?: File[];
+  files?: Part[];
   bytes?: Uint8Array;
+}
+
+/** A file and the name or path that it was given under. */
+interface Part {
+  name: string;
+  file: File;
 }
 
 interface GoRuntime {
@@ -23,7 +29,7 @@ interface GoRuntime {
 
 interface Scope {
   Go: new () => GoRuntime;
-  bootpathRequest?: (json: string, payload: File[] | Uint8Array | undefined, reply: (json: string, bytes?: Uint8Array) => void) => void;
+  bootpathRequest?: (json: string, payload: Part[] | Uint8Array | undefined, reply: (json: string, bytes?: Uint8Array) => void) => void;
   importScripts(url: string): void;
   postMessage(message: object, transfer?: Transferable[]): void;
   onmessage: ((e: MessageEvent<Inward>) => void) | null;

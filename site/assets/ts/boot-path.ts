@@ -29,6 +29,7 @@ import "./elements/trees";
 import "./elements/verdict";
 import type { Scene } from "./elements/view";
 import { difference, type Difference } from "./difference";
+import { dropped, nameOf, type Part } from "./dropped";
 import { asciicast, golden, traceEvents } from "./exports";
 import * as format from "./format";
 import { remember, remembered, usualLayout, type Layout, type Slot } from "./layout";
@@ -206,9 +207,10 @@ export class BootPath extends LitElement {
     return Math.max(this.result?.bytes_read ?? 0, this.inspection?.bytes_read ?? 0, this.work?.read ?? 0);
   }
 
-  /** Opens a file, a sample by its id, or an address, and starts it. */
-  async open(what: File | string): Promise<void> {
-    const source = typeof what === "string" ? await this.#named(what) : { name: what.name, data: what };
+  /** Opens a file, files that belong together, a sample by its id, or an address, and starts it. */
+  async open(what: File | readonly Part[] | string): Promise<void> {
+    const parts = what instanceof File ? [{ name: what.name, file: what }] : what;
+    const source = typeof parts === "string" ? await this.#named(parts) : { name: nameOf(parts), data: parts };
     await this.#open(source);
   }
 
@@ -664,10 +666,9 @@ export class BootPath extends LitElement {
 
   #drop(e: DragEvent): void {
     this.over = false;
-    const file = e.dataTransfer?.files[0];
-    if (!this.#takesFiles || !file) return;
+    if (!this.#takesFiles || !e.dataTransfer?.types.includes("Files")) return;
     e.preventDefault();
-    this.#do({ do: "open", what: file });
+    void dropped(e.dataTransfer).then((what) => what.length > 0 && this.#do({ do: "open", what }));
   }
 
   #tick(): void {

@@ -2,10 +2,11 @@
 // All players of a page share one worker; it holds one image at a time, and a player whose image it does not
 // hold has it opened again. A worker that was cancelled or died is replaced.
 import { asset, inlined } from "./assets";
+import type { Part } from "./dropped";
 import type { Candidate, ChangeListing, Chunk, Command, Failure, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
 
-/** A file of the learner, the bytes of a slice, or the address of either. */
-export type Input = File | Uint8Array | string;
+/** The files of the learner, the bytes of a slice, or the address of either. */
+export type Input = readonly Part[] | Uint8Array | string;
 
 export type OnProgress = (p: ProgressReport) => void;
 
@@ -60,7 +61,7 @@ class Host {
       worker.postMessage({
         base: this.base,
         json: JSON.stringify({ id, ...request }),
-        files: data instanceof File ? [data] : undefined,
+        files: Array.isArray(data) ? data : undefined,
         bytes: data instanceof Uint8Array ? data : undefined,
       });
     });

@@ -1,6 +1,7 @@
 // The Lab page: one <boot-path>, its place kept in the URL hash, and the whole window as a drop zone.
 // It uses the element as any other page would.
 import type { BootPath } from "./boot-path";
+import { dropped } from "./dropped";
 import { decode, encode } from "./place";
 
 const player = document.querySelector("boot-path") as BootPath;
@@ -35,12 +36,13 @@ for (const type of ["dragover", "drop"] as const) {
   document.addEventListener(type, (e) => {
     if (e.defaultPrevented || !e.dataTransfer?.types.includes("Files")) return;
     e.preventDefault();
-    const file = e.dataTransfer.files[0];
-    if (type === "drop" && file) {
+    if (type !== "drop") return;
+    void dropped(e.dataTransfer).then((parts) => {
+      if (parts.length === 0) return;
       player.settings = {};
       player.off = {};
-      void player.open(file);
-    }
+      void player.open(parts);
+    });
   });
 }
 await customElements.whenDefined("boot-path");

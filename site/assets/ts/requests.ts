@@ -1,5 +1,6 @@
 // What the elements of the player ask for. They never act themselves: one bubbling event carries a
 // request up, and state comes down as properties.
+import type { Part } from "./dropped";
 import type { Slot } from "./layout";
 import type { Patch } from "./patches";
 import type { View } from "./views/catalog";
@@ -15,7 +16,7 @@ export type PlayerRequest =
   | { do: "failure" }
   | { do: "play"; on: boolean }
   | { do: "speed"; factor: number }
-  | { do: "open"; what: string | File }
+  | { do: "open"; what: string | readonly Part[] }
   | { do: "library"; entry: LibraryEntry }
   | { do: "forget"; entry: LibraryEntry }
   | { do: "settings"; settings: RunSettings }

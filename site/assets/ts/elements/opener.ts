@@ -1,4 +1,5 @@
 import { css, html, nothing } from "lit";
+import { chosen } from "../dropped";
 import * as format from "../format";
 import type { Sample } from "../samples";
 import type { LibraryEntry } from "../wire.gen";
@@ -51,7 +52,7 @@ export class BpOpener extends Part {
         <h2>${this.say(this.over ? "drop.over" : "drop.title")}</h2>
         <p>${this.say("drop.hint")}</p>
         <button class="push main" @click=${() => this.renderRoot.querySelector("input")?.click()}>${this.say("drop.choose")}</button>
-        <input type="file" class="sr" tabindex="-1" aria-label=${this.say("drop.choose")} @change=${this.#chosen} />
+        <input type="file" multiple class="sr" tabindex="-1" aria-label=${this.say("drop.choose")} @change=${this.#chosen} />
       </div>
       ${this.closable ? html`<button class="icon close" title=${this.say("drop.close")} aria-label=${this.say("drop.close")} @click=${() => this.ask({ do: "opener", on: false })}>${icon("close")}</button>` : nothing}
       ${this.samples.length > 0 ? html`<section><h3 class="head">${this.say("drop.samples")}</h3><ul>${this.samples.map((s) => html`<li><button class="pick" @click=${
@@ -64,8 +65,8 @@ export class BpOpener extends Part {
 
   #chosen(e: Event): void {
     const input = e.target as HTMLInputElement;
-    const file = input.files?.[0];
-    if (file) this.ask({ do: "open", what: file });
+    const what = chosen(input.files);
+    if (what.length > 0) this.ask({ do: "open", what });
     input.value = "";
   }
 }
