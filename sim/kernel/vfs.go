@@ -21,6 +21,7 @@ type super struct {
 	fstype string
 	source string
 	lower  fsys.FS
+	seen   *fsys.Recent[string, *inode] // of lower, which never changes
 	made   map[string]*node
 	gone   map[string]bool // paths of lower that were removed
 	rdonly bool
@@ -60,9 +61,13 @@ func (i *inode) cites() []blob.Cite {
 	return i.stat.Cites
 }
 
+// inodesKept bounds the inodes that are remembered of one tree, as the kernel's dentry cache does it.
+const inodesKept = 4096
+
 func (k *Kernel) newSuper(fstype, source string, lower fsys.FS) *super {
 	k.ids.super++
-	s := &super{id: k.ids.super, fstype: fstype, source: source, lower: lower, made: map[string]*node{}, gone: map[string]bool{}}
+	s := &super{id: k.ids.super, fstype: fstype, source: source, lower: lower, made: map[string]*node{}, gone: map[string]bool{},
+		seen: fsys.NewRecent[string, *inode](inodesKept)}
 	if lower == nil {
 		s.made["."] = &node{mode: fsys.S_IFDIR | 0o755}
 	}
@@ -84,15 +89,20 @@ func (s *super) get(t *Task, p string) (*inode, error) {
 	if s.lower == nil || s.gone[p] {
 		return nil, ENOENT
 	}
+	if in, ok := s.seen.Get(p); ok {
+		return in, nil
+	}
 	fi, err := s.lower.Lstat(p)
 	if err != nil {
 		return nil, t.k.lowerErr(err)
 	}
 	st := fsys.StatOf(fi)
+	st.Cites = slices.Clip(st.Cites)
 	in := &inode{mode: st.Mode, uid: st.UID, gid: st.GID, rdev: st.Rdev, size: fi.Size(), stat: st, mtime: fi.ModTime()}
 	if st.Mode == 0 { // a file system of the standard library
 		in.mode = unixMode(fi.Mode())
 	}
+	s.seen.Put(p, in)
 	return in, nil
 }
 

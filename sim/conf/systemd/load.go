@@ -57,11 +57,13 @@ type Loader struct {
 	root fsys.FS
 	dirs []*unitDir
 	left int
+	// seen keeps what find answered: every unit asks for all aliases of its type. Whoever adds a file forgets it.
+	seen map[string]found
 }
 
 // NewLoader reads the directories of unit files of the system that has root as its root directory.
 func NewLoader(root fsys.FS) *Loader {
-	l := &Loader{root: root, left: maxUnitFiles}
+	l := &Loader{root: root, left: maxUnitFiles, seen: map[string]found{}}
 	for _, p := range searchPath {
 		at := strings.TrimPrefix(p, "/")
 		// /run is a fresh tmpfs by the time systemd looks; what an image keeps there is covered.
@@ -104,6 +106,7 @@ func (l *Loader) fill(d *unitDir) {
 
 // fillRun reads what generators that were run left in /run.
 func (l *Loader) fillRun() {
+	clear(l.seen)
 	for _, d := range l.dirs {
 		if strings.HasPrefix(d.path, "run/systemd/generator") {
 			l.fill(d)
@@ -144,6 +147,7 @@ func (l *Loader) list(dir string) []*node {
 
 // generate adds a file that a generator writes; the first one of a name stands.
 func (l *Loader) generate(dir, name, text string, from []blob.Cite) {
+	clear(l.seen)
 	n := &node{name: name, path: strings.TrimPrefix(path.Join(dir, name), "/"), gen: &generated{text, from}}
 	for _, d := range l.dirs {
 		if "/"+d.path == dir {
@@ -168,6 +172,7 @@ func (l *Loader) generateLink(dir, unit, kind, name string, from []blob.Cite) {
 
 // generateAlias adds the link "name" to another unit file.
 func (l *Loader) generateAlias(dir, name, target string, from []blob.Cite) {
+	clear(l.seen)
 	for _, d := range l.dirs {
 		if "/"+d.path == dir && d.names[name] == nil {
 			d.names[name] = &node{name: name, path: strings.TrimPrefix(path.Join(dir, name), "/"), target: target, gen: &generated{from: from}}
@@ -267,6 +272,16 @@ type found struct {
 // find follows aliases to the file of a unit: "systemd.unit(5): unit files may be aliased by symbolic
 // links in one of the unit directories"; a link to /dev/null or an empty file masks.
 func (l *Loader) find(name string) found {
+	f, ok := l.seen[name]
+	if !ok {
+		f = l.follow(name)
+		f.links = slices.Clip(f.links)
+		l.seen[name] = f
+	}
+	return f
+}
+
+func (l *Loader) follow(name string) found {
 	f := found{state: NotFound, id: name}
 	for range fsys.MaxLinks {
 		dir, n := l.lookup(f.id)
