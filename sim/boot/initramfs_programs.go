@@ -274,10 +274,11 @@ func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, d
 		return in.mountFailed(src, dst, kernel.ENODEV)
 	}
 	x.m.Wait(costMount)
+	x.refused(dev, fstype, data)
 	if err := x.pid1.Mount("/dev/"+dev.name, dst, fstype, f, data); err != nil {
 		return in.mounted(err, src, dst)
 	}
-	x.mounted(dev, fstype, f&kernel.MS_RDONLY != 0)
+	x.mounted(dev, fstype, f&kernel.MS_RDONLY != 0, data)
 	if x.facts.Root == "" {
 		x.facts.Root = "/dev/" + dev.name
 	}

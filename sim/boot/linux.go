@@ -44,6 +44,7 @@ type linux struct {
 	pid1      *kernel.Task
 	params    cmdline.Line
 	version   string // "6.1.0-50-cloud-amd64"
+	banner    string // "Linux version 6.1.0-50-cloud-amd64 (…) … Debian 6.1.176-1 (2026-07-02)"
 	started   time.Duration
 	mods      *modules
 	hw        []*hardware
@@ -156,6 +157,7 @@ func (x *linux) enter(img *bzimage.Image) {
 	text := ""
 	if err == nil {
 		text = strings.TrimSuffix(banner, "\n")
+		x.banner = text
 	}
 	x.emit("linux.banner", kernNotice, text, map[string]string{"version": x.version, "banner": text}, "init/version-timestamp.c, linux_banner", append(cites, img.Cites()...))
 	x.commandLine(img.Arch)

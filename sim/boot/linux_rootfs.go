@@ -5,10 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"bootpath/sim/blob"
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
-	"bootpath/sim/trace"
 )
 
 // prepareNamespace mounts the root file system without an initramfs: prepare_namespace of
@@ -135,7 +133,7 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 	if have == no {
 		// The block device's numbers are given out at run time, so only the start of the line is known.
 		x.emit("linux.no-root-fs", kernWarn, "", args, "init/do_mounts.c, mount_block_root", x.mods.cites)
-		x.stop(x.stage(), "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block")
+		x.cannotMount(root, kernel.ENODEV)
 		return false
 	}
 	flags := kernel.MountFlags(0)
@@ -146,11 +144,18 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 	x.rootNode(dev.name)
 	// "rootflags= [KNL] Set root filesystem mount option string" - kernel-parameters.txt
 	options, _ := x.params.Get("rootflags")
+	x.refused(dev, fstype, options)
 	if err := x.pid1.Mount("/dev/root", "/root", fstype, flags, options); err != nil {
-		x.unknown(x.stage(), "why the kernel cannot mount /dev/"+dev.name+": "+err.Error())
+		if _, ok := dev.volumeFS().(fsys.Subvolumes); !ok || errno(err) == int(kernel.EIO) {
+			x.unknown(x.stage(), "why the kernel cannot mount /dev/"+dev.name+": "+err.Error())
+			return false
+		}
+		args["error"], args["options"] = strerror(err), options
+		x.emit("linux.root-refused", kernWarn, "", args, "init/do_mounts.c, mount_block_root", dev.volumeFS().Info().Cites)
+		x.cannotMount(root, kernel.Errno(errno(err)))
 		return false
 	}
-	x.mounted(dev, fstype, x.params.ReadOnly())
+	x.mounted(dev, fstype, x.params.ReadOnly(), options)
 	x.facts.Root = "/dev/" + dev.name
 	x.pid1.Chdir("/root")
 	if x.mods.config["CONFIG_DEVTMPFS_MOUNT"] == "y" {
@@ -161,6 +166,17 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 	x.pid1.MoveMount(".", "/")
 	x.pid1.Chroot(".")
 	return true
+}
+
+// cannotMount ends a kernel to which no file system type can mount the root: mount_block_root, since 6.5
+// mount_root_generic. EINVAL has it try the next type, and after the last one the panic names the device; other
+// errors end it at once. The numbers that follow are given out at run time.
+func (x *linux) cannotMount(root string, e kernel.Errno) {
+	message := "Kernel panic - not syncing: VFS: Unable to mount root fs on "
+	if x.newer(6, 5) && (e == kernel.EINVAL || e == kernel.ENODEV) {
+		message += fmt.Sprintf("%q or ", root)
+	}
+	x.stop(x.stage(), message+"unknown-block")
 }
 
 // rootNode makes what the kernel's own initramfs holds (/dev and /root, usr/gen_init_cpio) and the node
@@ -179,64 +195,6 @@ func (x *linux) rootNode(name string) {
 			t.Mknod("/dev/root", fsys.S_IFBLK|0o600, fsys.StatOf(fi).Rdev)
 		}
 	})
-}
-
-// mounted prints what the file system's driver says when it is mounted; nothing for those that are silent.
-func (x *linux) mounted(dev blockDevice, fstype string, readOnly bool) {
-	text := ""
-	switch fstype {
-	case "ext4", "ext3", "ext2":
-		x.extMount(dev, fstype, readOnly)
-		// fs/ext4/super.c: since 6.3 the UUID stands there, since 6.5 also how it is mounted.
-		mode := "with ordered data mode"
-		if fstype == "ext2" {
-			mode = "without journal"
-		}
-		switch {
-		case x.newer(6, 5):
-			ro := "r/w"
-			if readOnly {
-				ro = "ro"
-			}
-			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s %s %s. Quota mode: none.", dev.name, strings.ToLower(dev.tag("UUID")), ro, mode)
-		case x.newer(6, 3):
-			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s %s. Quota mode: none.", dev.name, strings.ToLower(dev.tag("UUID")), mode)
-		case x.newer(5, 12):
-			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s. Quota mode: none.", dev.name, mode)
-		default:
-			text = fmt.Sprintf("EXT4-fs (%s): mounted filesystem %s. Opts: (null)", dev.name, mode)
-		}
-	}
-	var cites []blob.Cite
-	if f := dev.volumeFS(); f != nil {
-		cites = f.Info().Cites
-	}
-	x.emit("linux.mounted", kernInfo, text, map[string]string{"device": dev.name, "type": fstype, "uuid": dev.tag("UUID")}, "mount(2)", cites)
-}
-
-// extMount tells what ext4 says before it has mounted a volume: that it does so for its predecessors, and
-// that a journal was replayed, as after a crash; fs/ext4/super.c, ext4_load_journal.
-func (x *linux) extMount(dev blockDevice, fstype string, readOnly bool) {
-	args := map[string]string{"device": dev.name, "type": fstype}
-	say := func(kind trace.Kind, text string, cites []blob.Cite) {
-		x.emit(kind, kernInfo, fmt.Sprintf("EXT4-fs (%s): %s", dev.name, text), args, "fs/ext4/super.c", cites)
-	}
-	if fstype != "ext4" {
-		say("linux.ext4-for-older", fmt.Sprintf("mounting %s file system using the ext4 subsystem", fstype), nil)
-	}
-	f, ok := dev.volumeFS().(fsys.Journaled)
-	if !ok {
-		return
-	}
-	if _, replay := f.Journal(); !replay {
-		return
-	}
-	cites := f.Info().Cites
-	if readOnly {
-		say("linux.recover-journal", "INFO: recovery required on readonly filesystem", cites)
-		say("linux.recover-journal", "write access will be enabled during recovery", cites)
-	}
-	say("linux.recover-journal", "recovery complete", cites)
 }
 
 // fsDriver is the module that registers a file system of blkid's name.

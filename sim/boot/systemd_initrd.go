@@ -394,14 +394,14 @@ func (x *sysd) mountDriver(fstype string) error {
 }
 
 // mountedRoot notes the root file system, and has the driver say what it says.
-func (x *sysd) mountedRoot(where, device, fstype string, readOnly bool) {
+func (x *sysd) mountedRoot(where, device, fstype string, readOnly bool, options string) {
 	l := x.early()
 	if l == nil {
 		return
 	}
 	name := strings.TrimPrefix(device, "/dev/")
 	if b, ok := l.device(name); ok {
-		l.mounted(b, fstype, readOnly)
+		l.mounted(b, fstype, readOnly, options)
 		if where == "/sysroot" {
 			x.facts.Root = device
 		}

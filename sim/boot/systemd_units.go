@@ -575,9 +575,13 @@ func (x *sysd) mountNow(u *systemd.Unit) error {
 	if err := x.mountDriver(fstype); err != nil {
 		return err
 	}
-	err := x.pid1.Mount(what, mt.Where, fstype, flags, "")
+	data := ""
+	if fstype == "btrfs" { // of the options for a driver only those choose what is seen
+		_, data = kernel.ParseOptions(mt.Options)
+	}
+	err := x.pid1.Mount(what, mt.Where, fstype, flags, data)
 	if err == nil {
-		x.mountedRoot(mt.Where, what, fstype, flags&kernel.MS_RDONLY != 0)
+		x.mountedRoot(mt.Where, what, fstype, flags&kernel.MS_RDONLY != 0, data)
 	}
 	if err == kernel.ENODEV && !strings.HasPrefix(what, "/dev/") {
 		x.doubt("whether the kernel has the file system %s", fstype)

@@ -213,9 +213,16 @@ type Subvolumes interface {
 	Top() (FS, error)
 }
 
-// Journaled is a file system that can have a journal: ext4.
-type Journaled interface {
-	FS
-	// Journal tells whether there is one, and whether a mount replays it first, as after a crash.
-	Journal() (exists, replay bool)
+// ErrMissingDevice is what [Subvolumes.Select] says of a volume that lacks one of its devices.
+var ErrMissingDevice = errors.New("a device is missing")
+
+// Original is f without the edits of a what-if: what its format says, whatever became of its files.
+func Original(f FS) FS {
+	for {
+		e, ok := f.(interface{ Unwrap() FS })
+		if !ok {
+			return f
+		}
+		f = e.Unwrap()
+	}
 }

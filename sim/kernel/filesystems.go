@@ -83,7 +83,7 @@ func (t *Task) blockSuper(src, fstype, data string) (*super, error) {
 func (t *Task) subvolume(d *Device, v fsys.Subvolumes, src, fstype, data string) (*super, error) {
 	var chosen []string
 	for o := range strings.SplitSeq(data, ",") {
-		if strings.HasPrefix(o, "subvol=") || strings.HasPrefix(o, "subvolid=") {
+		if strings.HasPrefix(o, "subvol=") || strings.HasPrefix(o, "subvolid=") || o == "degraded" {
 			chosen = append(chosen, o)
 		}
 	}
@@ -97,6 +97,8 @@ func (t *Task) subvolume(d *Device, v fsys.Subvolumes, src, fstype, data string)
 		return nil, ENOENT
 	case errors.Is(err, fs.ErrInvalid):
 		return nil, EINVAL
+	case errors.Is(err, fsys.ErrMissingDevice):
+		return nil, t.k.noDevice()
 	case err != nil:
 		return nil, EIO
 	}
@@ -105,6 +107,17 @@ func (t *Task) subvolume(d *Device, v fsys.Subvolumes, src, fstype, data string)
 	}
 	d.subs[key] = t.k.newSuper(fstype, src, f)
 	return d.subs[key], nil
+}
+
+// noDevice is what a mount of a Btrfs volume that lacks a device ends with: open_ctree of fs/btrfs/disk-io.c
+// gave EINVAL for whatever went wrong, and since the mount interface of 6.8 the error itself.
+func (k *Kernel) noDevice() Errno {
+	var major, minor int
+	fmt.Sscanf(k.o.Version, "%d.%d", &major, &minor)
+	if major > 6 || major == 6 && minor >= 8 {
+		return ENOENT
+	}
+	return EINVAL
 }
 
 // deviceOf finds the registered device of a number; see devNumber.

@@ -39,6 +39,7 @@ type volume struct {
 	sb       Superblock
 	rec      *decode.Record
 	chunks   []chunk // sorted by logical address
+	system   []chunk // those that the superblock lists
 	metaUUID [16]byte
 	info     fsys.Info
 	noted    map[string]bool
@@ -158,11 +159,11 @@ func (v *volume) checkGeometry() error {
 
 // describe fills Info.
 func (v *volume) describe() {
-	s, u := &v.sb, v.sb.Fsid
+	s := &v.sb
 	label, _, _ := bytes.Cut(s.Label[:], []byte{0})
 	v.info = fsys.Info{
 		Type: "btrfs", Label: string(label), Size: int64(min(s.Total_bytes, 1<<62)),
-		UUID:  fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]),
+		UUID:  uuid(s.Fsid),
 		Cites: cite(v.rec, &s.Magic, &s.Fsid, &s.Label, &s.Total_bytes, &s.Num_devices, &s.Nodesize, &s.Incompat_flags, &s.Csum_type, &s.Root, &s.Chunk_root),
 	}
 	if s.Num_devices > 1 {

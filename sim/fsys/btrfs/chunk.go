@@ -15,7 +15,7 @@ import (
 type chunk struct {
 	logical, length uint64
 	copies          []uint64 // where it begins on this device; none when it cannot be read from it alone
-	missing         []uint64 // ids of other devices
+	missing         []device // other devices
 }
 
 // parseChunk reads a chunk item and its stripes at off of r, at most n bytes, and says how long it is.
@@ -42,7 +42,7 @@ func (v *volume) parseChunk(r io.ReaderAt, off, n int64, logical uint64) (int64,
 		}
 		switch {
 		case s.Devid != v.sb.Dev_item.Devid:
-			out.missing = append(out.missing, s.Devid)
+			out.missing = append(out.missing, device{s.Devid, s.Dev_uuid})
 		case c.Type&striped == 0 || c.Num_stripes == 1:
 			out.copies = append(out.copies, s.Offset)
 		}
@@ -75,6 +75,7 @@ func (v *volume) readSystemChunks() error {
 		}
 		at += n
 	}
+	v.system = slices.Clone(v.chunks)
 	return nil
 }
 
@@ -96,7 +97,11 @@ func (v *volume) place(logical, n uint64) ([]int64, error) {
 	}
 	c := v.chunks[i]
 	if len(c.copies) == 0 {
-		return nil, fmt.Errorf("btrfs: bytes at %#x lie striped, also on devices %d: %w", logical, c.missing, decode.ErrUnsupported)
+		var ids []uint64
+		for _, d := range c.missing {
+			ids = append(ids, d.id)
+		}
+		return nil, fmt.Errorf("btrfs: bytes at %#x lie striped, also on devices %d: %w", logical, ids, decode.ErrUnsupported)
 	}
 	var out []int64
 	for _, start := range c.copies {

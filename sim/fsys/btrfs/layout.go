@@ -30,6 +30,7 @@ const (
 	BTRFS_ROOT_ITEM_KEY   = 132
 	BTRFS_ROOT_BACKREF    = 144
 	BTRFS_ROOT_REF_KEY    = 156
+	BTRFS_DEV_ITEM_KEY    = 216
 	BTRFS_CHUNK_ITEM_KEY  = 228
 )
 
@@ -37,6 +38,7 @@ const (
 const (
 	BTRFS_FS_TREE_OBJECTID          = 5
 	BTRFS_FIRST_FREE_OBJECTID       = 256
+	BTRFS_DEV_ITEMS_OBJECTID        = 1
 	BTRFS_FIRST_CHUNK_TREE_OBJECTID = 256
 	BTRFS_LAST_FREE_OBJECTID        = ^uint64(255) // -256
 	BTRFS_EMPTY_SUBVOL_DIR_OBJECTID = 2
@@ -149,6 +151,9 @@ type Stripe struct {
 	Offset   uint64   `at:"0x08"`
 	Dev_uuid [16]byte `at:"0x10"`
 }
+
+// Bits of Compat_ro_flags.
+const BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE = 1 << 0
 
 // striped are the profiles in which one stripe does not hold the whole chunk: RAID0, RAID10, RAID5, RAID6.
 const striped = 1<<3 | 1<<6 | 1<<7 | 1<<8

@@ -189,12 +189,16 @@ func (v *volume) dirPath(id, ino uint64) (string, error) {
 
 // Select shows what a mount with these options shows: "subvol=" a path from the top, "subvolid=" a number,
 // else the default subvolume; btrfs(5). A subvolume that is absent is [fs.ErrNotExist]; a path that is no
-// subvolume, or not the one that subvolid= names, is [fs.ErrInvalid], mount's EINVAL.
+// subvolume, or not the one that subvolid= names, is [fs.ErrInvalid], mount's EINVAL. What the driver says of
+// a refusal is in the [*MountError].
 func (f *FS) Select(options string) (fsys.FS, error) {
+	if err := f.v.complete(options); err != nil {
+		return nil, err
+	}
 	name, id, byName, byID := "", uint64(0), false, false
 	for o := range strings.SplitSeq(options, ",") {
 		if v, ok := strings.CutPrefix(o, "subvol="); ok {
-			name, byName = strings.Trim(v, "/"), true
+			name, byName = v, true
 		}
 		if v, ok := strings.CutPrefix(o, "subvolid="); ok {
 			n, err := strconv.ParseUint(v, 0, 64)
@@ -214,7 +218,7 @@ func (f *FS) Select(options string) (fsys.FS, error) {
 			return nil, err
 		}
 		if byID && found != id {
-			return nil, fmt.Errorf("subvol '%s' does not match subvolid %d: %w", name, id, fs.ErrInvalid)
+			return nil, &MountError{[]string{fmt.Sprintf("subvol '%s' does not match subvolid %d", name, id)}, fs.ErrInvalid}
 		}
 		return f.v.subvolume(found)
 	case byID:
@@ -242,7 +246,7 @@ func (v *volume) byPath(name string) (uint64, error) {
 		return 0, err
 	}
 	if in.ref.ino != BTRFS_FIRST_FREE_OBJECTID {
-		return 0, fmt.Errorf("'%s' is not a valid subvolume: %w", name, fs.ErrInvalid)
+		return 0, &MountError{[]string{fmt.Sprintf("'%s' is not a valid subvolume", name)}, fs.ErrInvalid}
 	}
 	return in.ref.tree, nil
 }

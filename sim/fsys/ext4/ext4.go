@@ -27,7 +27,7 @@ const (
 	notesMax  = 16
 )
 
-// FS is an opened volume; it implements [fsys.FS] and [fsys.Journaled].
+// FS is an opened volume; it implements [fsys.FS].
 type FS struct {
 	*fsys.Tree[uint32, *inode]
 	r         io.ReaderAt
@@ -244,7 +244,7 @@ func (f *FS) kind() string {
 // Info implements [fsys.FS]. Notes grow while damaged structures are met.
 func (f *FS) Info() fsys.Info { return f.info }
 
-// Journal implements [fsys.Journaled].
+// Journal tells whether there is a journal, and whether a mount replays it first, as after a crash.
 func (f *FS) Journal() (exists, replay bool) {
 	return f.compat(compatHasJournal), f.incompat(incompatRecover)
 }

@@ -70,13 +70,8 @@ type edited struct {
 	made map[string]*made
 }
 
-// Journal implements [fsys.Journaled]: an edit changes nothing in what a mount does with the journal.
-func (e *edited) Journal() (exists, replay bool) {
-	if j, ok := e.FS.(fsys.Journaled); ok {
-		return j.Journal()
-	}
-	return false, false
-}
+// Unwrap is for [fsys.Original].
+func (e *edited) Unwrap() fsys.FS { return e.FS }
 
 // made is a file or directory that the edit brings.
 type made struct {

@@ -50,6 +50,9 @@ func (v *subvolume) show(f fsys.FS, err error) (fsys.FS, error) {
 	return &subvolume{fsys.Sub(v.whole, place), s, v.whole}, nil
 }
 
+// Unwrap is for [fsys.Original].
+func (v *subvolume) Unwrap() fsys.FS { return v.below }
+
 // ID implements [fsys.Subvolumes].
 func (v *subvolume) ID() uint64 { return v.below.ID() }
 
@@ -70,6 +73,7 @@ type unplaced struct {
 	err   error
 }
 
+func (u unplaced) Unwrap() fsys.FS                { return u.below }
 func (u unplaced) ID() uint64                     { return u.below.ID() }
 func (u unplaced) Place() (string, error)         { return "", u.err }
 func (u unplaced) Select(string) (fsys.FS, error) { return nil, u.err }

@@ -95,14 +95,14 @@ func TestEditsOfOneVolumeAddUp(t *testing.T) {
 	require.EqualValues(t, 257, f.(fsys.Subvolumes).ID())
 }
 
-func TestEditKeepsTheJournal(t *testing.T) {
+func TestOriginalKnowsTheJournal(t *testing.T) {
 	image := fixture.Xz(t, "../ext4/testdata/ext3.img.xz")
 	image[1024+0x60] |= 4 // s_feature_incompat, needs_recovery
 	b := fixture.Blob("ext3", image)
 	f, err := ext4.Open(b, b.Size())
 	require.NoError(t, err)
 	for _, f := range []fsys.FS{f, union.Edit(f, nil, map[string][]byte{"a": nil})} {
-		exists, replay := f.(fsys.Journaled).Journal()
+		exists, replay := fsys.Original(f).(*ext4.FS).Journal()
 		require.True(t, exists && replay)
 	}
 }

@@ -1,0 +1,144 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/btrfs"
+	"bootpath/sim/fsys/ext4"
+	"bootpath/sim/trace"
+)
+
+// mounted prints what the file system's driver says when it is mounted; nothing for those that are silent.
+func (x *linux) mounted(dev blockDevice, fstype string, readOnly bool, options string) {
+	text := ""
+	var cites []blob.Cite
+	if f := dev.volumeFS(); f != nil {
+		cites = f.Info().Cites
+	}
+	switch f := fsys.Original(dev.volumeFS()).(type) {
+	case *ext4.FS:
+		text = x.extMount(dev, f, fstype, readOnly, strings.Split(options, ","))
+	case *btrfs.FS:
+		text = x.btrfsMount(dev, f, strings.Split(options, ","))
+	}
+	x.emit("linux.mounted", kernInfo, text, map[string]string{"device": dev.name, "type": fstype, "uuid": dev.tag("UUID")}, "mount(2)", cites)
+}
+
+// extMount tells what ext4 says before it has mounted a volume: that it does so for its predecessors, and
+// that a journal was replayed, as after a crash. It returns the line about the mount itself. fs/ext4/super.c,
+// __ext4_fill_super and ext4_load_journal.
+func (x *linux) extMount(dev blockDevice, f *ext4.FS, fstype string, readOnly bool, options []string) string {
+	args := map[string]string{"device": dev.name, "type": fstype}
+	say := func(kind trace.Kind, text string) {
+		x.emit(kind, kernInfo, fmt.Sprintf("EXT4-fs (%s): %s", dev.name, text), args, "fs/ext4/super.c", f.Info().Cites)
+	}
+	if fstype == "ext2" || fstype == "ext3" {
+		say("linux.ext4-for-older", fmt.Sprintf("mounting %s file system using the ext4 subsystem", fstype))
+	}
+	journal, replay := f.Journal()
+	if slices.Contains(options, "noload") || slices.Contains(options, "norecovery") {
+		journal, replay = false, false
+	}
+	if replay {
+		if readOnly {
+			say("linux.recover-journal", "INFO: recovery required on readonly filesystem")
+			say("linux.recover-journal", "write access will be enabled during recovery")
+		}
+		say("linux.recover-journal", "recovery complete")
+	}
+	return fmt.Sprintf("EXT4-fs (%s): %s", dev.name, x.extMounted(dev, journal, readOnly, options))
+}
+
+// extMounted is ext4's line about a mount. Since 5.12 it tells of quotas, since 6.3 the UUID, since 6.5 whether
+// the mount is read-only.
+func (x *linux) extMounted(dev blockDevice, journal, readOnly bool, options []string) string {
+	mode := "without journal"
+	if journal {
+		mode = "with ordered data mode"
+		for _, o := range options {
+			switch o {
+			case "data=journal":
+				mode = "with journalled data mode"
+			case "data=writeback":
+				mode = "with writeback data mode"
+			}
+		}
+	}
+	uuid := strings.ToLower(dev.tag("UUID"))
+	ro := "r/w"
+	if readOnly {
+		ro = "ro"
+	}
+	switch {
+	case x.newer(6, 5):
+		return fmt.Sprintf("mounted filesystem %s %s %s. Quota mode: none.", uuid, ro, mode)
+	case x.newer(6, 3):
+		return fmt.Sprintf("mounted filesystem %s %s. Quota mode: none.", uuid, mode)
+	case x.newer(5, 12):
+		return fmt.Sprintf("mounted filesystem %s. Quota mode: none.", mode)
+	}
+	return fmt.Sprintf("mounted filesystem %s. Opts: (null)", mode)
+}
+
+// btrfsMount is what btrfs says of a mount, where that does not depend on the machine's processor; open_ctree
+// of fs/btrfs/disk-io.c. Options other than those that choose a subvolume have it say more.
+func (x *linux) btrfsMount(dev blockDevice, f *btrfs.FS, options []string) string {
+	var lines []string
+	info := func(text string) { lines = append(lines, fmt.Sprintf("BTRFS info (device %s): %s", dev.name, text)) }
+	if x.newer(6, 8) || x.stable(6, 6, 30) || x.stable(6, 1, 100) {
+		info("first mount of filesystem " + f.Info().UUID)
+	}
+	plain := !slices.ContainsFunc(options, func(o string) bool {
+		return o != "" && !strings.HasPrefix(o, "subvol=") && !strings.HasPrefix(o, "subvolid=")
+	})
+	sb, _ := f.Superblock()
+	tree := sb.Compat_ro_flags&btrfs.BTRFS_FEATURE_COMPAT_RO_FREE_SPACE_TREE != 0
+	switch {
+	case !plain || x.newer(6, 8):
+	case tree:
+		info("using free space tree")
+	default:
+		info("disk space caching is enabled")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// refused prints what a driver says of a mount that it is going to refuse.
+func (x *linux) refused(dev blockDevice, fstype, options string) {
+	v, ok := dev.volumeFS().(fsys.Subvolumes)
+	if !ok || v.Info().Type != fstype {
+		return
+	}
+	_, err := v.Select(options)
+	var e *btrfs.MountError
+	if !errors.As(err, &e) {
+		return
+	}
+	args := map[string]string{"device": dev.name, "type": fstype, "options": options}
+	for _, line := range e.Lines {
+		if line == "open_ctree failed" && x.newer(6, 14) {
+			line += ": -2"
+		}
+		args["reason"] = line
+		x.emit("linux.mount-refused", kernErr, fmt.Sprintf("BTRFS error (device %s): %s", dev.name, line), args, "fs/btrfs/super.c, btrfs_mount", v.Info().Cites)
+	}
+}
+
+// stable tells whether the kernel is one of a stable series from that release on: distributions name it in
+// the banner ("Debian 6.1.176-1") when uname's release does not.
+func (x *linux) stable(major, minor, patch int) bool {
+	for _, v := range regexp.MustCompile(`\b\d+\.\d+\.\d+`).FindAllString(x.banner, -1) {
+		var a, b, c int
+		fmt.Sscanf(v, "%d.%d.%d", &a, &b, &c)
+		if a == major && b == minor && c >= patch {
+			return true
+		}
+	}
+	return false
+}
