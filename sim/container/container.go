@@ -63,6 +63,12 @@ type Config struct {
 	Init       bool
 	StopSignal string
 
+	Restart    string // no | on-failure[:N] | always | unless-stopped
+	AutoRemove bool   // --rm
+	NoHealth   bool
+	HealthCmd  string
+	Exec       []string // docker exec, when the program runs
+
 	Interactive bool
 	Stop        bool   // docker stop, when the program runs
 	StopTimeout string // seconds until SIGKILL; -1 for never
@@ -85,6 +91,12 @@ type Facts struct {
 	Upper      string // the host's directory that gets what the container writes; removed with it
 	Volumes    []Volume
 	Security   *Security
+
+	Ports   *Ports // once the program runs
+	Memory  *Memory
+	Health  *Health
+	Exec    *Exec
+	Restart *Restart
 }
 
 // run is one start on its way.

@@ -153,7 +153,8 @@ func TestTheProcessThatRuns(t *testing.T) {
 	tr, facts := start(t, Config{Image: conf("/bin/script", "arg"), User: "app", Workdir: "/srv/made", Hostname: "box"})
 	require.Equal(t, trace.Works, tr.Outcome.Verdict)
 	require.NotNil(t, facts.Security)
-	facts.Security, facts.Upper = nil, ""
+	require.Equal(t, &Ports{Low: "allowed", Why: "start"}, facts.Ports)
+	facts.Security, facts.Upper, facts.Ports = nil, "", nil
 	require.Equal(t, Facts{Argv: []string{"/bin/script", "arg"}, Env: []string{"PATH=/bin", "HOSTNAME=box", "HOME=/home/app"}, User: "1001:1001",
 		Cwd: "/srv/made", Image: "rootfs.tar", Kernel: "6.1.0", StopSignal: "SIGTERM"}, facts)
 	end := tr.At(len(tr.Steps))

@@ -56,26 +56,40 @@ func (r *run) startFifo(t *kernel.Task) {
 		Args: map[string]string{"fifo": "/run/" + r.runtime() + "/" + r.id + "/exec.fifo"}})
 }
 
-// lookPath is Go's exec.LookPath as runc's init calls it, with the user and the capabilities of the
-// container already. os/exec, Go 1.19.
+// lookPath finds the program as runc's init does, with the user and the capabilities of the container already.
 func (r *run) lookPath(t *kernel.Task) (string, *failure) {
 	file := r.spec.Args[0]
+	at, text := r.lookUp(t, file, r.spec.Env)
+	switch {
+	case text != "" && strings.Contains(file, "/"):
+		return "", r.notFound(t, file, text, nil)
+	case text != "":
+		list, _ := getenv(r.spec.Env, "PATH")
+		return "", r.notFound(t, file, text, slices.DeleteFunc(strings.Split(list, ":"), func(s string) bool { return list == "" }))
+	case !strings.Contains(file, "/"):
+		r.foundStep(t, file, at)
+	}
+	return at, nil
+}
+
+// lookUp is Go's exec.LookPath, Go 1.19: the file, or why there is none.
+func (r *run) lookUp(t *kernel.Task, file string, env []string) (at, text string) {
+	text = "exec: " + strconv.Quote(file) + ": "
 	if strings.Contains(file, "/") {
-		if err := findExecutable(t, file); err != nil {
-			text := "exec: " + strconv.Quote(file) + ": "
-			if !errors.Is(err, fs.ErrPermission) {
-				text += "stat " + file + ": "
-			}
-			return "", r.notFound(t, file, text+err.Error(), nil)
+		err := findExecutable(t, file)
+		switch {
+		case err == nil:
+			return file, ""
+		case !errors.Is(err, fs.ErrPermission):
+			text += "stat " + file + ": "
 		}
-		return file, nil
+		return "", text + err.Error()
 	}
-	list, _ := getenv(r.spec.Env, "PATH")
-	var searched []string
-	if list != "" {
-		searched = strings.Split(list, ":")
-	}
-	for _, dir := range searched {
+	list, _ := getenv(env, "PATH")
+	for dir := range strings.SplitSeq(list, ":") {
+		if list == "" {
+			break
+		}
 		if dir == "" {
 			dir = "." // "Unix shell semantics: path element "" means "."" - os/exec
 		}
@@ -84,12 +98,11 @@ func (r *run) lookPath(t *kernel.Task) (string, *failure) {
 			continue
 		}
 		if !path.IsAbs(at) {
-			return "", r.notFound(t, file, "exec: "+strconv.Quote(file)+": cannot run executable found relative to current directory", searched)
+			return "", text + "cannot run executable found relative to current directory"
 		}
-		r.foundStep(t, file, at)
-		return at, nil
+		return at, ""
 	}
-	return "", r.notFound(t, file, "exec: "+strconv.Quote(file)+": executable file not found in $PATH", searched)
+	return "", text + "executable file not found in $PATH"
 }
 
 // findExecutable looks at the mode only: whether this user may execute the file, execve will say.
@@ -139,7 +152,7 @@ func (r *run) execFailed(t *kernel.Task, name string, err error) {
 	st := trace.Step{Actor: t.Actor, Stage: trace.Exec, Kind: "runc.exec-failed", Console: text + "\n", Cites: cause.Cites, Rule: cause.Rule,
 		Args: map[string]string{"message": text, "exit_code": "1"}}
 	n := r.emit(st)
-	r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Exec, Message: text, ExitCode: &code, Step: n})
+	r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Exec, Message: text, ExitCode: &code, Step: n})
 }
 
 // running is what is known of the first moments of the program in t; main is process 1.
@@ -149,7 +162,7 @@ func (r *run) running(main, t *kernel.Task) {
 		code := 139
 		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.killed", Rule: "execve(2); signal(7)", Cites: r.m.Step(r.m.Last()).Cites,
 			Args: map[string]string{"signal": sig, "exit_code": "139"}})
-		r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: sig, ExitCode: &code, Step: n})
+		r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: sig, ExitCode: &code, Step: n})
 		return
 	}
 	switch l := t.Load(); {
@@ -158,21 +171,37 @@ func (r *run) running(main, t *kernel.Task) {
 		code := l.Exit
 		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.exit", Console: firstOf(l.Console, l.Message) + "\n", Cites: l.Cites, Rule: firstOf(l.Rule, "ld.so(8)"),
 			Args: map[string]string{"message": l.Message, "exit_code": strconv.Itoa(code)}})
-		r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: l.Message, ExitCode: &code, Step: n})
+		r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: l.Message, ExitCode: &code, Step: n})
 	case l.Unknown != "":
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: "what the loader " + l.Unknown + " searches"})
 	default:
 		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.run", Console: lines(l.Console), Rule: "execve(2)", Cites: t.Evidence(t.Exe),
 			Args: map[string]string{"exe": t.Exe, "argv": strings.Join(t.Argv, " "), "user": r.facts.User, "effective": t.Cred.Effective.String(), "pid": strconv.Itoa(t.NSPID)}})
-		if r.c.Stop {
-			r.stop(main, t)
-			return
-		}
-		if r.follow(t); r.m.Ended() {
-			return
-		}
-		r.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, Step: n})
+		r.lives(main, t, n)
 	}
+}
+
+// lives is the program's life, as far as it was asked for; n is the step that says that it runs.
+func (r *run) lives(main, t *kernel.Task, n int) {
+	r.facts.Ports, r.facts.Memory, r.facts.Health = r.ports(t), r.memory(t), r.health(main)
+	if len(r.c.Exec) > 0 {
+		if r.exec(main); r.m.Ended() {
+			return
+		}
+	}
+	if r.c.Stop {
+		r.stop(main, t)
+		return
+	}
+	if r.follow(t); r.m.Ended() {
+		return
+	}
+	if code, why, over := r.knownEnd(t); over && (r.c.Restart != "" || r.c.AutoRemove) {
+		last := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.ends-itself", Rule: "_exit(2)", Args: map[string]string{"exe": t.Exe, "why": why, "exit_code": strconv.Itoa(code)}})
+		r.end(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, ExitCode: &code, Step: last})
+		return
+	}
+	r.end(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, Step: n})
 }
 
 // lines ends a text with a newline, when there is one.

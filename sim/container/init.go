@@ -90,5 +90,5 @@ func (r *run) initFails(t *kernel.Task, what string, err error, code int) {
 	cause := r.m.Step(r.m.Last())
 	n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.init-failed", Console: text + "\n", Cites: cause.Cites, Rule: "tini src/tini.c, spawn_process",
 		Args: map[string]string{"message": text, "exit_code": strconv.Itoa(code)}})
-	r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: text, ExitCode: &code, Step: n})
+	r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: text, ExitCode: &code, Step: n})
 }

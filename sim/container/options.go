@@ -24,6 +24,8 @@ type options struct {
 	volumes      []specMount
 	anonymous    []specMount // of the image's VOLUME
 	stopSignal   string
+	restart      string // the policy's name
+	retries      int
 }
 
 // rlimit is an entry of process.rlimits.
@@ -45,7 +47,7 @@ const minMemory = 6 << 20 // bytes; moby daemon/daemon_unix.go, linuxMinMemory
 // the image is looked for.
 func (r *run) readOptions() *failure {
 	o := &r.options
-	for _, read := range []func(*options) *failure{r.readMemory, r.readPids, r.readLimits, r.readSysctls, r.readSignal, r.checkMemory, r.checkNetwork, r.readTmpfs, r.readVolumes} {
+	for _, read := range []func(*options) *failure{r.readMemory, r.readPids, r.readLimits, r.readSysctls, r.readSignal, r.readRestart, r.checkMemory, r.checkNetwork, r.readTmpfs, r.readVolumes} {
 		if f := read(o); f != nil {
 			return f
 		}

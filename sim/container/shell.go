@@ -110,7 +110,7 @@ func (s *reader) told(t *kernel.Task) (why string) {
 		s.inline = s.inline || strings.Contains(option, "c")
 	}
 	if len(args) == 0 {
-		return "the commands on standard input"
+		return onInput
 	}
 	s.args = args[1:]
 	if s.inline {

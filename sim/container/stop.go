@@ -184,7 +184,7 @@ func (r *run) gone(main *kernel.Task, s *Stopped, code int, message string) {
 	_, _, actor := r.names()
 	n := r.emit(trace.Step{Actor: actor, Stage: trace.Process, Kind: "engine.stopped", Rule: "pid_namespaces(7): when process 1 ends, the kernel ends all others with SIGKILL; docker run, exit status",
 		Args: map[string]string{"exit_code": strconv.Itoa(code), "id": r.id}})
-	r.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, Message: message, ExitCode: &code, Step: n})
+	r.end(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, Message: message, ExitCode: &code, Step: n})
 }
 
 func (r *run) timeout() float64 {
@@ -213,12 +213,12 @@ func (r *run) ending(t *kernel.Task, sig int, first bool) (e ending, ended bool)
 	}
 	spots, code, why := r.shellSpots(t, sig)
 	switch {
-	case why == "the commands on standard input" && r.c.TTY:
+	case why == onInput && r.c.TTY:
 		return interactive(sig, kind, first), false
-	case why == "the commands on standard input" && !r.c.Interactive:
+	case why == onInput && !r.c.Interactive:
 		// Without -i standard input is /dev/null: the shell reads its end and exits.
-		return e, r.endsItself(t, 0, "its standard input is /dev/null without --interactive")
-	case why == "the commands on standard input":
+		return e, r.endsItself(t, 0, noInput)
+	case why == onInput:
 		return r.plain(sig, first), false
 	case why != "":
 		return ending{missing: why}, false
@@ -233,13 +233,8 @@ func (r *run) ending(t *kernel.Task, sig int, first bool) (e ending, ended bool)
 // direct is the ending of a program that is no shell. Some are done before anyone could stop them.
 func (r *run) direct(t *kernel.Task, sig int, first bool) (ending, bool) {
 	argv := append([]string{programName(t)}, t.Argv[min(1, len(t.Argv)):]...)
-	if standard := isBusybox(t) || strings.HasPrefix(t.Exe, "/usr/bin/") || strings.HasPrefix(t.Exe, "/bin/"); standard {
-		if code, brief := briefly(argv, ""); brief && code >= 0 {
-			return ending{}, r.endsItself(t, code, "that is all it does")
-		}
-		if argv[0] == "cat" && len(argv) == 1 && !r.c.Interactive && !r.c.TTY {
-			return ending{}, r.endsItself(t, 0, "its standard input is /dev/null without --interactive")
-		}
+	if code, why, over := r.doneAtOnce(t); over {
+		return ending{}, r.endsItself(t, code, why)
 	}
 	e := r.answerTo(r.handlingOf(t, sig), sig, first)
 	if left := lasts(argv); e.known && !e.handled && math.IsInf(e.seconds, 1) && left >= 0 && left <= r.timeout() {
@@ -462,7 +457,7 @@ func (r *run) shellSays(t *kernel.Task, before, text string, code int) bool {
 	cause := r.m.Step(r.m.Last())
 	n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.shell-fails", Console: before + text + "\n", Cites: cause.Cites, Rule: "sh(1p), 2.8.2 Exit Status for Commands",
 		Args: map[string]string{"message": text, "exit_code": strconv.Itoa(code)}})
-	r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: text, ExitCode: &code, Step: n})
+	r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: text, ExitCode: &code, Step: n})
 	return true
 }
 

@@ -427,6 +427,41 @@ func (t *Task) Program() (fsys.File, error) {
 	return t.exe.file, nil
 }
 
+// Mapped is how many bytes the program, its loader and its libraries map, and how many of those may be
+// written: what belongs to this process alone. Before [Task.Load] the libraries are not in it.
+func (t *Task) Mapped() (all, writable int64, cites []blob.Cite) {
+	var seen []*elf.File
+	count := func(f *elf.File) {
+		if f == nil || slices.Contains(seen, f) {
+			return
+		}
+		seen = append(seen, f)
+		segs, err := f.Segments()
+		if err != nil {
+			return
+		}
+		for _, s := range segs {
+			if s.Type != elf.PT_LOAD || s.Memsz > 1<<40 {
+				continue
+			}
+			all += int64(s.Memsz)
+			if s.Flags&2 != 0 { // PF_W
+				writable += int64(s.Memsz)
+			}
+			if len(seen) == 1 { // the program's
+				cites = append(cites, s.Cites...)
+			}
+		}
+	}
+	if t.exe != nil {
+		count(t.exe.elf)
+	}
+	for _, o := range t.loaded {
+		count(o.file)
+	}
+	return all, writable, cites
+}
+
 // Imports lists what the program and its libraries take from each other, the C library and the loader
 // left out: these do for themselves only what they are asked for. It is nil before [Task.Load] and for a
 // static program.

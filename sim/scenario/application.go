@@ -28,6 +28,7 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		Memory: s.Memory, MemorySwap: s.MemorySwap, PidsLimit: s.PidsLimit, Ulimit: s.Ulimit, Tmpfs: s.Tmpfs,
 		Volume: s.Volume, Network: s.Network, Sysctl: s.Sysctl, Init: s.Init, StopSignal: s.StopSignal,
 		Interactive: s.Interactive, Stop: s.Stop, StopTimeout: s.StopTimeout,
+		Exec: s.Exec, Restart: s.Restart, AutoRemove: s.AutoRemove, NoHealth: s.NoHealth, HealthCmd: s.HealthCmd,
 	}
 	if c.Memory == "" && s.MemoryMiB > 0 {
 		c.Memory = strconv.Itoa(s.MemoryMiB) + "m"
@@ -48,7 +49,8 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 	for _, v := range f.Volumes {
 		volumes = append(volumes, VolumeFact(v))
 	}
-	return Facts{Security: securityFact(f.Security), Upper: f.Upper, Volumes: volumes, DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
+	return Facts{Ports: (*PortsFact)(f.Ports), Memory: (*MemoryFact)(f.Memory), Health: (*HealthFact)(f.Health), Exec: (*ExecFact)(f.Exec), Restart: (*RestartFact)(f.Restart),
+		Security: securityFact(f.Security), Upper: f.Upper, Volumes: volumes, DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
 		Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal, Stop: (*StopFacts)(f.Stop)}, nil
 }
 

@@ -21,10 +21,10 @@ func TestParseCommand(t *testing.T) {
 	}{
 		{"docker run alpine", "alpine", RunSettings{}, nil, nil},
 		{"$ sudo docker container run -it --rm alpine:3 sh -c 'echo \"hi\"; ls'", "alpine:3",
-			RunSettings{Interactive: true, TTY: true, Command: []string{"sh", "-c", `echo "hi"; ls`}}, []string{"--rm"}, nil},
+			RunSettings{Interactive: true, TTY: true, AutoRemove: true, Command: []string{"sh", "-c", `echo "hi"; ls`}}, nil, nil},
 		{"docker run -d --name web -p 80:80 --restart=always \\\n  -m 512m -eA=1 -e 'B=x y' -u=0 nginx -g 'daemon off;'", "nginx",
-			RunSettings{Memory: "512m", Env: []string{"A=1", "B=x y"}, User: "0", Command: []string{"-g", "daemon off;"}},
-			[]string{"-d", "--name web", "-p 80:80", "--restart=always"}, nil},
+			RunSettings{Memory: "512m", Restart: "always", Env: []string{"A=1", "B=x y"}, User: "0", Command: []string{"-g", "daemon off;"}},
+			[]string{"-d", "--name web", "-p 80:80"}, nil},
 		{`docker run -v "$PWD":/app -v ~/x:/x:ro -w /app --init=true --read-only=false node`, "node",
 			RunSettings{Volume: []string{"/home/you:/app", "/home/you/x:/x:ro"}, Workdir: "/app", Init: true}, nil,
 			[]string{"$PWD=/home/you", "~=/home/you"}},

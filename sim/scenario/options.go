@@ -10,6 +10,7 @@ type Option struct {
 	List  func(*RunSettings) *[]string // may be given several times
 	Bool  func(*RunSettings) *bool
 
+	Own        string // the name as a switch of bootpath, when it has another meaning there
 	alias      string // another long name that docker takes
 	podmanOnly bool   // docker does not know it: its daemon is set up with userns-remap instead
 }
@@ -40,6 +41,10 @@ func Options() []Option {
 		{Name: "security-opt", Usage: "`option` (repeat)", List: func(s *RunSettings) *[]string { return &s.SecurityOpt }},
 		{Name: "uidmap", Usage: "`INSIDE:OUTSIDE:SIZE`, a user namespace with these users and groups (repeat)", List: func(s *RunSettings) *[]string { return &s.UIDMap }, podmanOnly: true},
 		{Name: "stop-signal", Usage: "`signal` that stops the container", Text: func(s *RunSettings) *string { return &s.StopSignal }},
+		{Name: "restart", Usage: "`no|on-failure[:N]|always|unless-stopped`", Text: func(s *RunSettings) *string { return &s.Restart }},
+		{Name: "rm", Usage: "remove the container when it ends", Bool: func(s *RunSettings) *bool { return &s.AutoRemove }, Own: "auto-remove"},
+		{Name: "no-healthcheck", Usage: "no health checks", Bool: func(s *RunSettings) *bool { return &s.NoHealth }},
+		{Name: "health-cmd", Usage: "`command` of the health check", Text: func(s *RunSettings) *string { return &s.HealthCmd }},
 		{Name: "stop-timeout", Usage: "`seconds` from the signal to SIGKILL", Text: func(s *RunSettings) *string { return &s.StopTimeout }},
 	}
 }
@@ -48,10 +53,10 @@ func Options() []Option {
 // ports, logging, the processor's share, what happens afterwards. docker/cli cli/command/container/opts.go.
 // One letter behind the name is its short form.
 func idle() (switches, valued []string) {
-	return []string{"detach d", "rm", "sig-proxy", "publish-all P", "no-healthcheck", "oom-kill-disable", "disable-content-trust", "quiet q", "replace"},
+	return []string{"detach d", "sig-proxy", "publish-all P", "oom-kill-disable", "disable-content-trust", "quiet q", "replace"},
 		[]string{
-			"name", "publish p", "userns", "label l", "label-file", "restart", "pull", "expose", "link", "add-host", "dns", "dns-option", "dns-opt", "dns-search",
-			"domainname", "detach-keys", "attach a", "cidfile", "log-driver", "log-opt", "health-cmd", "health-interval", "health-retries",
+			"name", "publish p", "userns", "label l", "label-file", "pull", "expose", "link", "add-host", "dns", "dns-option", "dns-opt", "dns-search",
+			"domainname", "detach-keys", "attach a", "cidfile", "log-driver", "log-opt", "health-interval", "health-retries",
 			"health-start-period", "health-timeout", "cpus", "cpu-shares c", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime",
 			"cpuset-cpus", "cpuset-mems", "cpu-count", "cpu-percent", "blkio-weight", "blkio-weight-device", "device-read-bps", "device-read-iops",
 			"device-write-bps", "device-write-iops", "io-maxbandwidth", "io-maxiops", "memory-reservation", "memory-swappiness", "kernel-memory", "oom-score-adj",

@@ -46,6 +46,11 @@ type RunSettings struct {
 	// afterwards
 	Stop        bool     `json:"stop,omitempty"`         // docker stop, when the program runs
 	StopTimeout string   `json:"stop_timeout,omitempty"` // seconds from the signal to SIGKILL, -1 for never; 10 when empty
+	Exec        []string `json:"exec,omitempty"`         // docker exec, when the program runs: a command in the same container
+	Restart     string   `json:"restart,omitempty"`      // no | on-failure[:N] | always | unless-stopped
+	AutoRemove  bool     `json:"auto_remove,omitempty"`  // docker run --rm
+	NoHealth    bool     `json:"no_health,omitempty"`    // the image's HEALTHCHECK is not done
+	HealthCmd   string   `json:"health_cmd,omitempty"`   // a health check in place of the image's
 	UIDMap      []string `json:"uid_map,omitempty"`      // "0:100000:65536": a user namespace whose 0 is the host's 100000
 	// what-ifs
 	Set    map[string]string `json:"set,omitempty"`    // config.KEY or cmdline: JSON values
@@ -68,6 +73,54 @@ type StopFacts struct {
 	Seconds  int    `json:"seconds"`             // from the signal to the end
 	Killed   bool   `json:"killed"`              // SIGKILL had to follow
 	ExitCode *int   `json:"exit_code,omitempty"` // of the container, when it is known
+}
+
+// PortsFact tells whether the program may listen on ports below 1024.
+type PortsFact struct {
+	Low     string   `json:"low"`               // allowed | refused (EACCES) | unknown
+	From    int      `json:"from"`              // net.ipv4.ip_unprivileged_port_start: the first port for everyone; -1 when it is the host's
+	Why     string   `json:"why,omitempty"`     // start | capability | none
+	Exposed []string `json:"exposed,omitempty"` // the image's ExposedPorts: "80/tcp"
+}
+
+// MemoryFact is what a limit of memory means. Whether the program reaches it is not in its file.
+type MemoryFact struct {
+	Limit    int64 `json:"limit"`     // bytes
+	Swap     int64 `json:"swap"`      // bytes of swap in addition, -1 without limit
+	Mapped   int64 `json:"mapped"`    // bytes that the program and its libraries map at their start; pages count when they are touched
+	Writable int64 `json:"writable"`  // those that may be written
+	ExitCode int   `json:"exit_code"` // of the container when the kernel kills process 1: 137
+}
+
+// HealthFact is the health check that the engine does.
+type HealthFact struct {
+	Command     []string `json:"command"`
+	Interval    string   `json:"interval"` // "30s"; the first check comes after one
+	Timeout     string   `json:"timeout"`
+	StartPeriod string   `json:"start_period,omitempty"`
+	Retries     int      `json:"retries"`
+	Program     string   `json:"program,omitempty"` // the file that is executed, empty when there is none
+	Status      string   `json:"status"`            // unhealthy (it cannot succeed) | unknown
+	Seconds     int      `json:"seconds,omitempty"` // until unhealthy
+	Message     string   `json:"message,omitempty"` // the words of the runtime
+}
+
+// ExecFact is what docker exec did.
+type ExecFact struct {
+	Argv     []string `json:"argv"`
+	Started  bool     `json:"started"`
+	Message  string   `json:"message,omitempty"`   // why it was not
+	ExitCode *int     `json:"exit_code,omitempty"` // of docker exec, when it is known
+	PID      string   `json:"pid,omitempty"`       // in the container
+}
+
+// RestartFact is what the engine does when the container has ended.
+type RestartFact struct {
+	Policy   string   `json:"policy"`
+	Max      int      `json:"max,omitempty"`    // attempts; 0 without limit
+	Restarts string   `json:"restarts"`         // yes | no
+	Delays   []string `json:"delays,omitempty"` // before each attempt; the last one goes on
+	Why      string   `json:"why,omitempty"`    // of no: policy | exit-code | stopped
 }
 
 // SecurityFact is what a container may not do.
@@ -119,5 +172,10 @@ type Facts struct {
 	Upper      string         `json:"upper,omitempty"`       // the host's directory that gets what the container writes, removed with it
 	Volumes    []VolumeFact   `json:"volumes,omitempty"`
 	Security   *SecurityFact  `json:"security,omitempty"`
+	Ports      *PortsFact     `json:"ports,omitempty"`
+	Memory     *MemoryFact    `json:"memory,omitempty"`     // with a limit
+	Health     *HealthFact    `json:"health,omitempty"`     // of HEALTHCHECK
+	Exec       *ExecFact      `json:"exec,omitempty"`       // with a command for docker exec
+	Restart    *RestartFact   `json:"restart,omitempty"`    // with a policy, when the container's end is known
 	DockerRun  string         `json:"docker_run,omitempty"` // the command line that means the same as the settings
 }

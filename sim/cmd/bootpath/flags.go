@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -60,7 +61,7 @@ func (l list) Set(s string) error {
 // container's command.
 func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	var s scenario.RunSettings
-	var entrypoint, named string
+	var entrypoint, named, exec string
 	fl.StringVar(&named, "scenario", "", "what-if: the settings of the scenario called `NAME`; other switches are laid over them")
 	var set, write, patch []string
 	fl.StringVar(&s.Path, "path", "", "start the image as `system|container` although it is made for the other")
@@ -79,12 +80,13 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 		define(fl, o, &s)
 	}
 	fl.BoolVar(&s.Stop, "stop", false, "application: docker stop, when the program runs")
+	fl.StringVar(&exec, "exec", "", "application: docker exec of this `command`, when the program runs")
 	fl.Var(list{&set}, "set", "what-if: `config.KEY=JSON` or cmdline=TEXT (repeat)")
 	fl.Var(list{&s.Remove}, "rm", "what-if: the file at `PATH` is missing (repeat)")
 	fl.Var(list{&write}, "write", "what-if: `PATH=FILE`, the image's PATH has FILE's content (repeat)")
 	fl.Var(list{&patch}, "patch", "what-if: `OFFSET=HEX`, other bytes at OFFSET of the disk (repeat)")
 	return func(command []string) (scenario.RunSettings, error) {
-		s.Command = command
+		s.Command, s.Exec = command, strings.Fields(exec)
 		fl.Visit(func(f *flag.Flag) {
 			if f.Name == "entrypoint" {
 				s.Entrypoint = &entrypoint
@@ -106,16 +108,16 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 
 // define declares a switch of docker run.
 func define(fl *flags, o scenario.Option, s *scenario.RunSettings) {
-	usage := "application: " + o.Usage
+	usage, name := "application: "+o.Usage, cmp.Or(o.Own, o.Name)
 	switch {
 	case o.Name == "memory":
 		fl.StringVar(o.Text(s), o.Name, "", "system: `size` of memory; application: most that it may use: 512m, 2g")
 	case o.Text != nil:
-		fl.StringVar(o.Text(s), o.Name, "", usage)
+		fl.StringVar(o.Text(s), name, "", usage)
 	case o.List != nil:
-		fl.Var(list{o.List(s)}, o.Name, usage)
+		fl.Var(list{o.List(s)}, name, usage)
 	default:
-		fl.BoolVar(o.Bool(s), o.Name, false, usage)
+		fl.BoolVar(o.Bool(s), name, false, usage)
 	}
 }
 

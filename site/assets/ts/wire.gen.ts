@@ -78,6 +78,16 @@ export interface RunSettings {
   stop?: boolean;
   /** seconds from the signal to SIGKILL, -1 for never; 10 when empty */
   stop_timeout?: string;
+  /** docker exec, when the program runs: a command in the same container */
+  exec?: string[];
+  /** no | on-failure[:N] | always | unless-stopped */
+  restart?: string;
+  /** docker run --rm */
+  auto_remove?: boolean;
+  /** the image's HEALTHCHECK is not done */
+  no_health?: boolean;
+  /** a health check in place of the image's */
+  health_cmd?: string;
   /** "0:100000:65536": a user namespace whose 0 is the host's 100000 */
   uid_map?: string[];
   /**
@@ -485,6 +495,75 @@ export interface SecurityFact {
   read_only_paths: string[];
 }
 
+/** PortsFact tells whether the program may listen on ports below 1024. */
+export interface PortsFact {
+  /** allowed | refused (EACCES) | unknown */
+  low: string;
+  /** net.ipv4.ip_unprivileged_port_start: the first port for everyone; -1 when it is the host's */
+  from: number;
+  /** start | capability | none */
+  why?: "start" | "capability" | "none";
+  /** the image's ExposedPorts: "80/tcp" */
+  exposed?: string[];
+}
+
+/** MemoryFact is what a limit of memory means. Whether the program reaches it is not in its file. */
+export interface MemoryFact {
+  /** bytes */
+  limit: number;
+  /** bytes of swap in addition, -1 without limit */
+  swap: number;
+  /** bytes that the program and its libraries map at their start; pages count when they are touched */
+  mapped: number;
+  /** those that may be written */
+  writable: number;
+  /** of the container when the kernel kills process 1: 137 */
+  exit_code: number;
+}
+
+/** HealthFact is the health check that the engine does. */
+export interface HealthFact {
+  command: string[];
+  /** "30s"; the first check comes after one */
+  interval: string;
+  timeout: string;
+  start_period?: string;
+  retries: number;
+  /** the file that is executed, empty when there is none */
+  program?: string;
+  /** unhealthy (it cannot succeed) | unknown */
+  status: string;
+  /** until unhealthy */
+  seconds?: number;
+  /** the words of the runtime */
+  message?: string;
+}
+
+/** ExecFact is what docker exec did. */
+export interface ExecFact {
+  argv: string[];
+  started: boolean;
+  /** why it was not */
+  message?: string;
+  /** of docker exec, when it is known */
+  exit_code?: number;
+  /** in the container */
+  pid?: string;
+}
+
+/** RestartFact is what the engine does when the container has ended. */
+export interface RestartFact {
+  policy: string;
+  /** attempts; 0 without limit */
+  max?: number;
+  /** yes | no */
+  restarts: "yes" | "no";
+  /** before each attempt; the last one goes on */
+  delays?: string[];
+  /** of no: policy | exit-code | stopped */
+  why?: string;
+}
+
 /** Facts are the results that a reader asks for first. */
 export interface Facts {
   cmdline?: string;
@@ -519,6 +598,15 @@ export interface Facts {
   upper?: string;
   volumes?: VolumeFact[];
   security?: SecurityFact;
+  ports?: PortsFact;
+  /** with a limit */
+  memory?: MemoryFact;
+  /** of HEALTHCHECK */
+  health?: HealthFact;
+  /** with a command for docker exec */
+  exec?: ExecFact;
+  /** with a policy, when the container's end is known */
+  restart?: RestartFact;
   /** the command line that means the same as the settings */
   docker_run?: string;
 }

@@ -1,0 +1,163 @@
+package container
+
+import (
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/stretchr/testify/require"
+
+	"bootpath/sim/machine"
+	"bootpath/sim/trace"
+)
+
+func lived(t *testing.T, c Config) (*trace.Trace, Facts) {
+	c.RootFS, c.Name = shells(t), "rootfs.tar"
+	if c.Image == nil {
+		c.Image = conf()
+	}
+	m := machine.New()
+	f := Run(m, c)
+	require.NoError(t, m.Trace().Check(func(string) (int64, bool) { return 1 << 40, true }))
+	return m.Trace(), f
+}
+
+func TestPorts(t *testing.T) {
+	sleep := []string{"/bin/sleep", "60"}
+	for _, row := range []struct {
+		name     string
+		c        Config
+		low, why string
+		from     int
+	}{
+		{"docker frees every port", Config{User: "1000"}, "allowed", "start", 0},
+		{"podman does not", Config{Engine: "podman", User: "1000"}, "refused", "none", 1024},
+		{"root of podman has the capability", Config{Engine: "podman"}, "allowed", "capability", 1024},
+		{"unless it is dropped", Config{Engine: "podman", CapDrop: []string{"NET_BIND_SERVICE"}}, "refused", "none", 1024},
+		{"the host's setting", Config{User: "1000", Network: "host"}, "unknown", "", -1},
+		{"a setting of the learner's", Config{User: "1000", Sysctl: []string{"net.ipv4.ip_unprivileged_port_start=80"}}, "refused", "none", 80},
+	} {
+		row.c.Command = sleep
+		_, f := lived(t, row.c)
+		require.Equal(t, &Ports{Low: row.low, Why: row.why, From: row.from}, f.Ports, row.name)
+	}
+}
+
+func TestMemoryIsNeverGuessed(t *testing.T) {
+	tr, f := lived(t, Config{Command: []string{"/bin/sleep", "60"}, Memory: "16m"})
+	require.Equal(t, trace.Works, tr.Outcome.Verdict)
+	require.Equal(t, int64(16<<20), f.Memory.Limit)
+	require.Equal(t, int64(16<<20), f.Memory.Swap)
+	require.Equal(t, 137, f.Memory.ExitCode)
+	require.Positive(t, f.Memory.Mapped)
+}
+
+func TestHealth(t *testing.T) {
+	check := func(h *v1.HealthConfig, c Config) *Health {
+		c.Image, c.Command = conf(), []string{"/bin/sleep", "60"}
+		c.Image.Healthcheck = h
+		_, f := lived(t, c)
+		return f.Health
+	}
+	h := check(&v1.HealthConfig{Test: []string{"CMD", "curl", "-f", "http://localhost"}, Interval: 10 * time.Second}, Config{})
+	require.Equal(t, "unhealthy", h.Status)
+	require.Equal(t, 30, h.Seconds)
+	require.Contains(t, h.Message, `exec: "curl": executable file not found in $PATH`)
+	h = check(&v1.HealthConfig{Test: []string{"CMD-SHELL", "curl -f http://localhost"}}, Config{})
+	require.Equal(t, &Health{Command: []string{"/bin/sh", "-c", "curl -f http://localhost"}, Interval: "30s", Timeout: "30s", StartPeriod: "0s", Retries: 3, Program: "/bin/sh", Status: "unknown"}, h)
+	require.Nil(t, check(&v1.HealthConfig{Test: []string{"NONE"}}, Config{}))
+	require.Nil(t, check(&v1.HealthConfig{Test: []string{"CMD", "sleep"}}, Config{NoHealth: true}))
+	require.Nil(t, check(&v1.HealthConfig{Test: []string{"CMD", "sleep"}}, Config{Engine: "runc"}))
+	require.Equal(t, "/bin/sh", check(nil, Config{HealthCmd: "true"}).Program)
+}
+
+// TestExec has the words of runc 1.1.5's exec on a container of the same programs.
+func TestExec(t *testing.T) {
+	for _, row := range []struct {
+		argv    []string
+		message string // of runc
+		code    int    // of runc; -1 when it runs and that is not known
+	}{
+		{[]string{"nosuch"}, `exec failed: unable to start container process: exec: "nosuch": executable file not found in $PATH`, 255},
+		{[]string{"/bin/nosuch"}, `exec failed: unable to start container process: exec: "/bin/nosuch": stat /bin/nosuch: no such file or directory`, 255},
+		{[]string{"/bin"}, `exec failed: unable to start container process: exec: "/bin": permission denied`, 255},
+		{[]string{"/bin/bad"}, "exec /bin/bad: exec format error", 1},
+		{[]string{"echo", "hi"}, "", 0},
+		{[]string{"/bin/sleep", "9"}, "", -1},
+	} {
+		for _, engine := range []string{"runc", "docker"} {
+			p := program()
+			root := files(t, map[string]string{"bin/busybox": p, "bin/bad": "garbage"}, map[string]string{"bin/sleep": "busybox", "bin/echo": "busybox"})
+			m := machine.New()
+			f := Run(m, Config{RootFS: root, Name: "rootfs.tar", Image: conf(), Engine: engine, Command: []string{"sleep", "100"}, Exec: row.argv})
+			tr := m.Trace()
+			if row.message == "" {
+				require.Equal(t, trace.Works, tr.Outcome.Verdict, row.argv)
+				require.True(t, f.Exec.Started)
+				require.Equal(t, row.code >= 0, f.Exec.ExitCode != nil, row.argv)
+				require.NotEqual(t, "1", f.Exec.PID)
+				require.NotEmpty(t, calls(tr, "kernel.setns", "flags"))
+				continue
+			}
+			message, code := row.message, row.code
+			if engine == "docker" && code == 255 {
+				message, code = "OCI runtime exec failed: "+message+": unknown", 126
+			}
+			require.Equal(t, message, tr.Outcome.Message)
+			require.Equal(t, code, *tr.Outcome.ExitCode)
+		}
+	}
+	tr, f := lived(t, Config{Command: []string{"echo", "hi"}, Exec: []string{"sh"}})
+	require.Contains(t, tr.Outcome.Message, "is not running")
+	require.Equal(t, 1, *f.Exec.ExitCode)
+	tr, _ = lived(t, Config{Engine: "podman", Command: []string{"sleep", "9"}, Exec: []string{"sh"}})
+	require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
+}
+
+func TestRestart(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		c        Config
+		restarts string
+		why      string
+		delays   int
+	}{
+		{"always, whatever the code", Config{Command: []string{"echo"}, Restart: "always"}, "yes", "", 11},
+		{"on-failure and no failure", Config{Command: []string{"echo"}, Restart: "on-failure"}, "no", "exit-code", 0},
+		{"on-failure with a limit", Config{Command: []string{"sh", "-c", "exit 3"}, Restart: "on-failure:4"}, "yes", "", 4},
+		{"a command that the shell does not find", Config{Command: []string{"sh", "-c", "nosuch"}, Restart: "unless-stopped"}, "yes", "", 11},
+		{"docker stop", Config{Command: []string{"sleep", "60"}, Restart: "always", Stop: true}, "no", "stopped", 0},
+		{"podman does not wait", Config{Engine: "podman", Command: []string{"echo"}, Restart: "always"}, "yes", "", 1},
+		{"no", Config{Command: []string{"echo"}, Restart: "no"}, "no", "policy", 0},
+	} {
+		_, f := lived(t, row.c)
+		require.NotNil(t, f.Restart, row.name)
+		require.Equal(t, row.restarts, f.Restart.Restarts, row.name)
+		require.Equal(t, row.why, f.Restart.Why, row.name)
+		require.Len(t, f.Restart.Delays, row.delays, row.name)
+	}
+	_, f := lived(t, Config{Command: []string{"sleep", "60"}, Restart: "always"})
+	require.Nil(t, f.Restart, "it is not known when it ends")
+	tr, _ := lived(t, Config{Command: []string{"echo"}, AutoRemove: true})
+	require.NotEmpty(t, calls(tr, "engine.remove", "id"))
+	require.Equal(t, 0, *tr.Outcome.ExitCode)
+}
+
+func TestRestartRefused(t *testing.T) {
+	for _, row := range []struct {
+		c    Config
+		want string
+	}{
+		{Config{Restart: "a:b:c"}, "docker: invalid restart policy format."},
+		{Config{Restart: "on-failure:x"}, "docker: maximum retry count must be an integer."},
+		{Config{Restart: "always", AutoRemove: true}, "docker: Conflicting options: --restart and --rm."},
+		{Config{Restart: "always:3"}, "docker: Error response from daemon: maximum retry count cannot be used with restart policy 'always'."},
+		{Config{Restart: "sometimes"}, "docker: Error response from daemon: invalid restart policy 'sometimes'."},
+		{Config{Engine: "podman", Restart: "always", AutoRemove: true}, `Error: the --rm option conflicts with --restart, when the restartPolicy is not "" and "no"`},
+	} {
+		row.c.Command = []string{"sleep", "60"}
+		tr, _ := lived(t, row.c)
+		require.Equal(t, row.want, tr.Outcome.Message)
+		require.Equal(t, 125, *tr.Outcome.ExitCode)
+	}
+}
