@@ -42,9 +42,9 @@ const usage = `usage: bootpath inspect [--json] FILE
 "bootpath run -h" lists the switches.
 `
 
-// memoryPercent lets the collector run early: most of what is kept are blocks without pointers, cheap to
-// pass over.
-const memoryPercent = 50
+// memoryPercent is how much garbage may lie beside what is in use. A run keeps little of an image in memory, and a
+// tighter rein costs more processor time than the memory is worth.
+const memoryPercent = 100
 
 func main() {
 	debug.SetGCPercent(memoryPercent)
