@@ -82,8 +82,11 @@ func (im *Image) KernelFrom() string {
 	case RootFS:
 		return KernelPlatform
 	}
-	if len(im.Kernels()) > 0 {
+	switch {
+	case len(im.Kernels()) > 0:
 		return KernelInside
+	case im.Formats[len(im.Formats)-1] == FormatBPF || im.Formats[len(im.Formats)-1] == FormatFlatpak:
+		return KernelHost
 	}
 	return KernelNone
 }

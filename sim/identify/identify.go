@@ -112,6 +112,7 @@ func (im *Image) openTar(b *blob.Blob) error {
 		im.Kind, im.Archive = Application, a
 		im.Formats = append(im.Formats, a.Format)
 		im.Notes = append(im.Notes, a.Notes...)
+		im.nameApplication()
 		return nil
 	}
 	if !errors.Is(err, decode.ErrFormat) {
@@ -126,18 +127,8 @@ func (im *Image) openTar(b *blob.Blob) error {
 	}
 	im.Kind, im.Root = RootFS, root
 	im.Formats = append(im.Formats, "tar")
+	im.nameRootFS(im.Input.Name())
 	return nil
-}
-
-// artifactName is what people call an artifact of that media type.
-func artifactName(mediaType string) string {
-	switch mediaType {
-	case "application/vnd.cncf.helm.config.v1+json":
-		return "helm-chart"
-	case "application/vnd.wasm.config.v0+json", "application/vnd.wasm.config.v1+json":
-		return "wasm-module"
-	}
-	return mediaType
 }
 
 // openDisk opens what firmware would be given. A disk that is known to be one may be empty or broken; of
@@ -310,10 +301,12 @@ func isTar(b io.ReaderAt) bool {
 
 // recogniseOther names files that belong to a start without being an image.
 func recogniseOther(b *blob.Blob) string {
-	var head [6]byte
+	var head [12]byte
 	b.ReadAt(head[:], 0)
 	switch {
-	case string(head[:]) == "070701" || string(head[:]) == "070702":
+	case isFlatpakBundle(head[:]):
+		return FormatFlatpak
+	case string(head[:6]) == "070701" || string(head[:6]) == "070702":
 		return "cpio"
 	case string(head[:4]) == "\x7fELF":
 		return "elf"

@@ -46,6 +46,16 @@ func newDocument(name string, r io.ReaderAt, data []byte) (*document, error) {
 
 func (d *document) reader() io.Reader { return bytes.NewReader(d.data) }
 
+// text is a string of the top object, "" when it has none of that name.
+func (d *document) text(key string) string {
+	var top map[string]json.RawMessage
+	var out string
+	if json.Unmarshal(d.data, &top) != nil || json.Unmarshal(top[key], &out) != nil {
+		return ""
+	}
+	return out
+}
+
 func (d *document) digest(algorithm string) (v1.Hash, error) {
 	h, err := v1.Hasher(algorithm)
 	if err != nil {

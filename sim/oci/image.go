@@ -2,6 +2,7 @@ package oci
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -69,6 +70,20 @@ func (im *Image) addRefs(refs ...string) {
 	}
 }
 
+// emptyConfig is the type of the config of an artifact that has none, which artifactType then names. OCI image
+// specification 1.1, "Guidance for an Empty Descriptor".
+const emptyConfig = "application/vnd.oci.empty.v1+json"
+
+// Annotation is an annotation of the OCI manifest.
+func (im *Image) Annotation(key string) (string, bool) {
+	var m struct{ Annotations map[string]string }
+	if im.ManifestDigest == "" || json.Unmarshal(im.manifest.data, &m) != nil {
+		return "", false
+	}
+	v, ok := m.Annotations[key]
+	return v, ok
+}
+
 // ociImage makes the image of a manifest; nil when the manifest is of something else.
 func (a *Archive) ociImage(d v1.Descriptor, doc *document) (*Image, error) {
 	im := &Image{archive: a, manifest: doc, ManifestDigest: d.Digest.String(), FromIndex: d.Platform != nil}
@@ -82,8 +97,12 @@ func (a *Archive) ociImage(d v1.Descriptor, doc *document) (*Image, error) {
 		return nil, doc.errorf("an image manifest", err)
 	}
 	if m.Config.MediaType != "" && !m.Config.MediaType.IsConfig() {
-		a.note("%s is no container image: its config is of type %s; set aside", d.Digest, m.Config.MediaType)
-		a.Artifacts = append(a.Artifacts, string(m.Config.MediaType))
+		what := string(m.Config.MediaType)
+		if artifact := doc.text("artifactType"); artifact != "" && what == emptyConfig {
+			what = artifact
+		}
+		a.note("%s is no container image: its config is of type %s; set aside", d.Digest, what)
+		a.Artifacts = append(a.Artifacts, what)
 		return nil, nil
 	}
 	if core.media == "" {

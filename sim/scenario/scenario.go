@@ -63,10 +63,13 @@ func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
 		res.Facts, err = runSystem(m, im, s)
 	case kind == PathContainer && (im.Disk != nil || im.Kind == identify.Other):
 		container.Load(m, container.LoadConfig{Engine: s.Engine, Name: im.Input.Name(), File: im.Stored()})
+	case kind == PathContainer && im.IsWSL() && asUsual(s):
+		argv, user := container.WSL(m, im.Root, im.Input.Name())
+		res.Facts = Facts{Argv: argv, User: user}
 	case kind == PathContainer:
 		res.Facts, err = runApplication(m, im, s)
 	default:
-		err = fmt.Errorf("%s: a %s file cannot be started by itself", im.Input.Name(), im.Formats[len(im.Formats)-1])
+		err = fmt.Errorf("%s: %s", im.Input.Name(), im.WhyNot())
 	}
 	if err != nil {
 		return nil, err
@@ -76,6 +79,11 @@ func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
 		res.Trace.Outcome = notKept(res.Trace.Outcome, at)
 	}
 	return res, nil
+}
+
+// asUsual tells settings that ask for no container engine and no program of their own.
+func asUsual(s RunSettings) bool {
+	return s.Path == "" && s.Engine == "" && len(s.Command) == 0 && s.Entrypoint == nil && len(s.Set) == 0
 }
 
 // notKept withdraws a prediction that rests on bytes which the slice does not have.
