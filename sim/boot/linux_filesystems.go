@@ -18,14 +18,17 @@ import (
 func (x *linux) mounted(dev blockDevice, fstype string, readOnly bool, options string) {
 	text := ""
 	var cites []blob.Cite
-	if f := dev.volumeFS(); f != nil {
+	f := fsys.Original(dev.volumeFS())
+	if f != nil {
 		cites = f.Info().Cites
 	}
-	switch f := fsys.Original(dev.volumeFS()).(type) {
-	case *ext4.FS:
-		text = x.extMount(dev, f, fstype, readOnly, strings.Split(options, ","))
-	case *btrfs.FS:
-		text = x.btrfsMount(dev, f, strings.Split(options, ","))
+	switch fstype {
+	case "ext2", "ext3", "ext4":
+		text = x.extMount(dev, fstype, readOnly, strings.Split(options, ","))
+	case "btrfs":
+		if f, ok := f.(*btrfs.FS); ok {
+			text = x.btrfsMount(dev, f, strings.Split(options, ","))
+		}
 	}
 	x.emit("linux.mounted", kernInfo, text, map[string]string{"device": dev.name, "type": fstype, "uuid": dev.tag("UUID")}, "mount(2)", cites)
 }
@@ -33,15 +36,20 @@ func (x *linux) mounted(dev blockDevice, fstype string, readOnly bool, options s
 // extMount tells what ext4 says before it has mounted a volume: that it does so for its predecessors, and
 // that a journal was replayed, as after a crash. It returns the line about the mount itself. fs/ext4/super.c,
 // __ext4_fill_super and ext4_load_journal.
-func (x *linux) extMount(dev blockDevice, f *ext4.FS, fstype string, readOnly bool, options []string) string {
+func (x *linux) extMount(dev blockDevice, fstype string, readOnly bool, options []string) string {
 	args := map[string]string{"device": dev.name, "type": fstype}
+	var cites []blob.Cite
 	say := func(kind trace.Kind, text string) {
-		x.emit(kind, kernInfo, fmt.Sprintf("EXT4-fs (%s): %s", dev.name, text), args, "fs/ext4/super.c", f.Info().Cites)
+		x.emit(kind, kernInfo, fmt.Sprintf("EXT4-fs (%s): %s", dev.name, text), args, "fs/ext4/super.c", cites)
 	}
-	if fstype == "ext2" || fstype == "ext3" {
+	journal, replay := fstype != "ext2", false
+	if f, ok := fsys.Original(dev.volumeFS()).(*ext4.FS); ok {
+		journal, replay = f.Journal()
+		cites = f.Info().Cites
+	}
+	if fstype != "ext4" {
 		say("linux.ext4-for-older", fmt.Sprintf("mounting %s file system using the ext4 subsystem", fstype))
 	}
-	journal, replay := f.Journal()
 	if slices.Contains(options, "noload") || slices.Contains(options, "norecovery") {
 		journal, replay = false, false
 	}
