@@ -116,6 +116,9 @@ type run struct {
 	options options
 	copied  map[string]fsys.FS // anonymous volumes: what the image has there, by place
 
+	says     []complaint // of the shell that was read last
+	saysLast bool        // and its script ends with the last one
+
 	profile    string // a seccomp profile that is not known
 	found      string // crun: the program's path
 	chdirLater bool   // crun: root could not enter the directory, the user may

@@ -1,6 +1,9 @@
 package container
 
 import (
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,5 +162,28 @@ func TestRestartRefused(t *testing.T) {
 		tr, _ := lived(t, row.c)
 		require.Equal(t, row.want, tr.Outcome.Message)
 		require.Equal(t, 125, *tr.Outcome.ExitCode)
+	}
+}
+
+// TestRedirectAsRealShellsDo compares with testdata/redirect.tsv, which redirect.sh there recorded.
+func TestRedirectAsRealShellsDo(t *testing.T) {
+	data, err := os.ReadFile("testdata/redirect.tsv")
+	require.NoError(t, err)
+	p := program()
+	root := files(t, map[string]string{"bin/dash": p, "bin/bash": p, "bin/busybox": p, "srv/f": "", "srv/d/x": ""}, map[string]string{"bin/sleep": "busybox"})
+	for line := range strings.Lines(string(data)) {
+		row := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		require.Len(t, row, 4)
+		m := machine.New()
+		Run(m, Config{RootFS: root, Name: "rootfs.tar", Image: conf(), ReadOnly: true, Workdir: "/srv", AutoRemove: true, Command: append(strings.Fields(row[0]), "-c", row[1])})
+		tr := m.Trace()
+		require.NotNil(t, tr.Outcome.ExitCode, line)
+		require.Equal(t, row[2], strconv.Itoa(*tr.Outcome.ExitCode), line)
+		said := strings.Join(calls(tr, "process.shell-cannot-write", "message"), "|")
+		printed := strings.TrimSuffix(strings.TrimPrefix(row[3], "a|"), "|on") // what echo prints
+		require.Equal(t, printed, said, line)
+		if row[2] != "0" {
+			require.Equal(t, printed, tr.Outcome.Message, line)
+		}
 	}
 }

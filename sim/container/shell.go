@@ -43,8 +43,15 @@ type reader struct {
 	text   string
 	funcs  map[string]sh.Node
 	depth  int
-	nested int // braces around the command
-	walked int // commands so far
+	nested int  // braces around the command
+	walked int  // commands so far
+	unsure int  // conditions around the command
+	moved  bool // cd was called: relative paths are not known
+
+	mayWrite func(name string) error // open(2) for writing; nil when that is not known either
+	errexit  bool                    // set -e
+	says     []complaint
+	failed   bool // the latest command is the latest complaint's
 
 	trap    *string
 	unclear string
@@ -52,6 +59,12 @@ type reader struct {
 	spots   []spot
 	code    int // exit code so far; -1 when not known
 	over    bool
+}
+
+// complaint is a redirection that the shell cannot make.
+type complaint struct {
+	path, text string
+	err        kernel.Errno
 }
 
 // Bounds on what of a script is followed.
@@ -63,7 +76,12 @@ const (
 // shellSpots reads what the shell in t was told to run. waits tells that it reads its commands from standard
 // input; why says what would have to be known.
 func (r *run) shellSpots(t *kernel.Task, sig int) (spots []spot, code int, why string) {
-	s := &reader{shell: shellKind(t), sig: sig, funcs: map[string]sh.Node{}}
+	s := &reader{shell: shellKind(t), sig: sig, funcs: map[string]sh.Node{}, mayWrite: func(name string) error {
+		if r.under(path.Join(t.Cwd(), name)) != "" && !path.IsAbs(name) || r.under(path.Clean(name)) != "" {
+			return nil // what lies there is not known
+		}
+		return t.MayWrite(name)
+	}}
 	if why := s.told(t); why != "" {
 		return nil, 0, why
 	}
@@ -72,6 +90,7 @@ func (r *run) shellSpots(t *kernel.Task, sig int) (spots []spot, code int, why s
 		return nil, 0, "what the shell script does (" + err.Error() + ")"
 	}
 	s.list(script.Body, true)
+	r.says, r.saysLast = s.says, s.failed && len(s.spots) == 0
 	if s.walked > maxCommands {
 		return nil, 0, s.unclear
 	}
@@ -96,7 +115,7 @@ func (s *reader) told(t *kernel.Task) (why string) {
 	s.zero = t.Argv[0]
 	args := t.Argv[1:]
 	if isBusybox(t) && strings.HasPrefix(path.Base(t.Argv[0]), "busybox") {
-		args = args[1:]
+		s.zero, args = args[0], args[1:]
 	}
 	for len(args) > 0 && len(args[0]) > 1 && (args[0][0] == '-' || args[0][0] == '+') {
 		option := args[0]
@@ -108,6 +127,7 @@ func (s *reader) told(t *kernel.Task) (why string) {
 			return "what the shell does with the option " + option
 		}
 		s.inline = s.inline || strings.Contains(option, "c")
+		s.errexit = s.errexit || option[0] == '-' && strings.Contains(option, "e")
 	}
 	if len(args) == 0 {
 		return onInput
@@ -157,7 +177,9 @@ func (s *reader) node(n sh.Node, last, alone bool) {
 	case *sh.Pipe:
 		s.add(spot{seconds: -1})
 	case *sh.AndOr:
+		s.unsure++
 		s.node(n.Left, false, false)
+		s.unsure--
 		s.maybe(func() { s.node(n.Right, last, false) })
 	case *sh.Group:
 		if n.Subshell {
@@ -168,7 +190,9 @@ func (s *reader) node(n sh.Node, last, alone bool) {
 		s.list(n.Body, last)
 		s.nested--
 	case *sh.If:
+		s.unsure++
 		s.list(n.Cond, false)
+		s.unsure--
 		s.maybe(func() { s.list(n.Then, false) })
 		s.maybe(func() { s.list(n.Else, false) })
 	case *sh.Loop:
@@ -187,7 +211,9 @@ func (s *reader) node(n sh.Node, last, alone bool) {
 // maybe walks what may be skipped: afterwards the script may go on either way.
 func (s *reader) maybe(walk func()) {
 	trap := s.trap
+	s.unsure++
 	walk()
+	s.unsure--
 	if s.trap != trap {
 		s.unclear = "whether the script gets to its trap"
 	}
@@ -246,6 +272,9 @@ func (s *reader) add(p spot) {
 // simple walks a simple command.
 func (s *reader) simple(n *sh.Simple, last, alone bool) {
 	argv, why := s.expand(n.Words)
+	if s.failed = s.redirects(n, argv); s.failed {
+		return
+	}
 	if len(argv) == 0 && why == "" {
 		s.code = 0
 		return
@@ -281,6 +310,12 @@ func (s *reader) simple(n *sh.Simple, last, alone bool) {
 		}
 		return
 	}
+	if name == "cd" {
+		s.moved = true
+	}
+	if name == "set" && len(argv) > 1 && len(argv[1]) > 1 && argv[1][0] == '-' && strings.Contains(argv[1], "e") {
+		s.errexit = true
+	}
 	if code, brief := briefly(argv, why); brief {
 		s.code = code
 		return
@@ -292,6 +327,61 @@ func (s *reader) simple(n *sh.Simple, last, alone bool) {
 	}
 	p.exec = becomes
 	s.add(p)
+}
+
+// redirects tells whether the command is not run because a file cannot be opened for writing. sh(1p), 2.7
+// Redirection, 2.8.1 Consequences of Shell Errors: a special builtin's ends the shell, but not bash's unless
+// it is called sh.
+func (s *reader) redirects(n *sh.Simple, argv []string) bool {
+	if s.unsure > 0 || s.unclear != "" {
+		return false
+	}
+	for _, r := range n.Redirs {
+		name, ok := r.Target.Literal()
+		if !ok || name == "" || !strings.HasPrefix(r.Op, ">") || strings.HasSuffix(r.Op, "&") {
+			continue
+		}
+		system := strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/")
+		if system || s.moved && !path.IsAbs(name) {
+			continue
+		}
+		e, failed := s.mayWrite(name).(kernel.Errno)
+		if !failed || !slices.Contains([]kernel.Errno{kernel.EROFS, kernel.EACCES, kernel.EISDIR, kernel.ENOENT}, e) {
+			continue
+		}
+		s.says = append(s.says, complaint{path: name, text: s.cannotCreate(s.lineOf(n), name, e), err: e})
+		s.code = 1
+		if s.shell == "dash" {
+			s.code = 2
+		}
+		special := len(argv) > 0 && slices.Contains(strings.Fields(": . break continue eval exec exit export readonly return set shift times trap unset"), argv[0])
+		if s.errexit || special && (s.shell != "bash" || path.Base(s.zero) == "sh") {
+			s.over = true
+		}
+		return true
+	}
+	return false
+}
+
+// cannotCreate is the shell's message: dash 0.5.12, bash 5.2, busybox 1.35.
+func (s *reader) cannotCreate(line int, name string, e kernel.Errno) string {
+	what, at := e.Strerror(), strconv.Itoa(line)
+	switch s.shell {
+	case "bash":
+		return s.zero + ": line " + at + ": " + name + ": " + what
+	case "busybox":
+		if e == kernel.ENOENT {
+			what = "nonexistent directory"
+		}
+		if at = "line " + at + ": "; s.inline {
+			at = ""
+		}
+		return s.zero + ": " + at + "can't create " + name + ": " + what
+	}
+	if e == kernel.ENOENT {
+		what = "Directory nonexistent"
+	}
+	return s.zero + ": " + at + ": cannot create " + name + ": " + what
 }
 
 // optimised tells whether the shell, given its commands by -c, becomes its last one instead of waiting for

@@ -494,8 +494,26 @@ func (r *run) follow(t *kernel.Task) {
 	if shellKind(t) == "" {
 		return
 	}
-	spots, _, why := r.shellSpots(t, signalNumber("SIGTERM"))
+	spots, code, why := r.shellSpots(t, signalNumber("SIGTERM"))
+	if why == "" && r.complain(t, code) {
+		return
+	}
 	if why == "" && len(spots) == 1 && spots[0].why == "" && !spots[0].wait {
 		r.play(t, spots[0], signalNumber("SIGTERM"), true)
 	}
+}
+
+// complain prints what the shell says of files that it cannot write, and tells whether its script ends with
+// that.
+func (r *run) complain(t *kernel.Task, code int) bool {
+	for _, c := range r.says {
+		r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.shell-cannot-write", Console: c.text + "\n", Rule: "open(2) " + c.err.Name() + "; sh(1p), 2.7 Redirection", Cites: t.Evidence(t.Exe),
+			Args: map[string]string{"path": c.path, "error": c.err.Strerror(), "message": c.text, "shell": t.Exe}})
+	}
+	if !r.saysLast || code <= 0 {
+		return false
+	}
+	last := r.says[len(r.says)-1]
+	r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: last.text, ExitCode: &code, Step: r.m.Last()})
+	return true
 }

@@ -163,6 +163,25 @@ func (t *Task) WriteFile(name string, data []byte, mode uint32) error {
 	return nil
 }
 
+// MayWrite tells what open(2) with O_WRONLY|O_CREAT would answer, and does nothing.
+func (t *Task) MayWrite(name string) error {
+	at, in, err := t.lookup(name, true)
+	switch {
+	case err == ENOENT:
+		_, err = t.create(name)
+		return err
+	case err != nil:
+		return err
+	case in.isDir():
+		return EISDIR
+	case in.isReg() && at.readOnly():
+		return EROFS
+	case !t.permitted(in, mayWrite):
+		return EACCES
+	}
+	return nil
+}
+
 // Unlink is unlink(2).
 func (t *Task) Unlink(name string) error {
 	return t.removeNode("unlink", name, func(in *inode, _ loc) error {
