@@ -49,6 +49,10 @@ func (x *linux) firstProgram(name string, asked bool) {
 		x.busyboxInit(exe)
 		return
 	}
+	if kind == initprog.Runit {
+		x.runit(exe)
+		return
+	}
 	x.unknown(trace.Init, kind+" is recognised as init ("+exe+"), and bootpath does not follow what it starts yet")
 }
 

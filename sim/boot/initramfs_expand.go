@@ -441,6 +441,9 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 	if in.b.soft && in.x.udevd && strings.TrimSuffix(name, "/") == "/run/udev" {
 		return made{name: "udev", mode: fs.ModeDir | 0o755}, nil // the initramfs's udev has made it
 	}
+	if in.b.soft && name == "/dev/"+in.x.terminal() && in.x.mountedAt("/dev", "devtmpfs") {
+		return made{name: in.x.terminal(), mode: fs.ModeDevice | fs.ModeCharDevice | 0o620}, nil // the run shows this console
+	}
 	fi, err := in.x.pid1.Stat(name)
 	if err != nil && strings.HasPrefix(name, "/dev/") {
 		in.x.doubt("")

@@ -120,6 +120,14 @@ func (x *linux) consoles() string {
 	return name
 }
 
+// terminal is where a login prompt is seen on the console: tty0 is whichever of tty1 … is in front.
+func (x *linux) terminal() string {
+	if c := x.consoles(); c != "tty0" && c != "tty" {
+		return c
+	}
+	return "tty1"
+}
+
 // virtual answers for paths below /sys, for udev's links in /dev/disk, and for proc files that only
 // have content here.
 func (x *linux) virtual(name string) (fs.FileInfo, bool) {

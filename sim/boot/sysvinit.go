@@ -52,7 +52,14 @@ type initd struct {
 	depth   int    // of scripts that init follows inside one another
 	used    int    // commands that were followed
 	left    bool   // a script was not followed to its end
+	own     ownPrograms
+	env     map[string]string // of what PID 1 starts; nil under sysvinit, which sets its own
+	cwd     string            // of what PID 1 starts; "" for /
 }
+
+// ownPrograms takes over the programs that come with an init: found is a program's real path, words its
+// command. ok tells whether it was one of them.
+type ownPrograms func(in *shProcess, found string, words []string) (c ctl, ok bool)
 
 // getty is a login prompt that init keeps running.
 type getty struct {
@@ -315,6 +322,7 @@ func (d *initd) follow(actor string, words []string) int {
 		exported: map[string]bool{"HOME": true, "TERM": true, "PATH": true, "RUNLEVEL": true, "PREVLEVEL": true, "CONSOLE": true, "INIT_VERSION": true},
 		funcs:    map[string]function{}, stdout: &sink{kind: "console"}, stderr: &sink{kind: "console"},
 	}
+	d.environment(in)
 	was := d.pid1.Actor
 	d.pid1.Actor = actor
 	in.program(words)
@@ -325,6 +333,23 @@ func (d *initd) follow(actor string, words []string) int {
 	}
 	d.pid1.Actor = was
 	return in.status
+}
+
+// environment sets what an init other than sysvinit gives to its scripts.
+func (d *initd) environment(in *shProcess) {
+	if d.cwd != "" {
+		in.cwd, in.vars["PWD"] = d.cwd, d.cwd
+	}
+	if d.env == nil {
+		return
+	}
+	for _, name := range [...]string{"RUNLEVEL", "PREVLEVEL", "CONSOLE", "INIT_VERSION"} {
+		delete(in.vars, name)
+		delete(in.exported, name)
+	}
+	for name, value := range d.env { // into a map: the order changes nothing
+		in.vars[name], in.exported[name] = value, true
+	}
 }
 
 // leave says that a script is not followed further.
@@ -353,6 +378,11 @@ func (d *initd) hook(in *shProcess, found string, words []string) (ctl, bool) {
 	}
 	dir, base := path.Split(found)
 	real, _ := d.pid1.RealPath(found)
+	if d.own != nil {
+		if c, ok := d.own(in, real, words); ok {
+			return c, true
+		}
+	}
 	switch {
 	case strings.HasSuffix(dir, "/rc/bin/"):
 		return d.applet(in, words)
@@ -544,10 +574,7 @@ func (d *initd) sulogin(mode string, asked bool) {
 // finish ends a start that came through: at the login prompt of the console that the run shows.
 func (d *initd) finish(last string) {
 	d.say("init.finished", "", map[string]string{"services": strconv.Itoa(len(d.running)), "assumed": strings.Join(d.doubts, "; ")}, "init(8)", nil)
-	console := d.consoles()
-	if console == "tty0" || console == "tty" {
-		console = "tty1"
-	}
+	console := d.terminal()
 	for _, g := range d.gettys {
 		if g.tty != console && g.tty != "console" {
 			continue

@@ -137,3 +137,15 @@ func (l Line) InitArgs(known func(name string) bool) []string {
 	}
 	return append(out, l.Init...)
 }
+
+// InitEnv lists what the kernel puts into the environment of its first program: the parameters with a
+// value that neither it nor a module takes, as "name=value". init/main.c, unknown_bootoption.
+func (l Line) InitEnv(known func(name string) bool) []string {
+	var out []string
+	for _, p := range l.Params {
+		if p.HasValue && !strings.Contains(p.Name, ".") && !known(p.Name) {
+			out = append(out, p.Name+"="+p.Value)
+		}
+	}
+	return out
+}
