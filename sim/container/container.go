@@ -131,6 +131,7 @@ type failure struct {
 	early bool // the runtime refused the config: it has not started a process
 	init  bool // the container's init failed before it said that it is ready
 
+	load   bool // docker load refused the archive, before any container
 	client bool // the engine's client refused the command line
 	usage  bool // docker's client adds where to find help
 }

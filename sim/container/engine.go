@@ -41,7 +41,7 @@ func (r *run) resolve() bool {
 		step.Cites = append(im.CiteManifest("config", "Config", "layers", "Layers"), im.Cite("architecture", "os")...)
 		if im.Refused != "" {
 			r.emit(step)
-			return r.refuse(&failure{text: im.Refused, early: true}, trace.Resolve)
+			return r.refuse(&failure{text: im.Refused, early: true, load: r.loaded()}, trace.Resolve)
 		}
 	}
 	if r.c.Image != nil {
@@ -109,11 +109,14 @@ func (r *run) openRoot() bool {
 	root, err := r.image.RootFS()
 	if err != nil {
 		r.emit(trace.Step{Actor: "engine", Stage: trace.Resolve, Kind: "engine.layer-damaged", Args: map[string]string{"error": err.Error()}, Cites: r.image.CiteManifest("layers", "Layers"), Rule: "image-spec layer.md"})
+		if text := r.loadFailure(); text != "" {
+			return r.refuse(&failure{text: text, cites: r.image.CiteManifest("Layers"), early: true, load: true}, trace.Resolve)
+		}
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the layers: " + err.Error()})
 		return false
 	}
 	if text := r.image.Refusal(); text != "" {
-		return r.refuse(&failure{text: text, cites: r.image.CiteManifest("layers", "Layers"), early: true}, trace.Resolve)
+		return r.refuse(&failure{text: text, cites: r.image.CiteManifest("layers", "Layers"), early: true, load: r.loaded()}, trace.Resolve)
 	}
 	r.root = root
 	return true
@@ -296,7 +299,11 @@ func (r *run) refuse(f *failure, stage trace.Stage) bool {
 	if f.usage && r.engine() == "docker" {
 		console += "See 'docker run --help'.\n"
 	}
-	r.emit(trace.Step{Actor: actor, Stage: stage, Kind: kind, Console: console, Cites: f.cites, Rule: ruleOf(r.engine()),
+	rule := ruleOf(r.engine())
+	if f.load {
+		rule = "moby 20.10 image/tarexport/load.go"
+	}
+	r.emit(trace.Step{Actor: actor, Stage: stage, Kind: kind, Console: console, Cites: f.cites, Rule: rule,
 		Args: map[string]string{"message": text, "cause": f.text, "exit_code": strconv.Itoa(code)}})
 	r.m.End(trace.Outcome{Verdict: trace.Stops, Stage: stage, Message: text, ExitCode: &code})
 	return false
@@ -338,7 +345,10 @@ func runcText(f *failure) string {
 }
 
 func (r *run) wrapDocker(f *failure) (string, int) {
-	if f.client {
+	switch {
+	case f.load:
+		return f.text, 1
+	case f.client:
 		return f.text, 125
 	}
 	text := f.text

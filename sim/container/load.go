@@ -4,11 +4,13 @@ import (
 	"archive/tar"
 	"errors"
 	"io"
+	"math"
 	"strings"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
 	"bootpath/sim/machine"
+	"bootpath/sim/oci"
 	"bootpath/sim/trace"
 )
 
@@ -77,6 +79,60 @@ func (c LoadConfig) refused(m *machine.Machine, actor, text string, code int, ru
 	m.Emit(trace.Step{Actor: actor, Stage: trace.Resolve, Kind: "engine.not-an-archive", Rule: rule, Console: text + "\n",
 		Args: map[string]string{"file": c.Name, "message": text, "engine": actor}, Cites: c.head()})
 	m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Resolve, Message: text, ExitCode: &code})
+}
+
+// loaded tells that the image comes by docker load from an archive that docker save wrote.
+func (r *run) loaded() bool {
+	return r.engine() == "docker" && r.image.ManifestDigest == ""
+}
+
+// loadFailure is what docker load says of the first layer of a docker save archive that it cannot unpack, ""
+// when that is not known: of a compressed layer it depends on the program that unpacks it. moby 20.10
+// image/tarexport/load.go opens the layer's file and daemon/graphdriver/overlay2 ApplyDiff unpacks it with
+// archive/tar, which is asked here.
+func (r *run) loadFailure() string {
+	if !r.loaded() {
+		return ""
+	}
+	for i := range r.image.Layers {
+		l := &r.image.Layers[i]
+		if name, ok := l.Missing(); ok { // the number in the path is random
+			return "open /var/lib/docker/tmp/docker-import-NNNNNNNNN/" + name + ": no such file or directory"
+		}
+		c, err := l.Compression()
+		if err != nil || c != oci.None {
+			return ""
+		}
+		layer, err := l.Reader()
+		if err != nil {
+			return ""
+		}
+		if err := lastError(layer); err != nil {
+			return "Error processing tar file(exit status 1): " + errorText(err)
+		}
+	}
+	return ""
+}
+
+// maxMembers bounds how far archive/tar is followed.
+const maxMembers = 1_000_000
+
+// lastError is why archive/tar stops reading, nil at a proper end.
+func lastError(r io.ReaderAt) error {
+	size := int64(math.MaxInt64)
+	if z, ok := r.(blob.Sized); ok {
+		size = z.Size()
+	}
+	t := tar.NewReader(io.NewSectionReader(r, 0, size))
+	for range maxMembers {
+		switch _, err := t.Next(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // head cites the first block, where an archive would have its first header.

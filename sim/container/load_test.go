@@ -3,14 +3,69 @@ package container
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/machine"
+	"bootpath/sim/oci"
 	"bootpath/sim/trace"
 )
+
+// saved is a docker save archive with one layer, or without it.
+func saved(t *testing.T, layer []byte) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	put := func(name string, data []byte) {
+		require.NoError(t, w.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(data))}))
+		_, err := w.Write(data)
+		require.NoError(t, err)
+	}
+	put("c.json", fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","config":{"Cmd":["/a"]},"rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer)))
+	put("manifest.json", []byte(`[{"Config":"c.json","RepoTags":["a:1"],"Layers":["x/layer.tar"]}]`))
+	if layer != nil {
+		put("x/layer.tar", layer)
+	}
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+func TestLayersThatDockerLoadCannotUnpack(t *testing.T) {
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	require.NoError(t, w.WriteHeader(&tar.Header{Name: "a", Typeflag: tar.TypeReg, Mode: 0o755, Size: 3000}))
+	_, err := w.Write(make([]byte, 3000))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	whole := layer.Bytes()
+	bad := bytes.Clone(whole)
+	copy(bad[3584:], "not a header")
+	const processing = "Error processing tar file(exit status 1): "
+	for _, c := range []struct {
+		name, engine string
+		layer        []byte
+		message      string
+	}{
+		{"cut in a file", "docker", whole[:2000], processing + "unexpected EOF"},
+		{"cut in a header", "docker", append(whole[:3584:3584], whole[:100]...), processing + "unexpected EOF"},
+		{"a broken header", "docker", bad, processing + "archive/tar: invalid tar header"},
+		{"not there", "docker", nil, "open /var/lib/docker/tmp/docker-import-NNNNNNNNN/x/layer.tar: no such file or directory"},
+		{"podman's words are not recorded", "podman", whole[:2000], ""},
+	} {
+		data := saved(t, c.layer)
+		store := blob.NewStore()
+		a, err := oci.Open(store, store.Add("a.tar", bytes.NewReader(data), int64(len(data)), nil))
+		require.NoError(t, err, c.name)
+		m := machine.New()
+		Run(m, Config{Archive: a, Name: "a.tar", Engine: c.engine})
+		o := m.Trace().Outcome
+		require.Equal(t, c.message, o.Message, c.name)
+		require.Equal(t, c.message == "", o.Verdict == trace.Unknown, c.name)
+	}
+}
 
 // What docker 20.10 makes of a file is decided by archive/tar, which it uses itself: the first block is a header,
 // the end of an archive, or neither.

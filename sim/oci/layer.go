@@ -129,6 +129,15 @@ func unpack(c Compression, r io.Reader) (io.Reader, error) {
 	return r, nil
 }
 
+// Missing is the member of the archive that should have the layer, when the archive does not have it.
+func (l *Layer) Missing() (name string, ok bool) {
+	var missing *missingError
+	if !errors.As(l.err, &missing) {
+		return "", false
+	}
+	return missing.name, true
+}
+
 // Reader is the layer's tar, unpacked.
 func (l *Layer) Reader() (io.ReaderAt, error) {
 	d, err := l.data()

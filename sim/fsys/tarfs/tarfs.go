@@ -117,7 +117,7 @@ func (f *FS) Add(e *Entry) error {
 	f.entries = append(f.entries, e)
 	name := Clean(e.Name)
 	if slices.Contains(strings.Split(e.Name, "/"), "..") {
-		f.note("%q: the name leads upwards; containerd keeps it below the root, docker refuses the archive", clip(e.Name))
+		f.note("%q: the name leads upwards; unpackers keep it below the root", clip(e.Name))
 	}
 	switch e.Type {
 	case TypeReg, TypeLink, TypeSymlink, TypeChar, TypeBlock, TypeDir, TypeFifo:
