@@ -1,5 +1,6 @@
 // The parts of the page that need no browser, bundled as the page bundles them.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as fake from "./fixtures/fake.mjs";
 import { load } from "./load.mjs";
@@ -7,7 +8,8 @@ import { load } from "./load.mjs";
 const { Tape, failures } = await load("tape");
 const { Timeline, whole, zoom, pan, follow } = await load("timeline");
 const { encode, decode } = await load("place");
-const { fill, say, shortPath } = await load("words");
+const { fill, say, shortPath, useStrings } = await load("words");
+for (const lang of ["en", "zh"]) useStrings(lang, JSON.parse(readFileSync(new URL(`../../content/ui/${lang}.json`, import.meta.url), "utf8")));
 const { pieces, plain } = await load("ansi");
 const format = await load("format");
 

@@ -5,36 +5,24 @@ import { Cancelled, Engine, EngineError, type Input } from "./engine";
 import { icon, sharedStyles } from "./elements/base";
 import "./elements/boxes";
 import "./elements/card";
-import "./elements/change";
-import { firmwares, underFirmware, type Firmware } from "./elements/conditions";
 import "./elements/console";
 import type { BpConsole } from "./elements/console";
-import "./elements/disk";
 import type { Fetched } from "./elements/evidence";
-import "./elements/evidence";
 import type { OpenFile } from "./elements/files";
-import "./elements/files";
-import "./elements/image-bar";
-import "./elements/layers";
-import "./elements/memory";
-import "./elements/opener";
 import "./elements/panel";
 import "./elements/rail";
 import type { BpRail } from "./elements/rail";
-import "./elements/services";
-import "./elements/state";
 import "./elements/steps";
 import "./elements/transport";
-import "./elements/trees";
 import "./elements/verdict";
 import type { Scene } from "./elements/view";
 import { difference, type Difference } from "./difference";
 import { dropped, nameOf, type Part } from "./dropped";
-import { asciicast, golden, traceEvents } from "./exports";
+import { firmwares, underFirmware, type Firmware } from "./firmware";
 import * as format from "./format";
 import { remember, remembered, usualLayout, type Layout, type Slot } from "./layout";
+import type { tools } from "./more";
 import { added, conditions, isPatched, patchesOf, withPatches, type Patch, type Patched } from "./patches";
-import { pngOf, svgOf } from "./picture";
 import { encode } from "./place";
 import { RequestEvent, type Export, type PlayerRequest } from "./requests";
 import { loadSamples, type Sample } from "./samples";
@@ -43,7 +31,7 @@ import { available, isView, touches, usual, viewOf, type View } from "./views/ca
 import { History } from "./views/changes";
 import { diskName } from "./views/disk-strip";
 import type { ChangeListing, Cite, Command, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step, TreeListing } from "./wire.gen";
-import { htmlLang, langOf, loadMessages, say, sentence, type Args, type Key, type Lang, type Messages } from "./words";
+import { areaOf, htmlLang, langOf, loadMessages, loadStrings, say, sentence, type Args, type Key, type Lang, type Messages } from "./words";
 
 /** Where this script was loaded from: samples, sentences and the engine lie beside it. */
 const home = new URL(".", import.meta.url).href;
@@ -67,6 +55,9 @@ interface Problem {
   got?: string;
   where?: string;
 }
+
+/** The views that are in this script; the others come with more.js. */
+const core: readonly View[] = ["console", "boxes"];
 
 /** What an image is opened from. */
 type Source = { id?: string; name: string; data: Input; usual?: RunSettings };
@@ -148,6 +139,7 @@ export class BootPath extends LitElement {
   #job = 0; // the latest open or run; answers to earlier ones are dropped
   #timer = 0;
   #speaker = 0;
+  #speaks: Lang | null = null; // the language of the latest drawing
   #prepared: { name: string; settings: string } | null = null; // the scenario, and its settings as JSON
   #opened: string | null = null; // the src that was opened
   #observer = new ResizeObserver(([e]) => this.#resize(e?.contentRect.width ?? 0));
@@ -358,7 +350,9 @@ export class BootPath extends LitElement {
     const patched = this.controls === "lab" && isPatched(this.settings);
     const before = patched ? await this.#before(job) : null;
     const result = await this.#theEngine.run(this.settings, (p) => this.#progress(job, p.bytes_read));
+    const messages = await this.#sentences(this.language, result.steps);
     if (job === this.#job) {
+      this.messages = { ...this.messages, ...messages };
       this.difference = before ? difference(before.steps, result.steps) : null;
       this.outcomeBefore = before?.outcome ?? null;
       if (!patched) this.#unpatched = { key: JSON.stringify(this.settings), run: result };
@@ -389,7 +383,9 @@ export class BootPath extends LitElement {
     const r = await asset(this.#base, `traces/${id}.json`).catch(() => null);
     if (!r?.ok || job !== this.#job) return false;
     const { inspection, run } = (await r.json()) as { inspection: Inspection; run: RunResult };
+    const messages = await this.#sentences(this.language, run?.steps ?? []);
     if (job !== this.#job || this.engineHolds) return false;
+    this.messages = { ...this.messages, ...messages };
     this.inspection = inspection;
     if (this.controls !== "lab") this.#emit("ready", { inspection });
     this.#show(run);
@@ -619,13 +615,19 @@ export class BootPath extends LitElement {
     const text = (s: string, type: string) => new Blob([s], { type });
     // The picture is of the view that a reader chose: the first at the side.
     const view = () => this.renderRoot.querySelector<HTMLElement>("bp-panel.side .pane > *") ?? this;
+    const tools = await this.#more();
     switch (what) {
-      case "cast": return [text(asciicast(this.steps, name), "application/x-asciicast"), ".cast"];
-      case "events": return [text(traceEvents(this.steps, name, (s) => sentence(s, this.messages, this.language).title), "application/json"), ".trace.json"];
-      case "golden": return [text(this.result ? golden(this.result) : "", "text/plain"), ".txt"];
-      case "svg": return [text(svgOf(view()).svg, "image/svg+xml"), `.${this.panes.side}.svg`];
-      case "png": return [await pngOf(view()), `.${this.panes.side}.png`];
+      case "cast": return [text(tools.asciicast(this.steps, name), "application/x-asciicast"), ".cast"];
+      case "events": return [text(tools.traceEvents(this.steps, name, (s) => sentence(s, this.messages, this.language).title), "application/json"), ".trace.json"];
+      case "golden": return [text(this.result ? tools.golden(this.result) : "", "text/plain"), ".txt"];
+      case "svg": return [text(tools.svgOf(view()).svg, "image/svg+xml"), `.${this.panes.side}.svg`];
+      case "png": return [await tools.pngOf(view()), `.${this.panes.side}.png`];
       case "slice": return [new Blob([(await this.#theEngine.slice()) as BlobPart]), ".slice"];
+      case "page": {
+        const template = inlined ? document.documentElement.outerHTML : await (await fetch(new URL("bootpath.html", this.#base))).text();
+        const place = { lang: this.language, step: String(this.at), view: this.panes.side, settings: this.settings, off: this.off };
+        return [text(await tools.onePage(template, `${name}.slice`, place, await this.#theEngine.slice()), "text/html"), ".html"];
+      }
       default: { const never: never = what; return never; }
     }
   }
@@ -700,11 +702,28 @@ export class BootPath extends LitElement {
     this.pause();
   }
 
-  override willUpdate(changed: PropertyValues): void {
-    if (changed.has("lang") || !this.hasUpdated) {
-      this.language = langOf(this.lang || (this.closest("[lang]") as HTMLElement | null)?.lang || navigator.language);
-      void loadMessages(this.#base, this.language).then((m) => (this.messages = m));
+  get #wantedLanguage(): Lang {
+    return langOf(this.lang || (this.closest("[lang]") as HTMLElement | null)?.lang || navigator.language);
+  }
+
+  /** Nothing is drawn without words: another language waits until it can be spoken. */
+  override async scheduleUpdate(): Promise<void> {
+    const lang = this.#wantedLanguage;
+    if (lang !== this.#speaks) {
+      await loadStrings(this.#base, lang);
+      const messages = await this.#sentences(lang, this.steps);
+      this.#speaks = this.language = lang;
+      this.messages = messages;
     }
+    super.scheduleUpdate();
+  }
+
+  /** The sentences of the areas that steps are of. */
+  #sentences(lang: Lang, steps: readonly Step[]): Promise<Messages> {
+    return loadMessages(this.#base, lang, new Set(steps.map((s) => areaOf(s.kind))));
+  }
+
+  override willUpdate(changed: PropertyValues): void {
     if (changed.has("view") && isView(this.view)) this.#place("side", this.view, false);
     if (changed.has("step") && this.step && this.result) {
       this.seek(this.#first(this.result));
@@ -766,6 +785,7 @@ export class BootPath extends LitElement {
   override render() {
     const lang = this.language;
     const lab = this.controls === "lab";
+    if (lab) void this.#more();
     const empty = this.steps.length === 0;
     const opener = lab && (this.opener || (empty && !this.work && !this.inspection));
     return html`<div class="frame ${this.layout}" lang=${htmlLang(lang)}>
@@ -842,8 +862,16 @@ export class BootPath extends LitElement {
     return order.find((v) => all.includes(v) && v !== this.panes.mid && v !== this.panes.side) ?? "state";
   }
 
+  /** Loads the parts that are not in this script; elements that wait for them become themselves. */
+  async #more(): Promise<typeof tools> {
+    const there = () => (globalThis as { bootpathTools?: typeof tools }).bootpathTools;
+    if (!there()) await (inlined ? customElements.whenDefined("bp-state") : import(new URL("more.js", this.#base).href));
+    return there() as typeof tools;
+  }
+
   #view(v: View, scene: Scene, cites: readonly Cite[]) {
     const lang = this.language;
+    if (!core.includes(v)) void this.#more();
     switch (v) {
       case "console": return html`<bp-console .lang=${lang} .steps=${scene.steps} .at=${this.at}></bp-console>`;
       case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds} .writable=${this.controls === "lab" && this.inspection ? (this.inspection.kind === "system" ? diskName(this.inspection, scene.steps) : this.inspection.name) : ""}></bp-evidence>

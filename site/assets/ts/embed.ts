@@ -9,7 +9,7 @@
 import type { BootPath } from "./boot-path";
 import { decode, type Place } from "./place";
 import type { Outcome, RunSettings } from "./wire.gen";
-import { htmlLang, langOf, say, type Lang } from "./words";
+import { htmlLang, langOf, loadStrings, say, type Lang } from "./words";
 
 interface Command {
   bootpath?: number;
@@ -32,7 +32,8 @@ function show(): void {
   lang = langOf(place?.lang ?? navigator.language);
   origin = /[#&]origin=([^&]+)/.exec(location.hash)?.[1] ?? "*";
   document.documentElement.lang = htmlLang(lang);
-  full.textContent = say(lang, "embed.full");
+  const here = lang;
+  void loadStrings(new URL(".", import.meta.url).href, here).then(() => (full.textContent = say(here, "embed.full")));
   player.lang = lang;
   if (place) open(place);
 }

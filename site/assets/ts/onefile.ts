@@ -22,6 +22,7 @@ function speak(lang: Lang): void {
 function show(place: Place | null): void {
   if (!place) return;
   player.settings = place.settings;
+  player.off = place.off ?? {};
   player.step = place.step ?? null;
   player.view = place.view ?? null;
   player.scenario = place.scenario ?? null;

@@ -6,7 +6,7 @@ import type { Patch } from "./patches";
 import type { View } from "./views/catalog";
 import type { LibraryEntry, RunSettings } from "./wire.gen";
 
-export const exported = ["cast", "events", "golden", "svg", "png", "slice"] as const;
+export const exported = ["cast", "events", "golden", "svg", "png", "slice", "page"] as const;
 export type Export = (typeof exported)[number];
 
 export type PlayerRequest =

@@ -1,7 +1,7 @@
 // The gallery's box for a message from a terminal: the engine ranks what could have printed it, the cards on
 // this page say what it means.
 import { Engine } from "./engine";
-import { langOf, loadMessages, say } from "./words";
+import { areaOf, langOf, loadMessages, loadStrings, say } from "./words";
 import type { Candidate } from "./wire.gen";
 
 const base = new URL(".", import.meta.url).href;
@@ -30,7 +30,8 @@ async function find(): Promise<void> {
   if (!text) return;
   found.textContent = say(lang, "scenarios.finding");
   try {
-    const [candidates, kinds] = await Promise.all([engine.recognise(text), loadMessages(base, lang)]);
+    const candidates = await engine.recognise(text);
+    const kinds = await loadMessages(base, lang, new Set(candidates.map((c) => areaOf(c.kind))));
     if (candidates.length === 0) {
       found.textContent = say(lang, "scenarios.none");
       return;
@@ -43,6 +44,7 @@ async function find(): Promise<void> {
   }
 }
 
+await loadStrings(base, lang);
 form.hidden = false;
 form.addEventListener("submit", (e) => {
   e.preventDefault();

@@ -1,15 +1,40 @@
 // Every word of the page comes through here: UI strings (content/ui) and the sentences of steps
-// (content/messages, one merged file per language, fetched beside the script).
-import en from "./ui/en.json";
-import zh from "./ui/zh.json";
+// (content/messages), fetched beside the script in one language, sentences by their area (grub, systemd …).
 import { asset } from "./assets";
+import type en from "./ui/en.json";
 import type { Step } from "./wire.gen";
 
 export type Lang = "en" | "zh";
 export type Key = keyof typeof en;
 export type Args = { [name: string]: string | number };
+export type Strings = { [K in Key]: string };
 
-const strings: { [L in Lang]: { [K in Key]: string } } = { en, zh };
+// The scripts of a page share what was loaded, whichever of them came first.
+const shared = globalThis as { bootpathStrings?: { [L in Lang]?: Strings } };
+const strings = (shared.bootpathStrings ??= {});
+
+const loading = new Map<string, Promise<object>>();
+
+function load(base: string, path: string): Promise<object> {
+  const url = new URL(path, base).href;
+  let p = loading.get(url);
+  if (!p) {
+    p = asset(base, path).then((r) => (r.ok ? (r.json() as Promise<object>) : {}), () => ({}));
+    loading.set(url, p);
+  }
+  return p;
+}
+
+/** True when the language's UI strings are there. */
+const hasStrings = (lang: Lang): boolean => strings[lang] !== undefined;
+
+export async function loadStrings(base: string, lang: Lang): Promise<void> {
+  if (!hasStrings(lang)) useStrings(lang, (await load(base, `i18n/ui.${lang}.json`)) as Strings);
+}
+
+export function useStrings(lang: Lang, all: Strings): void {
+  strings[lang] ??= all;
+}
 
 export const htmlLang = (lang: Lang) => (lang === "zh" ? "zh-CN" : "en");
 
@@ -30,7 +55,7 @@ export function fill(pattern: string, args: Args, lang: Lang): string {
 }
 
 export function say(lang: Lang, key: Key, args: Args = {}): string {
-  return fill(strings[lang][key], args, lang);
+  return fill(strings[lang]?.[key] ?? key, args, lang);
 }
 
 /** The sentence of a kind of step. */
@@ -41,18 +66,13 @@ export interface Message {
 
 export type Messages = { [kind: string]: Message };
 
-const loaded = new Map<string, Promise<Messages>>();
+/** The area of a kind of step is the file that its sentence is in. */
+export const areaOf = (kind: string): string => kind.slice(0, kind.indexOf("."));
 
-/** Loads the sentences of a language; without them steps show their kinds. */
-export function loadMessages(base: string, lang: Lang): Promise<Messages> {
-  const path = `i18n/messages.${lang}.json`;
-  const url = new URL(path, base).href;
-  let p = loaded.get(url);
-  if (!p) {
-    p = asset(base, path).then((r) => (r.ok ? (r.json() as Promise<Messages>) : {}), () => ({}));
-    loaded.set(url, p);
-  }
-  return p;
+/** Loads the sentences of a language, of some areas or all; without them steps show their kinds. */
+export async function loadMessages(base: string, lang: Lang, areas: Iterable<string> = ["messages"]): Promise<Messages> {
+  const parts = await Promise.all([...areas].map((area) => load(base, `i18n/${area}.${lang}.json`)));
+  return Object.assign({}, ...parts) as Messages;
 }
 
 export interface Sentence {

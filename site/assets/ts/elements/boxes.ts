@@ -38,7 +38,7 @@ export class BpBoxes extends View {
     const h = house(this.marked("namespaces"), this.marked("processes"), this.marked("mounts"), this.marked("cgroups"));
     if (h.host.length + h.boxes.length === 0) return html`<p class="now">${this.say("state.empty")}</p>`;
     const version = this.scene.facts?.kernel ?? "";
-    return html`<section class="kernel" style="--c:${this.colour}"><header><b>${this.say("boxes.kernel", { version })}</b><span class="quiet">${this.say("boxes.kernel.note")}</span></header>
+    return html`<section class="kernel" .style="--c:${this.colour}"><header><b>${this.say("boxes.kernel", { version })}</b><span class="quiet">${this.say("boxes.kernel.note")}</span></header>
       <div class="host people">${h.host.map((p) => this.#who(p))}</div>
       ${h.boxes.length === 0 ? html`<p class="quiet">${this.say("boxes.none")}</p>` : html`<div class="boxes">${h.boxes.map((b) => this.#box(b))}</div>`}</section>`;
   }

@@ -77,7 +77,7 @@ export class BpCard extends Part {
     const s = this.step;
     if (!s) return nothing;
     const w = sentence(s, this.messages, this.lang);
-    return html`<div style="--c:${stageColour(s.stage)}" lang=${htmlLang(this.lang)}>
+    return html`<div .style="--c:${stageColour(s.stage)}" lang=${htmlLang(this.lang)}>
       <p class="over"><span class="stage">${this.say(`stage.${s.stage}`)}</span><span>${s.actor}</span><span class="mono" title="${format.exact(s.at, this.lang)} ns">${this.say("card.at", { time: format.time(s.at) })}</span>
         <span class="depth" role="group" aria-label=${this.say("card.depth")}>${depths.map((d) => html`<button aria-pressed=${d === this.depth} @click=${() => this.#deepen(d)}>${this.say(`card.${d}`)}</button>`)}</span></p>
       <h2>${w.title}</h2>

@@ -3,11 +3,7 @@ import type { Command, Outcome, RunSettings } from "../wire.gen";
 import type { Key } from "../words";
 import { icon } from "./base";
 import { View } from "./view";
-
-export const firmwares = ["bios", "uefi", "secureboot"] as const;
-export type Firmware = (typeof firmwares)[number];
-
-export const underFirmware = (f: Firmware): RunSettings => (f === "secureboot" ? { firmware: "uefi", secure_boot: true } : { firmware: f, secure_boot: false });
+import { firmwares, underFirmware, type Firmware } from "../firmware";
 
 type Strings = { [K in keyof RunSettings]-?: NonNullable<RunSettings[K]> extends string ? K : never }[keyof RunSettings];
 type Lists = { [K in keyof RunSettings]-?: NonNullable<RunSettings[K]> extends string[] ? K : never }[keyof RunSettings];
@@ -143,7 +139,7 @@ export class BpConditions extends View {
     return html`<section><h3>${this.say("run.firmware")}</h3><ul class="three">${firmwares.map((f) => {
         const o = this.tried[f];
         return html`<li class=${o?.verdict ?? ""}><button class="link" @click=${() => this.#put(underFirmware(f))}>${this.say(`run.${f}`)}</button><b>${o ? this.say(`verdict.${o.verdict}`) : "—"}</b><span class="mono" lang="en">${o?.message || o?.missing || ""}</span></li>`;
-      })}</ul><button class="push" style="margin-top:8px" ?disabled=${this.trying} @click=${() => this.ask({ do: "try-firmware" })}>${this.say("run.three")}</button></section>
+      })}</ul><button class="push" .style=${"margin-top:8px"} ?disabled=${this.trying} @click=${() => this.ask({ do: "try-firmware" })}>${this.say("run.three")}</button></section>
       <section><h3>${this.say("conditions.machine")}</h3><div class="fields">
         <label>${this.say("run.memory")}<input type="number" name="memory_mib" min="1" .value=${s.memory_mib ? String(s.memory_mib) : ""} placeholder="1024" @change=${(e: Event) => this.#put({ memory_mib: Number((e.target as HTMLInputElement).value) || undefined } as RunSettings)} /></label>
         <label>${this.say("run.device")}<select name="device" @change=${(e: Event) => this.#put({ device: (e.target as HTMLSelectElement).value } as RunSettings)}>${(["", "disk", "cdrom", "floppy"] as const).map((v) =>

@@ -78,7 +78,7 @@ export class BpConsole extends Part {
   }
 
   #chunk(s: Step) {
-    return html`<span class="chunk ${s.seq === this.at ? "now" : ""}" style="--c:${stageColour(s.stage)}" @click=${() => this.#pick(s)}>${
+    return html`<span class="chunk ${s.seq === this.at ? "now" : ""}" .style="--c:${stageColour(s.stage)}" @click=${() => this.#pick(s)}>${
       pieces(s.console ?? "").map((p) => p.text.split("\f").map((t, i) => html`${i > 0 ? html`<span class="page"></span>` : nothing}${p.classes ? html`<span class=${p.classes}>${t}</span>` : t}`))}</span>`;
   }
 

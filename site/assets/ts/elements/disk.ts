@@ -47,12 +47,12 @@ export class BpDisk extends View {
   override render() {
     const before = this.#places.filter((p) => p.seq < this.scene.at);
     const now = this.#places.filter((p) => p.seq === this.scene.at);
-    return html`<div style="--c:${this.colour}">
+    return html`<div .style="--c:${this.colour}">
       <div class="strip" role="img" aria-label=${this.say("disk.label", { n: before.length + now.length, size: format.size(covered([...before, ...now])) })}>
         ${this.#parts.map((p) => this.#part(p))}
         <svg preserveAspectRatio="none" viewBox="0 0 1000 40" aria-hidden="true"><path class="base" vector-effect="non-scaling-stroke" d="M0 .5H1000" />
-          ${[...lines(before)].map(([stage, d]) => svg`<path d=${d} vector-effect="non-scaling-stroke" style="stroke:${stageColour(stage)};stroke-width:1.5;opacity:.75" />`)}
-          ${now.map((p) => svg`<path d="M${p.x * 1000} 0V34" vector-effect="non-scaling-stroke" style="stroke:var(--ink);stroke-width:2.5" />`)}</svg>
+          ${[...lines(before)].map(([stage, d]) => svg`<path d=${d} vector-effect="non-scaling-stroke" .style="stroke:${stageColour(stage)};stroke-width:1.5;opacity:.75" />`)}
+          ${now.map((p) => svg`<path d="M${p.x * 1000} 0V34" vector-effect="non-scaling-stroke" .style=${"stroke:var(--ink);stroke-width:2.5"} />`)}</svg>
       </div>
       <p class="now">${this.say("disk.sum", { n: before.length + now.length, size: format.size(covered([...before, ...now])) })}</p>
       ${now.length === 0 ? html`<p class="now">${this.say("disk.none")}</p>` : this.#table(now)}</div>`;
@@ -63,7 +63,7 @@ export class BpDisk extends View {
     const name = p.number > 0 ? this.say("disk.partition", { n: p.number }) : p.number === 0 ? this.#disk : "";
     const type = [f?.type, f?.label || p.name].filter(Boolean).join(" · ");
     const title = [name || this.say("disk.room"), type, `${format.hex(p.start)} +${format.size(p.size)}`].filter(Boolean).join(" · ");
-    return html`<div class="part ${p.number < 0 ? "room" : ""}" title=${title} style="left:${p.left * 100}%;width:${p.width * 100}%">${
+    return html`<div class="part ${p.number < 0 ? "room" : ""}" title=${title} .style="left:${p.left * 100}%;width:${p.width * 100}%">${
       p.number < 0 ? html`<b>&nbsp;</b>` : html`<b>${name}${type ? html` · ${type}` : nothing}</b>`}<span>${format.size(p.size)}</span></div>`;
   }
 

@@ -149,11 +149,11 @@ export class BpEvidence extends Part {
 
   override render() {
     const s = this.#span;
-    if (!s) return html`<p class="note" style="padding-top:12px">${this.say("evidence.none")}</p>`;
+    if (!s) return html`<p class="note" .style=${"padding-top:12px"}>${this.say("evidence.none")}</p>`;
     const f = this.fetched;
     const have = f && f.blob === s.blob && f.off === this.#range?.off ? f : null;
     const view = this.chosen ?? (have?.bytes && looksLikeText(have.bytes, s, have.off) ? "text" : "hex");
-    return html`<div style="--c:${stageColour(this.stage)}">
+    return html`<div .style="--c:${stageColour(this.stage)}">
       ${this.parent ? html`<button class="back link" @click=${() => this.#follow(null)}>${icon("left", 12)}${this.say("evidence.back", { blob: this.cites[this.index]?.blob ?? "" })}</button>` : nothing}
       <div class="where">
         <span class="blob">${s.blob}</span>

@@ -2,7 +2,7 @@ import { css, html, nothing } from "lit";
 import * as format from "../format";
 import type { Facts, Inspection, Outcome, RunSettings } from "../wire.gen";
 import { icon, Part } from "./base";
-import { firmwares, underFirmware, type Firmware } from "./conditions";
+import { firmwares, underFirmware, type Firmware } from "../firmware";
 
 /** What the image is, where its kernel comes from and on which bytes that rests; and how it is started. */
 export class BpImageBar extends Part {

@@ -62,7 +62,7 @@ export class BpLayers extends View {
   /** Build steps that made no layer: they only changed the config. */
   #settings(image: AppImage) {
     const steps = (image.history ?? []).filter((h) => h.layer < 0);
-    return steps.length === 0 ? nothing : html`<p class="now" style="padding-bottom:0">${this.say("layers.config")}</p><ul style="padding:2px 16px 0">${steps.map((h) => html`<li class="by mono">${h.created_by}</li>`)}</ul>`;
+    return steps.length === 0 ? nothing : html`<p class="now" .style=${"padding-bottom:0"}>${this.say("layers.config")}</p><ul .style=${"padding:2px 16px 0"}>${steps.map((h) => html`<li class="by mono">${h.created_by}</li>`)}</ul>`;
   }
 
   #layer(l: Layer, n: number, most: number) {
@@ -72,7 +72,7 @@ export class BpLayers extends View {
     return html`<li><button class="layer" aria-expanded=${open} @click=${() => this.#toggle(n)}><span class="quiet">${n + 1}</span><span class="by">${l.created_by || this.say("layers.unnamed")}</span>${icon("down", 12)}
       <span class="facts"><span title=${l.digest}>${l.digest.replace("sha256:", "").slice(0, 12)}</span><span title=${format.exact(volume(l), this.lang)}>${format.size(volume(l))}${l.compression ? html` (${format.size(l.size)} ${l.compression})` : nothing}</span>
         ${this.#count("layers.added", l.added)}${this.#count("layers.changed", l.changed)}${this.#count("layers.removed", l.removed)}${hidden > 0 ? html`<span>${this.say("layers.hides", { size: format.size(hidden) })}</span>` : nothing}</span>
-      <span class="bar"><i style="width:${share(volume(l) - hidden)}"></i><i class="hidden" style="width:${share(hidden)}"></i></span></button>${open ? this.#changed(n) : nothing}</li>`;
+      <span class="bar"><i .style="width:${share(volume(l) - hidden)}"></i><i class="hidden" .style="width:${share(hidden)}"></i></span></button>${open ? this.#changed(n) : nothing}</li>`;
   }
 
   #count(key: "layers.added" | "layers.changed" | "layers.removed", n: number | undefined) {

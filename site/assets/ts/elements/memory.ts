@@ -42,7 +42,7 @@ export class BpMemory extends View {
     const touched = this.scene.step?.changes?.some((c) => c.table === "cpu") ?? false;
     const slots = memoryMap(this.marked("memory"));
     const last = slots.at(-1);
-    return html`<div style="--c:${this.colour}">
+    return html`<div .style="--c:${this.colour}">
       ${cpu ? html`<div class="cpu"><span class="quiet">${this.say("memory.mode")}</span><ol class="modes ${touched ? "touched" : ""}">${modes.map((m) => html`<li aria-current=${m === cpu["mode"] ? "true" : nothing}>${
           this.say(`memory.mode.${m}`)}</li>`)}</ol><span>${this.say("memory.runs", { what: cpu["what"] ?? "" })}</span></div>` : nothing}
       ${slots.length === 0 ? html`<p class="now">${this.say("memory.empty")}</p>` : html`<ol class="map">${slots.map((s) => this.#slot(s))}
@@ -51,12 +51,12 @@ export class BpMemory extends View {
 
   #slot(s: Slot) {
     if (s.is === "gap") {
-      return html`<li class="gap" style="min-height:${s.height}px"><span class="addr">${address(s.start)}</span><span class="bar"></span><span class="text">
+      return html`<li class="gap" .style="min-height:${s.height}px"><span class="addr">${address(s.start)}</span><span class="bar"></span><span class="text">
         <span>${this.say("memory.gap")}</span><span class="size" title=${format.exact(s.size, this.lang)}>${format.size(s.size)}</span>
         ${s.limits.includes(realModeLimit) ? html`<span class="limit">${this.say("memory.limit.real")}</span>` : nothing}</span></li>`;
     }
     const origin = this.origin("memory", s.id);
-    return html`<li class="region ${s.mark === "removed" ? "removed" : ""}" style="min-height:${s.height}px;--r:${stageColour(origin?.stage ?? "kernel")}">
+    return html`<li class="region ${s.mark === "removed" ? "removed" : ""}" .style="min-height:${s.height}px;--r:${stageColour(origin?.stage ?? "kernel")}">
       <span class="addr">${address(s.start)}</span><span class="bar"></span>
       <button class="text ${s.mark}" title=${this.titleOf(origin)} @click=${() => this.go(origin)}><span class="name">${s.what}</span>${
         s.mark ? html`<span class="tag">${this.tag(s.mark)}</span>` : nothing}<span class="size" title=${format.exact(s.size, this.lang)}>${format.size(s.size)}</span>${

@@ -131,19 +131,19 @@ export class BpRail extends Part {
     const at = line.x(this.at);
     return html`
       ${this.lanes ? this.#names(near) : nothing}
-      <div class="track ${near ? "near" : ""} ${this.lanes ? "in-lanes" : ""}" style=${this.lanes ? `--gutter:${this.#gutter}px` : ""} part="track" role="slider" tabindex="0" aria-label=${this.say("rail.label")} aria-valuemin="1"
+      <div class="track ${near ? "near" : ""} ${this.lanes ? "in-lanes" : ""}" .style=${this.lanes ? `--gutter:${this.#gutter}px` : ""} part="track" role="slider" tabindex="0" aria-label=${this.say("rail.label")} aria-valuemin="1"
         aria-valuemax=${this.steps.length} aria-valuenow=${this.at + 1} aria-valuetext=${this.label} @pointerdown=${this.#grab} @pointermove=${this.#drag} @pointerup=${this.#release} @pointercancel=${this.#release}>
         <div class="bands">${line.bands.map((b) => {
           const state = this.at > b.to ? "done" : this.at >= b.from ? "now" : "ahead";
           const name = this.say(`stage.${b.stage}`);
           return html`<div class="band ${state} moves" title=${name}
-            style="left:${percent(b.left)};width:max(3px, ${percent(b.right - b.left)} - 1px);--c:${stageColour(b.stage)}">${this.#fits(name, b.right - b.left) ? name : ""}</div>`;
-        })}${near ? html`<div class="window" style="left:${percent(from)};width:${percent(to - from)}"></div>` : nothing}</div>
+            .style="left:${percent(b.left)};width:max(3px, ${percent(b.right - b.left)} - 1px);--c:${stageColour(b.stage)}">${this.#fits(name, b.right - b.left) ? name : ""}</div>`;
+        })}${near ? html`<div class="window" .style="left:${percent(from)};width:${percent(to - from)}"></div>` : nothing}</div>
         ${near ? html`<svg class="wedge" viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true"><path vector-effect="non-scaling-stroke" d="M${from * 1000} 0 L0 8 H1000 L${to * 1000} 0z" /></svg>` : nothing}
         <div class="marks">${guard([line, this.width, from, to, this.lanes, this.messages, this.lang], () => this.lanes ? this.#lanes(line) : this.#marks(line))}
-          ${this.#flag(line, here)}<div class="cursor below" style="left:${here(at)}"></div></div>
-        <div class="axis" aria-hidden="true">${line.ticks(this.view, 56 / this.#inner, 250 / Math.max(this.#inner, 260)).map((t) => html`<span class="tick" style="left:${percent(t.at)}">${t.label}</span>`)}</div>
-        <div class="cursor" style="left:${percent(at)}"></div>
+          ${this.#flag(line, here)}<div class="cursor below" .style="left:${here(at)}"></div></div>
+        <div class="axis" aria-hidden="true">${line.ticks(this.view, 56 / this.#inner, 250 / Math.max(this.#inner, 260)).map((t) => html`<span class="tick" .style="left:${percent(t.at)}">${t.label}</span>`)}</div>
+        <div class="cursor" .style="left:${percent(at)}"></div>
       </div>
       ${this.#tools(line, near)}`;
   }
@@ -191,7 +191,7 @@ export class BpRail extends Part {
 
   #names(near: boolean) {
     const now = this.steps[this.at]?.actor;
-    return html`<ul class="names" style="--gutter:${this.#gutter}px;top:${8 + 18 + (near ? 8 : 4)}px;max-height:162px" aria-hidden="true">${this.#actors().map((a) => html`<li class=${a === now ? "now" : ""} title=${a}>${a}</li>`)}</ul>`;
+    return html`<ul class="names" .style="--gutter:${this.#gutter}px;top:${8 + 18 + (near ? 8 : 4)}px;max-height:162px" aria-hidden="true">${this.#actors().map((a) => html`<li class=${a === now ? "now" : ""} title=${a}>${a}</li>`)}</ul>`;
   }
 
   #lanes(line: Timeline) {
@@ -209,7 +209,7 @@ export class BpRail extends Part {
       }
       const titles = mine.flatMap(({ step, x }, i) => {
         const room = (mine[i + 1]?.x ?? this.#inner) - x - 10;
-        return room < labelFrom || labels-- <= 0 ? [] : [html`<span class="title" style="left:${x + 6}px;max-width:${room}px">${sentence(step, this.messages, this.lang).title}</span>`];
+        return room < labelFrom || labels-- <= 0 ? [] : [html`<span class="title" .style="left:${x + 6}px;max-width:${room}px">${sentence(step, this.messages, this.lang).title}</span>`];
       });
       return html`<div class="lane">${dots(paths)}${titles}</div>`;
     });
@@ -217,7 +217,7 @@ export class BpRail extends Part {
 
   #flag(line: Timeline, here: (x: number) => string) {
     if (!this.outcome || this.outcome.verdict === "works") return nothing;
-    return html`<span class="flag ${this.outcome.verdict}" style="left:calc(${here(line.x(this.outcome.step))} - 3px)">${icon("flag", 14)}</span>`;
+    return html`<span class="flag ${this.outcome.verdict}" .style="left:calc(${here(line.x(this.outcome.step))} - 3px)">${icon("flag", 14)}</span>`;
   }
 
   // ---- hands ------------------------------------------------------------------------------------------
@@ -291,6 +291,6 @@ function add(paths: Map<string, string>, stage: string, x: number, y: number): v
 }
 
 const dots = (paths: ReadonlyMap<string, string>) => html`<svg class="dots" aria-hidden="true" width="1" height="16">${[...paths].map(
-  ([stage, d]) => svg`<path d=${d} style="fill:${stageColour(stage)}" />`)}</svg>`;
+  ([stage, d]) => svg`<path d=${d} .style="fill:${stageColour(stage)}" />`)}</svg>`;
 
 customElements.define("bp-rail", BpRail);

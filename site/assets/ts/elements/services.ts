@@ -62,8 +62,8 @@ export class BpServices extends View {
     const { at } = this.scene;
     const touched = new Set((this.scene.step?.changes ?? []).filter((c) => c.table === "units").map((c) => c.id));
     const now = ((this.scene.step?.at ?? from) - from) / (to - from);
-    return html`<div class="axis" aria-hidden="true">${this.#ticks().map((t) => html`<span style="left:${((t - from) / (to - from)) * 100}%">${format.time(t)}</span>`)}</div>
-      <div class="chart"><i class="now-line" aria-hidden="true" style="left:calc(min(42%, 240px) + (100% - min(42%, 240px) - 16px) * ${Math.max(0, Math.min(1, now)).toFixed(5)})"></i><ol>${this.#bars.map((b) => {
+    return html`<div class="axis" aria-hidden="true">${this.#ticks().map((t) => html`<span .style="left:${((t - from) / (to - from)) * 100}%">${format.time(t)}</span>`)}</div>
+      <div class="chart"><i class="now-line" aria-hidden="true" .style="left:calc(min(42%, 240px) + (100% - min(42%, 240px) - 16px) * ${Math.max(0, Math.min(1, now)).toFixed(5)})"></i><ol>${this.#bars.map((b) => {
         const p = progress(b, at);
         return html`<li class="${p} ${touched.has(b.unit) && p !== "ahead" ? "now" : ""}">${guard([b, p, touched.has(b.unit), this.open === b.unit, this.lang], () => this.#row(b, p))}</li>`;
       })}</ol></div>`;
@@ -83,17 +83,17 @@ export class BpServices extends View {
     const open = this.open === b.unit;
     const took = b.end > b.begin ? format.time(b.end - b.begin) : "";
     return html`<button class="row" aria-expanded=${open} title=${b.description} @click=${() => (this.open = open ? "" : b.unit)}><span class="unit">${b.unit}</span><span class="lane">
-      <span class="bar" style="left:${x}%;width:${w}%"></span><span class="took" style=${x + w > 70 ? `right:${100 - x}%` : `left:calc(${x + w}% + 4px)`}>${p === "starting" ? "" : took}${p === "ahead" || p === "there" ? "" : ` ${this.say(`services.${p}` as "services.failed")}`}</span></span></button>
+      <span class="bar" .style="left:${x}%;width:${w}%"></span><span class="took" .style=${x + w > 70 ? `right:${100 - x}%` : `left:calc(${x + w}% + 4px)`}>${p === "starting" ? "" : took}${p === "ahead" || p === "there" ? "" : ` ${this.say(`services.${p}` as "services.failed")}`}</span></span></button>
       ${open ? this.#detail(b) : nothing}`;
   }
 
   #detail(b: Bar) {
-    return html`<dl class="detail"><dt>${this.say("services.what")}</dt><dd style="font-family:var(--sans)">${b.description}</dd>
+    return html`<dl class="detail"><dt>${this.say("services.what")}</dt><dd .style=${"font-family:var(--sans)"}>${b.description}</dd>
       ${b.file ? html`<dt>${this.say("services.file")}</dt><dd><button class="link" @click=${() => this.ask({ do: "file", path: b.file })}>${b.file}</button></dd>` : nothing}
       ${b.why ? html`<dt>${this.say("services.why")}</dt><dd>${b.why}</dd>` : nothing}
       ${b.waited ? html`<dt>${this.say("services.waited")}</dt><dd><button class="link" @click=${() => (this.open = b.waited)}>${b.waited}</button></dd>` : nothing}
       ${b.condition ? html`<dt>${this.say("services.condition")}</dt><dd>${b.condition}</dd>` : nothing}
-      <dt>${this.say("services.steps")}</dt><dd style="font-family:var(--sans)"><button class="link" @click=${() => this.ask({ do: "seek", to: b.from })}>${this.say("verdict.step", { n: b.from + 1 })}</button>${
+      <dt>${this.say("services.steps")}</dt><dd .style=${"font-family:var(--sans)"}><button class="link" @click=${() => this.ask({ do: "seek", to: b.from })}>${this.say("verdict.step", { n: b.from + 1 })}</button>${
         b.to > b.from ? html` · <button class="link" @click=${() => this.ask({ do: "seek", to: b.to })}>${this.say("verdict.step", { n: b.to + 1 })}</button>` : nothing}</dd></dl>`;
   }
 

@@ -80,7 +80,7 @@ export class BpState extends Part {
     if (this.only && shown.length === 0) return nothing;
     if (shown.length === 0) return html`<p class="note">${this.say("state.empty")}</p>`;
     shown.sort((a, b) => Number(touched.has(b)) - Number(touched.has(a)));
-    return html`<div style="--c:${stageColour(this.step?.stage ?? "kernel")}">
+    return html`<div .style="--c:${stageColour(this.step?.stage ?? "kernel")}">
       ${this.only ? html`<p class="note">${this.say("state.changed")}</p>` : nothing}
       ${changes.length === 0 ? html`<p class="note">${this.say("state.nothing")}</p>` : nothing}
       ${shown.map((t) => this.#rows(t, this.tables[t] ?? {}, changes.filter((c) => c.table === t)))}</div>`;

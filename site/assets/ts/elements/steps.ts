@@ -61,7 +61,7 @@ export class BpSteps extends Part {
   #group(g: Segment) {
     const folded = this.folded.has(g.from);
     const name = this.say(`stage.${g.stage}`);
-    return html`<li style="--c:${stageColour(g.stage)}">
+    return html`<li .style="--c:${stageColour(g.stage)}">
       <button class="stage" tabindex="-1" aria-expanded=${!folded}
         @click=${() => this.#fold(g.from)}>${icon("down", 10)}${name}<span class="n">${g.to - g.from + 1}</span></button>
       ${folded ? nothing : html`<ol start=${g.from + 1}>${this.steps.slice(g.from, g.to + 1).map((s) => this.#step(s))}</ol>`}

@@ -59,7 +59,7 @@ export class BpProcesses extends BpTree {
   override render() {
     const roots = processForest(this.marked("processes"));
     if (roots.length === 0) return this.nothingYet();
-    return html`<div style="--c:${this.colour}">${this.table("processes", roots, ["processes.pid", "processes.inside", "processes.exe", "processes.user"], -1)}</div>`;
+    return html`<div .style="--c:${this.colour}">${this.table("processes", roots, ["processes.pid", "processes.inside", "processes.exe", "processes.user"], -1)}</div>`;
   }
 }
 
@@ -71,7 +71,7 @@ export class BpMounts extends BpTree {
     // The container's, which came later, first; what the step changes before all.
     spaces.reverse().sort((a, b) => Number(b.touched > 0) - Number(a.touched > 0));
     const members = (ns: string) => (this.scene.tables.namespaces?.[ns]?.["members"] ?? "").split(",").map((p) => this.scene.tables.processes?.[p]?.["comm"]).filter(Boolean);
-    return html`<div style="--c:${this.colour}">${spaces.map((s) => html`${spaces.length > 1 ? html`<h3>${s.ns}<span class="n">${this.say("mounts.seen", { who: [...new Set(members(s.ns))].slice(0, 4).join(", ") })}</span></h3>` : nothing}
+    return html`<div .style="--c:${this.colour}">${spaces.map((s) => html`${spaces.length > 1 ? html`<h3>${s.ns}<span class="n">${this.say("mounts.seen", { who: [...new Set(members(s.ns))].slice(0, 4).join(", ") })}</span></h3>` : nothing}
       ${this.table("mounts", s.roots, ["mounts.fstype", "mounts.source", "mounts.options"], 2)}`)}</div>`;
   }
 }
@@ -81,7 +81,7 @@ export class BpCgroups extends BpTree {
   override render() {
     const roots = cgroupForest(this.marked("cgroups"), this.marked("processes"));
     if (roots.length === 0) return this.nothingYet();
-    return html`<div style="--c:${this.colour}">${this.table("cgroups", roots, ["cgroups.limits", "cgroups.procs"], -1)}</div>`;
+    return html`<div .style="--c:${this.colour}">${this.table("cgroups", roots, ["cgroups.limits", "cgroups.procs"], -1)}</div>`;
   }
 }
 

@@ -1,0 +1,131 @@
+// <boot-path> on other people's pages: a strict content security policy, several on one page, the builder's
+// snippets, the messages of a frame, and what a reader downloads before pressing play.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { launch, newPage, serve } from "./browser.mjs";
+
+const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
+let site;
+let host; // another origin, with the page under test
+let html = "";
+let headers = {};
+let browser;
+before(async () => {
+  site = await serve();
+  browser = await launch();
+  const server = createServer((req, res) => {
+    // A page that serves the element itself: what is not the page comes from dist/.
+    if (req.url === "/") { res.writeHead(200, { "content-type": "text/html; charset=utf-8", ...headers }); res.end(html); return; }
+    fetch(new URL(req.url.slice(1), site.base), { headers: req.headers.range ? { range: req.headers.range } : {} }).then(async (r) => {
+      res.writeHead(r.status, { "content-type": r.headers.get("content-type") ?? "", ...(r.headers.get("content-range") ? { "content-range": r.headers.get("content-range") } : {}) });
+      res.end(Buffer.from(await r.arrayBuffer()));
+    });
+  });
+  await new Promise((ok) => server.listen(0, "127.0.0.1", ok));
+  host = { base: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+});
+after(async () => {
+  await browser.close();
+  host.close();
+  site.close();
+});
+
+const scene = (name, fn, options) => test(name, async () => {
+  const page = await newPage(browser, options);
+  page.setDefaultTimeout(60_000);
+  headers = {};
+  try {
+    await fn(page);
+    assert.deepEqual(page.wrong, []);
+  } finally {
+    await page.context().close();
+  }
+});
+
+const outcomes = (page) => page.waitForFunction(() => [...document.querySelectorAll("boot-path")].every((e) => e.outcome));
+
+scene("a page whose policy allows no inline style and no eval", async (page) => {
+  headers = { "content-security-policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'" };
+  html = `<!doctype html><html lang="en"><title>strict</title><script type="module" src="/bootpath.js"></script><boot-path src="hello-scratch" view="evidence" step="kernel.execve"></boot-path>`;
+  await page.goto(host.base);
+  await outcomes(page);
+  await page.locator("bp-evidence table").first().waitFor(); // the engine has read the bytes
+  const verdict = await page.evaluate(async () => { const e = document.querySelector("boot-path"); await e.run({ entrypoint: "/nope" }); return e.outcome.verdict; });
+  assert.equal(verdict, "stops");
+  const colour = await page.locator("bp-card").evaluate((e) => getComputedStyle(e.renderRoot.querySelector("[lang]")).getPropertyValue("--c"));
+  assert.notEqual(colour, "", "colours of stages arrive without inline styles");
+});
+
+scene("three on one page share one worker, which starts when bytes are asked for", async (page) => {
+  let engines = 0;
+  page.on("request", (r) => { if (r.url().endsWith("/engine.wasm.pack")) engines++; });
+  html = `<!doctype html><html lang="en"><title>three</title><script type="module" src="${site.base}bootpath.js"></script>
+    <boot-path src="hello-scratch"></boot-path><boot-path scenario="init-missing"></boot-path><boot-path src="busybox" lang="zh"></boot-path>`;
+  await page.goto(host.base);
+  await outcomes(page);
+  assert.equal(engines, 0, "steps that were worked out in advance need no engine");
+  const verdicts = await page.evaluate(async () => {
+    const [a, b, c] = document.querySelectorAll("boot-path");
+    await Promise.all([a.run({ host_arch: "arm64" }), c.run({})]);
+    return [a.outcome.verdict, b.outcome.verdict, c.outcome.verdict];
+  });
+  assert.deepEqual(verdicts, ["stops", "stops", "works"]);
+  assert.equal(engines, 1);
+  assert.equal(page.workers().length, 1);
+});
+
+scene("a frame obeys the page around it, and only the origin that it was bound to", async (page) => {
+  const frame = (origin) => `<!doctype html><html lang="en"><title>frames</title><iframe id="f" src="${site.base}embed.html#v1&src=hello-scratch&origin=${encodeURIComponent(origin)}" width="700" height="300" title="start"></iframe><script src="${site.base}frame.js"></script>
+    <script>window.heard = []; addEventListener("message", (e) => { if (e.data && e.data.bootpath === 1) heard.push(e.data); });</script>`;
+  html = frame(new URL(host.base).origin);
+  await page.goto(host.base);
+  await page.waitForFunction(() => window.heard.some((m) => m.event === "outcome"));
+  await page.evaluate(() => document.getElementById("f").contentWindow.postMessage({ bootpath: 1, do: "seek", step: 5 }, "*"));
+  await page.waitForFunction(() => window.heard.some((m) => m.event === "stepchange" && m.position === 5));
+  await page.evaluate(() => document.getElementById("f").contentWindow.postMessage({ bootpath: 1, do: "run", settings: { entrypoint: "/nope" } }, "*"));
+  await page.waitForFunction(() => window.heard.some((m) => m.event === "outcome" && m.outcome.verdict === "stops"));
+  await page.waitForFunction(() => document.getElementById("f").offsetHeight > 400); // frame.js gave it its height
+
+  html = frame("https://elsewhere.example");
+  await page.goto(host.base);
+  const inner = page.frames().find((f) => f.url().includes("embed.html"));
+  await inner.waitForFunction(() => document.querySelector("boot-path").outcome);
+  await page.evaluate(() => document.getElementById("f").contentWindow.postMessage({ bootpath: 1, do: "seek", step: 5 }, "*"));
+  await inner.evaluate(() => new Promise((ok) => setTimeout(ok))); // messages before this one have been handled
+  assert.equal(await inner.evaluate(() => document.querySelector("boot-path").position), 0);
+  assert.deepEqual(await page.evaluate(() => window.heard), []);
+  page.wrong = page.wrong.filter((w) => !/target origin/.test(w)); // the browser reports what was not delivered
+});
+
+scene("the builder's snippets work where they are pasted", async (page) => {
+  for (const form of ["frame", "element"]) {
+    await page.goto(`${site.base}en/embed/`);
+    await page.selectOption("select[name=what]", "scenario=exec-format-error");
+    await page.check(`input[value=${form}]`);
+    html = `<!doctype html><html lang="en"><title>pasted</title>${await page.locator(".snippet code").textContent()}`;
+    await page.goto(host.base);
+    const where = form === "frame" ? await (await page.waitForSelector("iframe")).contentFrame() : page;
+    await where.waitForFunction(() => document.querySelector("boot-path")?.outcome?.verdict === "stops");
+  }
+});
+
+scene("before play a reader downloads 60 kB for a container's start", async (page) => {
+  let packed = 0;
+  const seen = new Set();
+  page.on("response", (r) => {
+    const path = new URL(r.url()).pathname;
+    if (!r.url().startsWith(site.base) || seen.has(path) || /\.woff2$/.test(path)) return; // fonts are the page's choice
+    seen.add(path);
+    packed += gzipSync(readFileSync(dist + path.slice(1)), { level: 9 }).length;
+  });
+  html = `<!doctype html><html lang="en"><title>size</title><script type="module" src="${site.base}bootpath.js"></script><boot-path src="hello-scratch" style="width: 700px"></boot-path>`; // a column of text
+  await page.goto(host.base);
+  await outcomes(page);
+  await page.locator("bp-card").waitFor();
+  await page.waitForLoadState("networkidle");
+  assert.ok(packed <= 60_000, `${packed} bytes: ${[...seen].join(" ")}`);
+});
