@@ -1,6 +1,6 @@
 // Works out the samples' and scenarios' runs:  node traces.mjs BOOTPATH CONTENT OUT
 // Each becomes OUT/ID.json or OUT/scenario-NAME.json, { inspection, run }: the answers that the engine would
-// give, ready made.
+// give, ready made. OUT/compare.json is the comparison that the comparison page begins with.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,3 +26,6 @@ for (const name of read("scenarios", "index.json").flatMap((theme) => theme.scen
   if (!files[src]) throw new Error(`scenario ${name}: there is no sample ${src}`);
   writeFileSync(join(out, `scenario-${name}.json`), JSON.stringify({ inspection: inspections[src], run: ask("run", files[src], "--scenario", name) }));
 }
+
+const [left, right] = ["debian-slim", "debian-bios"]; // as "usual" in assets/ts/pair.ts
+writeFileSync(join(out, "compare.json"), execFileSync(bootpath, ["compare", "--json", files[left], files[right]], { maxBuffer: 1 << 28 }));

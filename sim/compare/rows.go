@@ -82,6 +82,8 @@ func purpose(s Side) Finding {
 		f := Finding{Key: "compare.purpose-system", Value: name, Args: map[string]string{"os": cmp.Or(name, "?"), "target": s.Facts.Target}, Cites: cites}
 		if name == "" {
 			f.Key = "compare.purpose-machine"
+		} else if s.Facts.Target == "" {
+			f.Key = "compare.purpose-system-unreached"
 		}
 		return f
 	case identify.Application:
@@ -133,6 +135,9 @@ func kernel(s Side) Finding {
 		}
 		return Finding{Key: "compare.kernel-inside", Value: "Linux " + k.Version, Args: map[string]string{"version": k.Version, "path": k.Path}, Cites: k.Cites}
 	case identify.KernelHost:
+		if s.Run != nil && !s.onHost() { // a machine was given the image: there is no host
+			break
+		}
 		f := Finding{Key: "compare.kernel-host", Value: strings.TrimSpace("Linux " + s.Facts.Kernel), Args: map[string]string{"version": s.Facts.Kernel, "searched": searched(im)},
 			Rule: "image-spec config.md: an image names an operating system and a processor, no kernel"}
 		if ks := im.Kernels(); len(ks) > 0 {

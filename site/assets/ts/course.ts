@@ -46,6 +46,7 @@ for (const form of document.querySelectorAll<HTMLFormElement>("form.ask")) {
 document.querySelector("#course-forget")?.addEventListener("click", () => {
   progress.lessons = {};
   progress.answers = {};
+  progress.exercises = {};
   mark();
   void forget();
 });

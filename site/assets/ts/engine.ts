@@ -3,7 +3,7 @@
 // hold has it opened again. A worker that was cancelled or died is replaced.
 import { asset, inlined } from "./assets";
 import type { Part } from "./dropped";
-import type { Candidate, ChangeListing, Chunk, Command, Failure, Inspection, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
+import type { Candidate, ChangeListing, Chunk, Command, Comparison, Exercise, Failure, Inspection, Kind, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
 
 /** The files of the learner, the bytes of a slice, or the address of either. */
 export type Input = readonly Part[] | Uint8Array | string;
@@ -141,6 +141,7 @@ export class Engine {
   #host: Host;
   #input: { name: string; data: Input } | null = null;
   #settings: RunSettings | null = null; // of the latest run
+  #compared: (() => Promise<Comparison>) | null = null; // asks for the latest comparison again
 
   constructor(base: string) {
     this.#host = hostOf(base);
@@ -157,6 +158,7 @@ export class Engine {
     return this.#host.alone(this, () => {
       this.#input = { name, data };
       this.#settings = null;
+      this.#compared = null;
       return this.#reopen(onProgress);
     });
   }
@@ -168,10 +170,11 @@ export class Engine {
     });
   }
 
-  bytes(blob: string, off: number, len: number): Promise<{ chunk: Chunk; bytes: Uint8Array }> {
+  /** Bytes of the open image, or of the right side of the latest comparison. */
+  bytes(blob: string, off: number, len: number, side: "left" | "right" = "left"): Promise<{ chunk: Chunk; bytes: Uint8Array }> {
     return this.#host.alone(this, async () => {
       await this.#ready();
-      const { response, bytes } = await this.#host.ask({ method: "bytes", name: blob, off, len });
+      const { response, bytes } = await this.#host.ask({ method: "bytes", name: blob, off, len, ...(side === "right" ? { side } : {}) });
       if (!response.chunk) throw new EngineError({ code: "internal", message: "bytes: no chunk" });
       return { chunk: response.chunk, bytes: bytes ?? new Uint8Array() };
     });
@@ -217,6 +220,33 @@ export class Engine {
     });
   }
 
+  /** Starts the open image and another one beside it, or the open one a second time under other settings. */
+  compare(settings: RunSettings, other: RunSettings, right: { name: string; data: Input } | null, onProgress?: OnProgress): Promise<Comparison> {
+    const name = typeof right?.data === "string" ? right.data : right?.name;
+    const compared = async () => {
+      const { response } = await this.#host.ask({ method: "compare", settings, other, ...(name ? { name } : {}) }, right?.data, onProgress);
+      if (!response.comparison) throw new EngineError({ code: "internal", message: "compare: no comparison" });
+      return response.comparison;
+    };
+    return this.#host.alone(this, async () => {
+      this.#compared = null;
+      await this.#ready();
+      const answer = await compared();
+      this.#compared = compared;
+      return answer;
+    });
+  }
+
+  /** Breaks the open image in one place, chosen by the seed. */
+  exercise(seed: number, settings: RunSettings): Promise<Exercise> {
+    return this.#answer({ method: "exercise", seed, settings }, (r) => r.exercise);
+  }
+
+  /** Other kinds that might come at a step of the latest run. */
+  predict(step: number): Promise<Kind[]> {
+    return this.#answer({ method: "predict", off: step }, (r) => r.kinds ?? []);
+  }
+
   /** What could have printed a message; no image is needed for it. */
   recognise(text: string): Promise<Candidate[]> {
     return this.#host.alone(this, async () => (await this.#host.ask({ method: "recognise", text })).response.candidates ?? []);
@@ -256,5 +286,6 @@ export class Engine {
     if (this.#host.holds === this) return;
     await this.#reopen();
     if (this.#settings) await this.#run(this.#settings);
+    await this.#compared?.();
   }
 }
