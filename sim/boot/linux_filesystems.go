@@ -99,7 +99,7 @@ func (x *linux) extMounted(dev blockDevice, journal, readOnly bool, options []st
 func (x *linux) btrfsMount(dev blockDevice, f *btrfs.FS, options []string) string {
 	var lines []string
 	info := func(text string) { lines = append(lines, fmt.Sprintf("BTRFS info (device %s): %s", dev.name, text)) }
-	if x.newer(6, 8) || x.stable(6, 6, 30) || x.stable(6, 1, 100) {
+	if x.btrfsCounts() {
 		info("first mount of filesystem " + f.Info().UUID)
 	}
 	plain := !slices.ContainsFunc(options, func(o string) bool {
@@ -117,24 +117,43 @@ func (x *linux) btrfsMount(dev blockDevice, f *btrfs.FS, options []string) strin
 	return strings.Join(lines, "\n")
 }
 
-// refused prints what a driver says of a mount that it is going to refuse.
+// btrfsCounts tells whether btrfs says when a volume is mounted first and unmounted last: since 6.8, and in
+// later releases of older series.
+func (x *linux) btrfsCounts() bool {
+	return x.newer(6, 8) || x.stable(6, 6, 30) || x.stable(6, 1, 100)
+}
+
+// refused prints what a driver says of a mount that it is going to refuse. Btrfs opens the volume, unless that
+// lacks a device, and only then looks for the subvolume.
 func (x *linux) refused(dev blockDevice, fstype, options string) {
 	v, ok := dev.volumeFS().(fsys.Subvolumes)
 	if !ok || v.Info().Type != fstype {
 		return
 	}
 	_, err := v.Select(options)
-	var e *btrfs.MountError
-	if !errors.As(err, &e) {
+	if err == nil {
 		return
 	}
-	args := map[string]string{"device": dev.name, "type": fstype, "options": options}
-	for _, line := range e.Lines {
-		if line == "open_ctree failed" && x.newer(6, 14) {
-			line += ": -2"
+	say := func(level int, reason, text string) {
+		args := map[string]string{"device": dev.name, "type": fstype, "options": options, "reason": reason}
+		x.emit("linux.mount-refused", level, text, args, "fs/btrfs/super.c, btrfs_mount", v.Info().Cites)
+	}
+	var told *btrfs.MountError
+	errors.As(err, &told)
+	f, opened := fsys.Original(v).(*btrfs.FS)
+	if opened = opened && !errors.Is(err, fsys.ErrMissingDevice); opened {
+		say(kernInfo, err.Error(), x.btrfsMount(dev, f, strings.Split(options, ",")))
+	}
+	if told != nil {
+		for _, line := range told.Lines {
+			if line == "open_ctree failed" && x.newer(6, 14) {
+				line += ": -2"
+			}
+			say(kernErr, line, fmt.Sprintf("BTRFS error (device %s): %s", dev.name, line))
 		}
-		args["reason"] = line
-		x.emit("linux.mount-refused", kernErr, fmt.Sprintf("BTRFS error (device %s): %s", dev.name, line), args, "fs/btrfs/super.c, btrfs_mount", v.Info().Cites)
+	}
+	if opened && x.btrfsCounts() {
+		say(kernInfo, err.Error(), fmt.Sprintf("BTRFS info (device %s): last unmount of filesystem %s", dev.name, v.Info().UUID))
 	}
 }
 

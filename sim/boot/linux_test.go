@@ -59,10 +59,18 @@ func tree(t *testing.T, store *blob.Store, name string, files map[string]string)
 // started is a kernel that has unpacked an initramfs and found the disk's drivers.
 func started(t *testing.T, line string, initramfs, root map[string]string) *linux {
 	store := blob.NewStore()
-	d := &disk.Disk{Name: "disk0", Size: 1 << 30, Table: &disk.Table{Type: "dos", Partitions: []disk.Partition{{Number: 1, Start: 2048, Size: 1 << 20, Type: "83", UUID: "0001-01"}}}}
+	var f fsys.FS
 	if root != nil {
-		f := labelled{tree(t, store, "root", root)}
-		d.Volumes = []disk.Volume{{Partition: 1, Off: 1 << 20, Size: 1 << 29, FS: f, Type: "ext4"}}
+		f = labelled{tree(t, store, "root", root)}
+	}
+	return startedOn(t, store, line, initramfs, f)
+}
+
+// startedOn is started with a file system on the partition.
+func startedOn(t *testing.T, store *blob.Store, line string, initramfs map[string]string, f fsys.FS) *linux {
+	d := &disk.Disk{Name: "disk0", Size: 1 << 30, Table: &disk.Table{Type: "dos", Partitions: []disk.Partition{{Number: 1, Start: 2048, Size: 1 << 20, Type: "83", UUID: "0001-01"}}}}
+	if f != nil {
+		d.Volumes = []disk.Volume{{Partition: 1, Off: 1 << 20, Size: 1 << 29, FS: f, Type: f.Info().Type}}
 	}
 	m := machine.New()
 	x := &linux{start: &start{m: m, c: Config{Disk: d, Store: store, Firmware: "bios", Device: "disk"}}, params: cmdline.Parse(line), version: "6.1.0", l: loaded{cmdline: line}}
