@@ -48,10 +48,6 @@ var notPredicted = []struct{ pattern, reason string }{
 	{`^(bootpath )?login: |reboot: Power down|ACPI: PM: `, "the recorder shuts the machine down"},
 	{`^systemd\[1\]: \S+: Consumed .* CPU time\.$`, "a measurement: the processor time that a unit took"},
 	{`^(GRUB ){12}`, "printed without end; how often by then is when the recorder stopped"},
-	{`^(raid6|xor): |^(prefetch64-sse|generic_sse|avx) *: `, "a measurement: how fast the processor works out parities"},
-	{`^Btrfs loaded, |^BTRFS info .* checksum algorithm$`, "names the processor's way to work out checksums"},
-	{`^BTRFS: device .* scanned by `, "holds the number of a process"},
-	{`^systemd-journald\[\d+\]: `, "holds the number of a process"},
 	{`^enter handle_1[89]:$|^Booting from 0000:7c00$`, "SeaBIOS says it to its debug port, not to the screen"},
 }
 
