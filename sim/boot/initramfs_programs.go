@@ -10,6 +10,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/sh"
 	"bootpath/sim/disk/lvm"
+	"bootpath/sim/exe/elf"
 	"bootpath/sim/exe/initprog"
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
@@ -107,8 +108,14 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).pathProgram, true
 	case "stat":
 		return (*shProcess).statProgram, true
-	case "lvm", "vgchange", "vgscan", "lvchange", "mdadm", "raidautorun", "cryptsetup", "dmsetup", "dmraid", "multipath", "multipathd", "btrfs", "zpool", "bcache-register":
+	case "lvm", "vgchange", "vgscan", "lvchange", "mdadm", "raidautorun", "dmsetup", "dmraid", "multipath", "multipathd", "btrfs", "zpool", "bcache-register":
 		return (*shProcess).stacked, true
+	case "cryptsetup":
+		return (*shProcess).cryptsetup, true
+	case "askpass":
+		return (*shProcess).askpass, true
+	case "fsck":
+		return (*shProcess).fsck, true
 	case "nlplug-findfs":
 		return (*shProcess).nlplug, true
 	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee", "sed":
@@ -335,13 +342,69 @@ func (in *shProcess) mounted(err error, src, dst string) ctl {
 }
 
 func (in *shProcess) mountFailed(src, dst string, e kernel.Errno) ctl {
-	if in.programIs("mount", "busybox") {
-		in.err("mount: mounting %s on %s failed: %s\n", src, dst, e.Strerror())
-	} else {
-		in.err("mount: %s\n", e.Strerror()) // perror("mount") of klibc
-	}
 	in.status = 255
+	switch {
+	case in.programIs("mount", "busybox"):
+		in.err("mount: mounting %s on %s failed: %s\n", src, dst, e.Strerror())
+	case in.klibc("mount"):
+		in.err("mount: %s\n", e.Strerror()) // perror("mount") of klibc
+	default:
+		in.mountWords(src, dst, e)
+	}
 	return ctlNone
+}
+
+// mountWords are those of util-linux: libmount/src/context_mount.c, mnt_context_get_mount_excode.
+func (in *shProcess) mountWords(src, dst string, e kernel.Errno) {
+	in.status = 32
+	why := ""
+	switch tag, _, isTag := strings.Cut(src, "="); {
+	case isTag && strings.ToUpper(tag) == tag && e == kernel.ENOENT:
+		in.status = 1 // mount(2) was not called
+		in.err("mount: %s: can't find %s.\n", dst, src)
+		return
+	case e == kernel.ENOENT:
+		if _, err := in.stat(dst); err != nil {
+			why = "mount point does not exist"
+		} else {
+			why = "special device " + src + " does not exist"
+		}
+	case e == kernel.ENODEV:
+		why = "unknown filesystem type"
+		if b, ok := in.blockDevice(src); ok {
+			why += " '" + b.tag("TYPE") + "'"
+		}
+	case e == kernel.EINVAL:
+		why = "wrong fs type, bad option, bad superblock on " + src + ", missing codepage or helper program, or other error"
+	default:
+		why = "mount(2) system call failed: " + e.Strerror()
+	}
+	in.err("mount: %s: %s.\n       dmesg(1) may have more information after failed mount system call.\n", dst, why)
+}
+
+// klibc tells whether a program is one of klibc's, or cannot be read.
+func (in *shProcess) klibc(name string) bool {
+	found, _ := in.find(name, true)
+	file, err := in.x.pid1.Open(found)
+	if err != nil {
+		return true
+	}
+	defer file.Close()
+	f, err := elf.Read(file)
+	if err != nil {
+		return true
+	}
+	segments, err := f.Segments()
+	if err != nil {
+		return true
+	}
+	for _, s := range segments {
+		if s.Type == elf.PT_INTERP {
+			interp, _, _ := f.Interp(s)
+			return strings.HasPrefix(path.Base(interp), "klibc-")
+		}
+	}
+	return false
 }
 
 // programIs tells whether a command is an applet of that program.
@@ -710,15 +773,32 @@ func (in *shProcess) stacked(words []string) ctl {
 // nlplug is Alpine's nlplug-findfs(1): it loads the modules that the devices ask for and looks for one of
 // them.
 func (in *shProcess) nlplug(words []string) ctl {
-	_, _, rest := optArgs(words, "abcfkmpt")
+	flags, values, rest := optArgs(words, "abcfHkmoptU")
 	in.coldplugWith(true)
+	if c := values['c']; c != "" {
+		if b, ok := in.blockDevice(c); ok && b.tag("TYPE") == "crypto_LUKS" {
+			if key := values['k']; key != "" {
+				return in.end("whether the key in " + key + " opens /dev/" + b.name + " (" + in.where() + ")")
+			}
+			if !strings.HasPrefix(c, "/") {
+				c = "/dev/" + b.name
+			}
+			return in.passphrase("Enter passphrase for "+c+": ", values['m'], c)
+		}
+	}
 	if len(rest) == 0 {
 		return in.ok()
 	}
 	want := rest[len(rest)-1]
 	b, ok := in.blockDevice(want)
+	if _, lvm := in.find("/sbin/lvm", true); !ok && lvm && in.activateLVM("nlplug-findfs") { // a physical volume makes it run vgchange
+		b, ok = in.blockDevice(want)
+	}
 	if !ok {
 		in.found(want, "none", b)
+		if strings.Contains(flags, "n") {
+			return in.ok()
+		}
 		return in.failed()
 	}
 	in.found(want, "/dev/"+b.name, b)

@@ -204,6 +204,81 @@ if [ "$(stat -c %D /)" = "$(stat -c %D /mnt)" ]; then echo nothing; exec sh -i; 
 exec env -i "TERM=$TERM" switch_root /mnt /sbin/init "$@"
 `}), builtin610), systemRoot,
 			trace.Unknown, trace.Init, "a program of its own is recognised as init (/sbin/init), and bootpath does not follow what it starts yet", "EXT4-fs (vda1)"},
+		{"mkinitcpio's way: hooks, a device that comes late, mount of util-linux", "root=UUID=dead-beef rootdelay=1 rw", with(builtin610, busybox(map[string]string{"bin/ash": "-> busybox", "bin/mount": tinyProgram, "bin/udevd": tinyProgram, "bin/udevadm": tinyProgram,
+			"config": "HOOKS='udev none'\n", "hooks/udev": "#!/bin/ash\nrun_early() {\n\tudevd --daemon\n\trunning=1\n}\nrun_it() {\n\tudevadm trigger --action=add\n}\n", "sysroot/": "",
+			"init": `#!/bin/ash
+err() { echo "ERROR: $*"; }
+item() {
+	case $1 in
+	ro|rw) mode=$1;;
+	[![:alpha:]_]*|[[:alpha:]_]*[![:alnum:]_]*) ;;
+	*) eval "$1"='${2:-y}';;
+	esac
+}
+words() {
+	local line word key value
+	set -f; read -r line; set -- $line; set +f
+	for word; do
+		case $word in
+		*=*) key=${word%%=*} value=${word#*=};;
+		*) key=$word;;
+		esac
+		"$1" 2>/dev/null
+		item "$key" "$value"
+		unset key value
+	done
+}
+each() {
+	local fn=$1 h; shift
+	for h in "$@"; do
+		[ -x "/hooks/$h" ] || continue
+		unset "$fn"
+		. "/hooks/$h"
+		type "$fn" >/dev/null || continue
+		echo ":: $fn [$h]"
+		"$fn"
+	done
+}
+poll() {
+	local device=$1 seconds=${2//[!0-9]} tenths step=1
+	[ "${seconds:-x}" = x ] && seconds=10
+	tenths=$(( seconds * 10 ))
+	[ -b "$device" ] && return 0
+	if [ "$running" -eq 1 ]; then
+		echo "Waiting $seconds seconds for $device" >&2
+		while [ ! -b "$device" -a "$tenths" -gt 0 ]; do
+			sleep .$step
+			tenths=$(( tenths - step )) step=$(( step * 2 ))
+		done
+	fi
+	[ -b "$device" ]
+}
+rescue() {
+	export PS1='[rootfs \W]\$ '
+	{
+		[ "$1" = "--exec" ] && exec sh -i
+		sh -i
+	} 0</dev/console 1>/dev/console 2>/dev/console
+}
+mount -t proc proc /proc -o nosuid,noexec,nodev
+mount -t devtmpfs dev /dev -o mode=0755,nosuid
+words </proc/cmdline
+. /config
+each run_early $HOOKS
+each run_it $HOOKS
+dev=$(blkid -lt "$root" -o device)
+[ -z "$dev" ] && dev=/dev/disk/by-uuid/${root#*=}
+poll "$dev" "$rootdelay" || err "device '$root' not found. Skipping fsck."
+if ! mount ${rootfstype:+-t $rootfstype} -o ${mode:-ro}${rootflags:+,$rootflags} "$root" /sysroot; then
+	echo "You are being dropped into an emergency shell."
+	rescue
+fi
+exec env -i "TERM=$TERM" switch_root /sysroot /sbin/init "$@"
+`})), systemRoot,
+			trace.Stops, trace.Initramfs, "You are being dropped into an emergency shell.", "Waiting 1 seconds for /dev/disk/by-uuid/dead-beef\nERROR: device 'UUID=dead-beef' not found. Skipping fsck.\nmount: /sysroot: can't find UUID=dead-beef.\n"},
+		{"an encrypted root asks for its passphrase", "", with(builtin610, busybox(map[string]string{"bin/cryptsetup": tinyProgram,
+			"init": "#!/bin/sh\nmount -t devtmpfs d /dev\ncryptsetup isLuks /dev/vda1 || echo plain\ncryptsetup open --type luks /dev/vdb root || echo status $?\ncryptsetup luksOpen /dev/vda1 root || echo status $?\n"})), systemRoot,
+			trace.Stops, trace.Kernel, "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000", "plain\nDevice /dev/vdb does not exist or access denied.\nstatus 4\nDevice /dev/vda1 is not a valid LUKS device.\nstatus 1\n"},
 		{"no init anywhere", "", nil, nil,
 			trace.Unknown, trace.Kernel, "whether this kernel has the driver virtio_pci built in: the image has neither modules.builtin nor a configuration for 6.1.0", `VFS: Cannot open root device "(null)" or unknown-block(0,0): error -6`},
 		{"the kernel mounts the root itself", "root=/dev/vda1 rw", nil, with(systemRoot, builtin610),

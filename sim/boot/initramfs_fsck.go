@@ -1,0 +1,64 @@
+package boot
+
+import (
+	"strings"
+
+	"bootpath/sim/fsys/ext4"
+)
+
+// fsck is fsck(8) for one device that is not mounted: it runs fsck.TYPE, which a start asks to repair
+// without questions.
+func (in *shProcess) fsck(words []string) ctl {
+	var device string
+	for _, w := range words[1:] {
+		if w == "--" {
+			break
+		}
+		if !strings.HasPrefix(w, "-") {
+			device = w
+		}
+	}
+	b, ok := in.blockDevice(device)
+	if device == "" || !ok || strings.Contains(strings.Join(words, " "), " -f") {
+		return in.end("what fsck finds and prints (" + in.where() + ")")
+	}
+	kind := b.tag("TYPE")
+	if _, ok := in.find("fsck."+kind, true); !ok {
+		// fsck.c of util-linux, execute(): 2 is ENOENT, and the exit status is FSCK_EX_ERROR
+		in.err("fsck: fsck.%s: not found\nfsck: error 2 while executing fsck.%[1]s for /dev/%s\n", kind, b.name)
+		in.status = 8
+		return ctlNone
+	}
+	switch f := b.volumeFS().(type) {
+	case *ext4.FS:
+		return in.e2fsck(f, "/dev/"+b.name)
+	default:
+		if kind == "btrfs" || kind == "xfs" { // fsck.btrfs(8), fsck.xfs(8): they do nothing, successfully
+			return in.ok()
+		}
+	}
+	return in.end("what fsck." + kind + " finds on " + device + " (" + in.where() + ")")
+}
+
+// e2fsck is e2fsck(8) -p on a volume that needs no check: it says so and how full the volume is. When one is
+// due, what it finds is not known. e2fsck/unix.c, check_if_skip
+func (in *shProcess) e2fsck(f *ext4.FS, device string) ctl {
+	sb, _ := f.Superblock()
+	mounts, most := int16(sb.S_mnt_count), int16(sb.S_max_mnt_count)
+	_, replay := f.Journal()
+	if sb.S_state&1 == 0 || sb.S_state&2 != 0 || replay || sb.S_checkinterval != 0 || most > 0 && mounts >= most {
+		return in.end("what e2fsck finds on " + device + ": a check is due (" + in.where() + ")")
+	}
+	name := f.Info().Label // the volume's name, when it has one
+	if name == "" {
+		name = device
+	}
+	blocks, free := uint64(sb.S_blocks_count_lo), uint64(sb.S_free_blocks_count_lo)
+	if sb.S_feature_incompat&incompat64bit != 0 {
+		blocks, free = blocks|uint64(sb.S_blocks_count_hi)<<32, free|uint64(sb.S_free_blocks_count_hi)<<32
+	}
+	in.out("%s: clean, %d/%d files, %d/%d blocks\n", name, sb.S_inodes_count-sb.S_free_inodes_count, sb.S_inodes_count, blocks-free, blocks)
+	return in.ok()
+}
+
+const incompat64bit = 0x80 // EXT4_FEATURE_INCOMPAT_64BIT
