@@ -123,6 +123,18 @@ func (x *linux) btrfsCounts() bool {
 	return x.newer(6, 8) || x.stable(6, 6, 30) || x.stable(6, 1, 100)
 }
 
+// btrfsError is the number behind "open_ctree failed", which kernels since 6.14 and later releases of older series
+// print: EINVAL or, since 6.8, what befell, ENOENT.
+func (x *linux) btrfsError() string {
+	switch {
+	case x.newer(6, 14), x.stable(6, 12, 30):
+		return ": -2"
+	case x.stable(6, 6, 90), x.stable(6, 1, 150):
+		return ": -22"
+	}
+	return ""
+}
+
 // refused prints what a driver says of a mount that it is going to refuse. Btrfs opens the volume, unless that
 // lacks a device, and only then looks for the subvolume.
 func (x *linux) refused(dev blockDevice, fstype, options string) {
@@ -146,8 +158,8 @@ func (x *linux) refused(dev blockDevice, fstype, options string) {
 	}
 	if told != nil {
 		for _, line := range told.Lines {
-			if line == "open_ctree failed" && x.newer(6, 14) {
-				line += ": -2"
+			if line == "open_ctree failed" {
+				line += x.btrfsError()
 			}
 			say(kernErr, line, fmt.Sprintf("BTRFS error (device %s): %s", dev.name, line))
 		}

@@ -39,8 +39,8 @@ func mounts(options string) map[string]string {
 		map[string]string{"lib/modules/6.1.0/modules.builtin": builtinDrivers + "kernel/fs/btrfs/btrfs.ko\n"})
 }
 
-// The words are those of a Debian 12 whose rootflags name a subvolume that is none, under QEMU, and of
-// fs/ext4/super.c of Linux 6.1.
+// The words about Btrfs are those of a Debian 12 under QEMU whose rootflags name no subvolume or whose volume
+// lacks its second device; those about ext4 are of fs/ext4/super.c of Linux 6.1.
 func TestWhatAMountSays(t *testing.T) {
 	const banner = "Linux version 6.1.0 #1 SMP Debian 6.1.176-1 (2026-07-02)"
 	const opened = "BTRFS info (device vda1): first mount of filesystem 66666666-2222-3333-4444-555555555555\n" +
@@ -70,7 +70,7 @@ func TestWhatAMountSays(t *testing.T) {
 			"BTRFS error (device vda1): subvol '@' does not match subvolid 257\n" +
 			"mount: mounting /dev/vda1 on /mnt failed: Invalid argument\n", nil},
 		{"one of two devices", "ro", one, banner, "BTRFS error (device vda1): devid 2 uuid " + secondDevice + " is missing\n" +
-			"BTRFS error (device vda1): failed to read the system array: -2\nBTRFS error (device vda1): open_ctree failed\n" +
+			"BTRFS error (device vda1): failed to read the system array: -2\nBTRFS error (device vda1): open_ctree failed: -22\n" +
 			"mount: mounting /dev/vda1 on /mnt failed: Invalid argument\n", nil},
 		{"one of two devices is enough", "ro,degraded", one, banner, "", []string{"few", "numbers"}},
 		{"ext2", "ro", extVolume(t, "ext2", 0), banner, "EXT4-fs (vda1): mounting ext2 file system using the ext4 subsystem\n" +

@@ -138,6 +138,7 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 	}
 	f.block = int64(b)
 	f.identify(svd, svdRec)
+	f.noteSessions()
 	f.root = f.rootEntry(&f.vd.Root, f.rec.Cite(&f.vd.Root.Extent, &f.vd.Root.DataLen))
 	switch f.findRockRidge(); {
 	case f.names == rockRidge:
@@ -203,7 +204,7 @@ func (f *FS) identify(svd *VolumeDescriptor, svdRec *decode.Record) {
 		f.info.Cites = append(f.info.Cites, svdRec.Cite(&svd.VolumeID)...)
 	}
 	if f.info.Size > f.size {
-		f.info.Notes = append(f.info.Notes, fmt.Sprintf("ISO 9660: the descriptor counts %d bytes, the medium has %d", f.info.Size, f.size))
+		f.note("ISO 9660: the descriptor counts %d bytes, the medium has %d", f.info.Size, f.size)
 	}
 }
 
