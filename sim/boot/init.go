@@ -53,6 +53,14 @@ func (x *linux) firstProgram(name string, asked bool) {
 		x.runit(exe)
 		return
 	}
+	if kind == initprog.Dinit {
+		x.dinit(exe)
+		return
+	}
+	if kind == initprog.S6 {
+		x.s6(exe)
+		return
+	}
 	x.unknown(trace.Init, kind+" is recognised as init ("+exe+"), and bootpath does not follow what it starts yet")
 }
 

@@ -30,7 +30,7 @@ func lsbService(name, need string) string {
 
 // initSentences checks that every step of these actors has a sentence in English.
 func initSentences(t *testing.T, tr *trace.Trace) {
-	for _, area := range []string{"init", "sysvinit", "openrc", "runit"} {
+	for _, area := range []string{"init", "sysvinit", "openrc", "runit", "dinit"} {
 		data, err := os.ReadFile("../../content/messages/" + area + ".en.json")
 		require.NoError(t, err)
 		var all map[string]struct{ Title, Text string }

@@ -16,6 +16,7 @@ const (
 	BusyBox  = "busybox"
 	Runit    = "runit"
 	S6       = "s6"
+	Dinit    = "dinit"
 	Shell    = "shell"
 	Other    = "a program of its own"
 )
@@ -33,6 +34,8 @@ func Kind(exe string, exists func(path string) bool) string {
 		return OpenRC
 	case strings.HasPrefix(base, "runit"):
 		return Runit
+	case base == "dinit":
+		return Dinit
 	case strings.HasPrefix(base, "s6"):
 		return S6
 	case base == "init" && exists("/etc/inittab") && exists("/sbin/openrc"):
