@@ -101,7 +101,7 @@ type Initrd struct {
 // InitProgram is what /sbin/init leads to.
 type InitProgram struct {
 	Path string `json:"path"`
-	Kind string `json:"kind"` // systemd | sysvinit | openrc | busybox | runit | s6 | other
+	Kind string `json:"kind"` // systemd | sysvinit | openrc | busybox | runit | s6 | dinit | other
 }
 
 // OSRelease is os-release(5).

@@ -215,8 +215,8 @@ export interface Initrd {
 /** InitProgram is what /sbin/init leads to. */
 export interface InitProgram {
   path: string;
-  /** systemd | sysvinit | openrc | busybox | runit | s6 | other */
-  kind: "systemd" | "sysvinit" | "openrc" | "busybox" | "runit" | "s6" | "other";
+  /** systemd | sysvinit | openrc | busybox | runit | s6 | dinit | other */
+  kind: "systemd" | "sysvinit" | "openrc" | "busybox" | "runit" | "s6" | "dinit" | "other";
 }
 
 /** OSRelease is os-release(5). */
