@@ -26,31 +26,56 @@ const (
 
 // Entry is one member of the archive as its headers have it.
 type Entry struct {
-	Name     string // as written
-	Linkname string
-	Type     byte   // TypeReg, TypeDir, …; old and sparse forms of a regular file are TypeReg
+	Name      string // as written
+	Linkname  string
+	Size      int64 // of the content, holes included
+	HeaderOff int64 // of the header block
+	DataOff   int64 // where the content starts
+
+	seconds  int64 // of the modification time, since 1970
+	nanos    uint32
 	Mode     uint32 // permission bits, 07777
 	UID, GID uint32
-	Size     int64 // of the content, holes included
-	ModTime  time.Time
 	Major    uint32 // of devices
 	Minor    uint32
+	*rare
 
-	HeaderOff  int64  // of the header block
-	DataOff    int64  // where the content starts
-	Capability []byte // the security.capability attribute, when present
+	Type   byte // TypeReg, TypeDir, …; old and sparse forms of a regular file are TypeReg
+	prefix bool // the name starts in the header's Prefix field
+}
 
-	sparse []blob.Extent // nil for a file stored in one piece
-	over   []record      // pax records and GNU long names that replace header fields
-	prefix bool          // the name starts in the header's Prefix field
+// rare is what few entries have.
+type rare struct {
+	sparse     []blob.Extent // nil for a file stored in one piece
+	over       []record      // pax records and GNU long names that replace header fields
+	capability []byte
+}
+
+// uncommon makes room for what few entries have.
+func (e *Entry) uncommon() *rare {
+	if e.rare == nil {
+		e.rare = &rare{}
+	}
+	return e.rare
+}
+
+// ModTime is the modification time, in UTC.
+func (e *Entry) ModTime() time.Time { return time.Unix(e.seconds, int64(e.nanos)).UTC() }
+
+// Capability is the security.capability attribute, nil without one.
+func (e *Entry) Capability() []byte {
+	if e.rare == nil {
+		return nil
+	}
+	return e.capability
 }
 
 // Contiguous tells whether the content lies in one piece at DataOff.
-func (e *Entry) Contiguous() bool { return e.sparse == nil }
+func (e *Entry) Contiguous() bool { return e.rare == nil || e.sparse == nil }
 
 // Content is the entry's content as a view of the archive r.
 func (e *Entry) Content(r io.ReaderAt) fsys.Content {
-	if e.sparse != nil {
+	if !e.Contiguous() {
 		return blob.Mapped(r, e.Size, e.sparse)
 	}
 	return blob.Section(r, e.DataOff, e.Size)
@@ -72,11 +97,15 @@ func (e *Entry) Cites(r io.ReaderAt) []blob.Cite {
 		{"UID", 108, 8, "uid", fmt.Sprint(e.UID)},
 		{"GID", 116, 8, "gid", fmt.Sprint(e.GID)},
 		{"Size", 124, 12, "size", fmt.Sprint(e.Size)},
-		{"Mtime", 136, 12, "mtime", e.ModTime.Format(time.RFC3339)},
+		{"Mtime", 136, 12, "mtime", e.ModTime().Format(time.RFC3339)},
 		{"Linkname", 157, 100, "linkpath", strconv.Quote(e.Linkname)},
 		{"Devmajor", 329, 8, "", fmt.Sprint(e.Major)},
 		{"Devminor", 337, 8, "", fmt.Sprint(e.Minor)},
-		{"security.capability", 0, 0, capabilityKey, fmt.Sprintf("% x", e.Capability)},
+		{"security.capability", 0, 0, capabilityKey, fmt.Sprintf("% x", e.Capability())},
+	}
+	var over []record
+	if e.rare != nil {
+		over = e.over
 	}
 	var out []blob.Cite
 	for _, f := range fields {
@@ -86,7 +115,7 @@ func (e *Entry) Cites(r io.ReaderAt) []blob.Cite {
 			continue
 		}
 		off, n := e.HeaderOff+f.off, f.len
-		for _, o := range e.over {
+		for _, o := range over {
 			if o.key == f.pax {
 				off, n = o.off, int64(len(o.value))
 			}
@@ -280,7 +309,7 @@ func (s *scanner) entry(h *Header, over []record) (*Entry, error) {
 		{h.UID[:], "UID", func(n int64) { e.UID = uint32(n) }},
 		{h.GID[:], "GID", func(n int64) { e.GID = uint32(n) }},
 		{h.Size[:], "Size", func(n int64) { e.Size = n }},
-		{h.Mtime[:], "Mtime", func(n int64) { e.ModTime = time.Unix(n, 0).UTC() }},
+		{h.Mtime[:], "Mtime", func(n int64) { e.seconds = n }},
 		{h.Devmajor[:], "Devmajor", func(n int64) { e.Major = uint32(n) }},
 		{h.Devminor[:], "Devminor", func(n int64) { e.Minor = uint32(n) }},
 	}
@@ -395,7 +424,7 @@ func (e *Entry) override(r io.ReaderAt, over []record) (sparsity, error) {
 			if !ok {
 				return sp, bad("seconds")
 			}
-			e.ModTime = t
+			e.seconds, e.nanos = t.Unix(), uint32(t.Nanosecond())
 		case "GNU.sparse.map":
 			pairs, ok := paxMap(o.value)
 			if !ok {
@@ -406,10 +435,12 @@ func (e *Entry) override(r io.ReaderAt, over []record) (sparsity, error) {
 			sp.inData = o.value == "1"
 			sp.set = sp.set || sp.inData
 		case capabilityKey:
-			e.Capability = []byte(o.value)
+			e.uncommon().capability = []byte(o.value)
 		}
 	}
-	e.over = over
+	if len(over) > 0 {
+		e.uncommon().over = over
+	}
 	return sp, nil
 }
 
@@ -478,9 +509,10 @@ func (e *Entry) layOut(r io.ReaderAt, sp sparsity, stored int64) error {
 		return err
 	}
 	e.Type, e.Size = TypeReg, size
-	e.sparse, err = extents(r, strconv.Quote(clip(e.Name)), pairs, size, off, stored)
-	if e.sparse == nil {
-		e.sparse = []blob.Extent{}
+	x := e.uncommon()
+	x.sparse, err = extents(r, strconv.Quote(clip(e.Name)), pairs, size, off, stored)
+	if x.sparse == nil {
+		x.sparse = []blob.Extent{}
 	}
 	return err
 }

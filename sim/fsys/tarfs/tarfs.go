@@ -26,24 +26,30 @@ type FS struct {
 	orphans []*Entry
 	notes   []string
 	nodes   int
-	inodes  uint64
+	inodes  uint32
 }
 
 // node is a name in the tree; hard links share an inode.
 type node struct {
 	*inode
-	name     string
-	link     bool             // a further name of the inode
-	children map[string]*node // of a directory
-	sorted   []*node          // children by name; nil until asked for
+	name string
+	link bool // a further name of the inode
 }
 
+// inode is small: an archive may have a million files.
 type inode struct {
-	ino   uint64
-	nlink uint32
 	entry *Entry // nil for a directory that no entry describes
-	typ   byte
+	*directory
 	stat  *fsys.Stat // made when asked for
+	ino   uint32
+	nlink uint32
+	typ   byte
+}
+
+// directory is what only a directory has.
+type directory struct {
+	children map[string]*node
+	sorted   []*node // children by name; nil until asked for
 }
 
 // Limits of the tree.
@@ -180,7 +186,7 @@ func (f *FS) place(dir *node, base string, e *Entry) {
 
 func (f *FS) dir(name string, e *Entry) *node {
 	f.inodes++
-	return &node{inode: &inode{ino: f.inodes, nlink: 2, entry: e, typ: TypeDir}, name: name, children: map[string]*node{}}
+	return &node{inode: &inode{ino: f.inodes, nlink: 2, entry: e, typ: TypeDir, directory: &directory{children: map[string]*node{}}}, name: name}
 }
 
 func (f *FS) insert(dir, n *node) {
@@ -207,6 +213,9 @@ func (f *FS) remove(dir *node, base string) {
 		below = below[:len(below)-1]
 		last.nlink--
 		f.nodes--
+		if last.typ != TypeDir {
+			continue
+		}
 		for _, c := range last.children {
 			below = append(below, c)
 		}
@@ -354,6 +363,9 @@ func (f *FS) list(n *node) []fs.DirEntry {
 }
 
 func (n *node) byName() []*node {
+	if n.directory == nil {
+		return nil
+	}
 	if n.sorted == nil {
 		n.sorted = make([]*node, 0, len(n.children))
 		for _, c := range n.children {
@@ -409,7 +421,7 @@ func (i info) ModTime() time.Time {
 	if i.n.entry == nil {
 		return time.Unix(0, 0).UTC()
 	}
-	return i.n.entry.ModTime
+	return i.n.entry.ModTime()
 }
 
 // Sys gives the [*fsys.Stat], with the header's fields as evidence.
@@ -417,9 +429,9 @@ func (i info) Sys() any {
 	if i.n.stat != nil {
 		return i.n.stat
 	}
-	s := &fsys.Stat{Ino: i.n.ino, Mode: i.mode(), Nlink: i.n.nlink}
+	s := &fsys.Stat{Ino: uint64(i.n.ino), Mode: i.mode(), Nlink: i.n.nlink}
 	if e := i.n.entry; e != nil {
-		s.UID, s.GID, s.Capability, s.Cites = e.UID, e.GID, e.Capability, e.Cites(i.f.r)
+		s.UID, s.GID, s.Capability, s.Cites = e.UID, e.GID, e.Capability(), e.Cites(i.f.r)
 		if e.Type == TypeChar || e.Type == TypeBlock {
 			s.Rdev = e.Major<<8 | e.Minor
 		}

@@ -243,7 +243,7 @@ func TestAgainstGo(t *testing.T) {
 			var got []string
 			b := blobOf(data)
 			gotErr := tarfs.Scan(b, func(e *tarfs.Entry) bool {
-				got = append(got, describe(e.Name, e.Linkname, e.Type, e.Size, e.UID, e.GID, e.ModTime, e.Content(b)))
+				got = append(got, describe(e.Name, e.Linkname, e.Type, e.Size, e.UID, e.GID, e.ModTime(), e.Content(b)))
 				return true
 			})
 			require.Equal(t, want, got)
