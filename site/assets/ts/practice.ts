@@ -11,7 +11,7 @@ import { icon, stageColour } from "./elements/base";
 import { encode as encodePlace } from "./place";
 import { remember, remembered, type Progress } from "./progress";
 import { loadSamples, type Sample } from "./samples";
-import { fill, langOf, loadMessages, say, sentence, type Messages } from "./words";
+import { fill, langOf, loadMessages, loadPageStrings, say, sentence, type Messages } from "./words";
 import type { Exercise, Kind, RunResult, RunSettings, Step } from "./wire.gen";
 
 const base = new URL(".", import.meta.url).href;
@@ -82,12 +82,21 @@ class BpPractice extends LitElement {
   }
 
   async #begin(): Promise<void> {
-    const [samples, messages, progress] = await Promise.all([loadSamples(base), loadMessages(base, lang), remembered()]);
+    const [samples, messages, progress] = await Promise.all([loadSamples(base), loadMessages(base, lang), remembered(), loadPageStrings(base, lang)]);
     // A sample that stops by itself, or that starts only in part, is nothing to break.
     this.samples = samples.filter((s) => (s.kind === "application" || s.kind === "system") && s.id !== "broken-programs");
     this.messages = messages;
     this.progress = progress;
     this.#place();
+  }
+
+  /** The page as it was built stays until there are words. */
+  protected override shouldUpdate(): boolean {
+    return this.samples.length > 0;
+  }
+
+  protected override willUpdate(): void {
+    if (!this.hasUpdated) this.replaceChildren();
   }
 
   #place = (): void => {

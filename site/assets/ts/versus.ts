@@ -12,7 +12,7 @@ import "./elements/versus-race";
 import { conditionNames, conditions, decode, encode, usual, type As, type Pair } from "./pair";
 import { encode as encodePlace } from "./place";
 import { loadSamples, type Sample } from "./samples";
-import { fill, langOf, loadMessages, say, sentence, type Args, type Messages } from "./words";
+import { fill, langOf, loadMessages, loadPageStrings, say, sentence, type Args, type Messages } from "./words";
 import type { Cite, Comparison, Finding, Need, Parting, RunResult, RunSettings, Stage, Step } from "./wire.gen";
 
 type Side = (typeof sides)[number];
@@ -87,7 +87,7 @@ class BpVersus extends LitElement {
   }
 
   async #begin(): Promise<void> {
-    [this.samples, this.messages] = await Promise.all([loadSamples(base), loadMessages(base, lang)]);
+    [this.samples, this.messages] = await Promise.all([loadSamples(base), loadMessages(base, lang), loadPageStrings(base, lang)]);
     const pair = decode(location.hash) ?? usual;
     if (encode(pair) === encode(usual) && (await this.#prepared())) return;
     this.#take(pair);

@@ -32,6 +32,11 @@ export async function loadStrings(base: string, lang: Lang): Promise<void> {
   if (!hasStrings(lang)) useStrings(lang, (await load(base, `i18n/ui.${lang}.json`)) as Strings);
 }
 
+/** Of one of the site's own pages: also the strings that the element does not need. */
+export async function loadPageStrings(base: string, lang: Lang): Promise<void> {
+  useStrings(lang, (await load(base, `i18n/pages.${lang}.json`)) as Strings);
+}
+
 export function useStrings(lang: Lang, all: Strings): void {
   strings[lang] ??= all;
 }
