@@ -1,7 +1,9 @@
 package boot
 
 import (
+	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -37,6 +39,11 @@ func (x *linux) firstProgram(name string, asked bool) {
 		x.systemd(x.k, x.pid1, root)
 		return
 	case initprog.Shell:
+		if _, _, script := x.shebang(name); script {
+			x.m.Emit(st)
+			x.unknown(trace.Init, "what the script "+name+" does as process 1")
+			return
+		}
 		x.shellAsInit(st, name, exe, asked)
 		return
 	}
@@ -61,7 +68,33 @@ func (x *linux) firstProgram(name string, asked bool) {
 		x.s6(exe)
 		return
 	}
+	if x.endsAtOnce(trace.Init, name, exe) {
+		return
+	}
 	x.unknown(trace.Init, kind+" is recognised as init ("+exe+"), and bootpath does not follow what it starts yet")
+}
+
+// endsAtOnce plays programs that do nothing but print and end: true(1), false(1), echo(1), of coreutils or
+// BusyBox. As process 1 they take the machine with them.
+func (x *linux) endsAtOnce(stage trace.Stage, name, exe string) bool {
+	applet, base := path.Base(name), path.Base(exe)
+	status, text := 0, ""
+	switch {
+	case base != applet && base != "busybox":
+		return false
+	case applet == "true":
+	case applet == "false":
+		status = 1
+	case applet == "echo":
+		text = strings.Join(x.initArgs, " ") + "\n"
+	default:
+		return false
+	}
+	x.m.Emit(trace.Step{Actor: applet, Stage: stage, Kind: "init.ends", Console: text, Rule: applet + "(1); _exit(2)", Cites: x.pid1.Evidence(name),
+		Args: map[string]string{"path": name, "exe": exe, "status": strconv.Itoa(status)}})
+	x.pid1.Actor = "linux"
+	x.panic(fmt.Sprintf("Attempted to kill init! exitcode=0x%08x", status<<8), "kernel/exit.c, do_exit")
+	return true
 }
 
 // rootFS is the volume that is the root now; nil when it is the initramfs.

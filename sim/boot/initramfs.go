@@ -33,6 +33,9 @@ func (x *linux) compiledInit(rdinit string) {
 	flavour := x.flavour()
 	x.m.Emit(trace.Step{Actor: x.pid1.Actor, Stage: trace.Initramfs, Kind: "initramfs.start", Rule: "execve(2)",
 		Args: map[string]string{"path": rdinit, "shell": exe, "flavour": flavour}})
+	if x.endsAtOnce(trace.Initramfs, rdinit, exe) {
+		return
+	}
 	switch kind {
 	case initprog.Systemd:
 		x.systemdInitramfs()
