@@ -53,6 +53,8 @@ type Job struct {
 	Cause        *Unit  // who pulled it in first, nil for the job that was asked for
 	Why          Reason // the dependency by which it did
 	seq          int
+	behind       *Unit // what blocker found last, and by which dependency
+	behindBy     Dep
 }
 
 // Txn is a set of jobs that is worked out as a whole before any of them is queued.
@@ -657,10 +659,24 @@ func priority(a, b *Unit) int {
 // runnable tells whether nothing that must come first is still queued.
 func (m *Manager) runnable(j *Job) bool { return m.blocker(j) == nil }
 
+// blocker finds a job that j waits for. A target is asked each time that one of its many units is done, so
+// the unit that was in its way the last time is looked at first.
 func (m *Manager) blocker(j *Job) *Job {
-	for _, d := range []Dep{After, Before} {
-		for _, e := range j.Unit.Deps(d) {
-			if o := m.jobs[e.To]; o != nil && !runsFirst(j.Type, o.Type, d) {
+	blocks := func(u *Unit, d Dep) *Job {
+		if o := m.jobs[u]; o != nil && !runsFirst(j.Type, o.Type, d) {
+			return o
+		}
+		return nil
+	}
+	if j.behind != nil {
+		if o := blocks(j.behind, j.behindBy); o != nil {
+			return o
+		}
+	}
+	for _, d := range [...]Dep{After, Before} {
+		for _, e := range slices.Backward(j.Unit.Deps(d)) {
+			if o := blocks(e.To, d); o != nil {
+				j.behind, j.behindBy = e.To, d
 				return o
 			}
 		}
