@@ -201,10 +201,60 @@ func (in *shProcess) udevadm(words []string) ctl {
 			return in.ok()
 		}
 		in.coldplug()
+	case name == "udevadm" && sub == "info":
+		return in.udevInfo(words[2:])
 	case name == "mdev":
 		in.step("initramfs.mdev", map[string]string{"command": strings.Join(words, " ")}, "mdev(8)")
 		if text, ok := in.readFile("/etc/mdev.conf"); ok && strings.Contains(text, "MODALIAS") {
 			in.coldplug()
+		}
+	}
+	return in.ok()
+}
+
+// udevInfo is udevadm info about one block device: its name, or as much of its properties as the kernel's event
+// and blkid give. A script searches the properties; a person would see more of them.
+func (in *shProcess) udevInfo(words []string) ctl {
+	query, name := "all", ""
+	for i, w := range words {
+		option, value, joined := strings.Cut(w, "=")
+		if !joined && i+1 < len(words) {
+			value = words[i+1]
+		}
+		switch option {
+		case "-q", "--query":
+			query = value
+		case "-p", "--path", "-n", "--name":
+			name = value
+		case "--cleanup-db", "-c":
+			return in.ok()
+		}
+	}
+	b, ok := in.x.device(path.Base(name))
+	if !ok {
+		in.err("Unknown device \"%s\": No such device\n", name)
+		return in.failed()
+	}
+	if query == "name" {
+		in.out("%s\n", b.name)
+		return in.ok()
+	}
+	if query != "all" && query != "property" || in.stdout.kind == "console" {
+		return in.end("what udevadm info prints (" + in.where() + ")")
+	}
+	prefix := ""
+	if query == "all" {
+		prefix = "E: "
+		in.out("N: %s\n", b.name)
+	}
+	kind := "disk"
+	if b.part != nil {
+		kind = "partition"
+	}
+	in.out("%[1]sDEVNAME=/dev/%[2]s\n%[1]sDEVTYPE=%[3]s\n%[1]sSUBSYSTEM=block\n", prefix, b.name, kind)
+	for _, tag := range [...]string{"TYPE", "UUID", "LABEL"} {
+		if v := b.tag(tag); v != "" {
+			in.out("%sID_FS_%s=%s\n", prefix, tag, v)
 		}
 	}
 	return in.ok()

@@ -478,6 +478,9 @@ func (in *shProcess) readFile(name string) (string, bool) {
 	if text, ok := in.x.virtualFile(name); ok {
 		return text, true
 	}
+	if name == "/proc/filesystems" && !in.b.soft && in.x.mountedAt("/proc", "proc") {
+		return in.x.registered(), true
+	}
 	data, err := in.x.pid1.ReadFile(name)
 	if text, ok := in.x.filesystems(name); ok && in.b.soft {
 		return text, true

@@ -36,7 +36,12 @@ func (in *shProcess) textProgram(words []string) ctl {
 	if name == "tr" || name == "tee" {
 		rest = nil
 	}
+	shown := in.stderr
+	if strings.Contains(name, "grep") && strings.Contains(flags, "s") {
+		in.stderr = &sink{kind: "null"} // not a word about files that cannot be read
+	}
 	text, c := in.inputOf(name, rest)
+	in.stderr = shown
 	if c != ctlNone || in.status != 0 && text == "" && len(rest) > 0 {
 		return c
 	}
@@ -213,6 +218,9 @@ func (in *shProcess) sed(flags, script string, lines []string) ctl {
 			break
 		}
 		parts := strings.SplitN(rest[2:], rest[1:2], 3)
+		if len(parts) == 3 {
+			parts[1] = strings.ReplaceAll(parts[1], `\n`, "\x00") // a newline: GNU sed and BusyBox
+		}
 		if len(parts) != 3 || strings.ContainsAny(parts[0]+parts[1], "\n") || strings.HasSuffix(parts[0], `\`) || strings.ContainsAny(parts[1], `\&$`) {
 			break
 		}
@@ -221,7 +229,7 @@ func (in *shProcess) sed(flags, script string, lines []string) ctl {
 			break
 		}
 		all := strings.HasPrefix(parts[2], "g")
-		commands = append(commands, command{re, parts[1], all})
+		commands = append(commands, command{re, strings.ReplaceAll(parts[1], "\x00", "\n"), all})
 		rest = strings.TrimPrefix(parts[2], "g")
 		if rest = strings.TrimSpace(rest); rest != "" && rest[0] != ';' {
 			break

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"bootpath/sim/fsys"
 )
 
 // made is a file that the kernel makes up, in /proc or /sys, or a link that udev makes in /dev.
@@ -87,13 +89,19 @@ func (x *linux) virtualFile(name string) (string, bool) {
 	return "", false
 }
 
+// sysBlock is a file of /sys/block/DISK or of one of its partitions.
 func (x *linux) sysBlock(rest string) (string, bool) {
 	dev, file, _ := strings.Cut(rest, "/")
+	if part, of, ok := strings.Cut(file, "/"); ok && of == "dev" && strings.HasPrefix(part, dev) {
+		dev, file = part, of
+	}
 	b, ok := x.device(dev)
-	if !ok || b.part != nil {
+	if !ok || b.part != nil && file != "dev" {
 		return "", false
 	}
 	switch file {
+	case "dev":
+		return x.deviceNumber(dev) + "\n", true
 	case "size":
 		return strconv.FormatInt(x.c.Disk.Size/512, 10) + "\n", true
 	case "removable":
@@ -108,6 +116,38 @@ func (x *linux) sysBlock(rest string) (string, bool) {
 		return "0\n", true
 	}
 	return "", false
+}
+
+// registered is /proc/filesystems in an initramfs: what every kernel has that starts one, and the file systems
+// whose drivers are there by now. proc(5)
+func (x *linux) registered() string {
+	var out strings.Builder
+	for _, t := range [...]string{"sysfs", "tmpfs", "bdev", "proc", "cgroup", "cgroup2", "devtmpfs", "securityfs", "sockfs", "pipefs", "ramfs", "devpts"} {
+		out.WriteString("nodev\t" + t + "\n")
+	}
+	if x.have("overlay") == yes {
+		out.WriteString("nodev\toverlay\n")
+	}
+	for _, t := range [...]string{"ext3", "ext2", "ext4", "squashfs", "vfat", "msdos", "iso9660", "udf", "xfs", "btrfs", "f2fs", "erofs", "exfat", "ntfs3"} {
+		if x.have(fsDriver(t)) == yes {
+			out.WriteString("\t" + t + "\n")
+		}
+	}
+	return out.String()
+}
+
+// deviceNumber is what a device's node has as major:minor. Documentation/admin-guide/devices.txt: 11 is for
+// SCSI CD-ROMs; virtio disks take a number that is free.
+func (x *linux) deviceNumber(dev string) string {
+	if n := 0; strings.HasPrefix(dev, "sr") && scanInt(dev[2:], &n) {
+		return fmt.Sprintf("11:%d", n)
+	}
+	fi, err := x.pid1.Stat("/dev/" + dev)
+	if err != nil {
+		return "254:0"
+	}
+	rdev := fsys.StatOf(fi).Rdev
+	return fmt.Sprintf("%d:%d", rdev>>8, rdev&0xff)
 }
 
 // consoles is the console that /dev/console leads to: the last console= of the command line.
@@ -170,6 +210,9 @@ func (x *linux) virtual(name string) (fs.FileInfo, bool) {
 		if _, ok := x.device(dev); ok && rest == "" {
 			return file(fs.ModeDir | 0o755)
 		}
+		if b, ok := x.device(rest); ok && b.part != nil && strings.HasPrefix(rest, dev) {
+			return file(fs.ModeDir | 0o755)
+		}
 		return nil, false
 	case strings.HasPrefix(name, "/sys/module/"):
 		mod, rest, _ := strings.Cut(strings.TrimPrefix(name, "/sys/module/"), "/")
@@ -209,6 +252,18 @@ func (x *linux) virtualDir(dir string) ([]string, bool) {
 		return []string{x.hw[0].name}, len(x.k.Devices()) > 0
 	case "/sys/class/block":
 		return strings.Fields(x.deviceNames()), true
+	}
+	if disk, ok := strings.CutPrefix(dir, "/sys/block/"); ok && !strings.Contains(disk, "/") {
+		if b, ok := x.device(disk); !ok || b.part != nil {
+			return nil, false
+		}
+		names := []string{"dev", "removable", "ro", "size"}
+		for _, b := range x.blockDevices() {
+			if b.part != nil && strings.HasPrefix(b.name, disk) {
+				names = append(names, b.name)
+			}
+		}
+		return names, true
 	}
 	return nil, false
 }
