@@ -1,8 +1,10 @@
 // What the browser tests share: a server for dist/, a Chromium, and pages whose errors fail the test.
+import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { mkdirSync } from "node:fs";
+import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import * as fake from "./fixtures/fake.mjs";
 
@@ -32,6 +34,23 @@ export async function newPage(browser, { width = 1440, height = 900, dark = fals
   page.on("pageerror", (e) => page.wrong.push(String(e)));
   page.on("console", (m) => m.type() === "error" && !/404/.test(m.text()) && page.wrong.push(m.text()));
   return page;
+}
+
+/** The tests of a file: each gets a fresh page of one browser, and an error inside the page fails it. */
+export function scenes(prepare = async (page) => page.setDefaultTimeout(60_000)) {
+  let browser;
+  before(async () => { browser = await launch(); });
+  after(() => browser.close());
+  return (name, options, fn) => test(name, async () => {
+    const page = await newPage(browser, options);
+    await prepare(page);
+    try {
+      await fn(page);
+      assert.deepEqual(page.wrong, []);
+    } finally {
+      await page.context().close();
+    }
+  });
 }
 
 /** Puts hand-written runs in the place of engine, samples and sentences. */

@@ -3,20 +3,18 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { launch, newPage, serve } from "./browser.mjs";
+import { scenes, serve } from "./browser.mjs";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
 let site;
 let host; // another origin, with the page under test
 let html = "";
 let headers = {};
-let browser;
 before(async () => {
   site = await serve();
-  browser = await launch();
   const server = createServer((req, res) => {
     // A page that serves the element itself: what is not the page comes from dist/.
     if (req.url === "/") { res.writeHead(200, { "content-type": "text/html; charset=utf-8", ...headers }); res.end(html); return; }
@@ -28,27 +26,19 @@ before(async () => {
   await new Promise((ok) => server.listen(0, "127.0.0.1", ok));
   host = { base: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 });
-after(async () => {
-  await browser.close();
+after(() => {
   host.close();
   site.close();
 });
 
-const scene = (name, fn, options) => test(name, async () => {
-  const page = await newPage(browser, options);
+const scene = scenes(async (page) => {
   page.setDefaultTimeout(60_000);
   headers = {};
-  try {
-    await fn(page);
-    assert.deepEqual(page.wrong, []);
-  } finally {
-    await page.context().close();
-  }
 });
 
 const outcomes = (page) => page.waitForFunction(() => [...document.querySelectorAll("boot-path")].every((e) => e.outcome));
 
-scene("a page whose policy allows no inline style and no eval", async (page) => {
+scene("a page whose policy allows no inline style and no eval", {}, async (page) => {
   headers = { "content-security-policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'" };
   html = `<!doctype html><html lang="en"><title>strict</title><script type="module" src="/bootpath.js"></script><boot-path src="hello-scratch" view="evidence" step="kernel.execve"></boot-path>`;
   await page.goto(host.base);
@@ -60,7 +50,7 @@ scene("a page whose policy allows no inline style and no eval", async (page) => 
   assert.notEqual(colour, "", "colours of stages arrive without inline styles");
 });
 
-scene("three on one page share one worker, which starts when bytes are asked for", async (page) => {
+scene("three on one page share one worker, which starts when bytes are asked for", {}, async (page) => {
   let engines = 0;
   page.on("request", (r) => { if (r.url().endsWith("/engine.wasm.pack")) engines++; });
   html = `<!doctype html><html lang="en"><title>three</title><script type="module" src="${site.base}bootpath.js"></script>
@@ -78,7 +68,7 @@ scene("three on one page share one worker, which starts when bytes are asked for
   assert.equal(page.workers().length, 1);
 });
 
-scene("a frame obeys the page around it, and only the origin that it was bound to", async (page) => {
+scene("a frame obeys the page around it, and only the origin that it was bound to", {}, async (page) => {
   const frame = (origin) => `<!doctype html><html lang="en"><title>frames</title><iframe id="f" src="${site.base}embed.html#v1&src=hello-scratch&origin=${encodeURIComponent(origin)}" width="700" height="300" title="start"></iframe><script src="${site.base}frame.js"></script>
     <script>window.heard = []; addEventListener("message", (e) => { if (e.data && e.data.bootpath === 1) heard.push(e.data); });</script>`;
   html = frame(new URL(host.base).origin);
@@ -101,7 +91,7 @@ scene("a frame obeys the page around it, and only the origin that it was bound t
   page.wrong = page.wrong.filter((w) => !/target origin/.test(w)); // the browser reports what was not delivered
 });
 
-scene("the builder's snippets work where they are pasted", async (page) => {
+scene("the builder's snippets work where they are pasted", {}, async (page) => {
   for (const form of ["frame", "element"]) {
     await page.goto(`${site.base}en/embed/`);
     await page.selectOption("select[name=what]", "scenario=exec-format-error");
@@ -113,7 +103,7 @@ scene("the builder's snippets work where they are pasted", async (page) => {
   }
 });
 
-scene("before play a reader downloads 60 kB for a container's start", async (page) => {
+scene("before play a reader downloads 60 kB for a container's start", {}, async (page) => {
   let packed = 0;
   const seen = new Set();
   page.on("response", (r) => {

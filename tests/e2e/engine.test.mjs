@@ -9,32 +9,15 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { drop, dropPaths, launch, newPage, out, serve } from "./browser.mjs";
+import { drop, dropPaths, out, scenes, serve } from "./browser.mjs";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
 const samples = JSON.parse(readFileSync(`${dist}samples/index.json`, "utf8"));
 let server;
-let browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser.close();
-  server.close();
-});
+before(async () => { server = await serve(); });
+after(() => server.close());
 
-const scene = (name, options, fn) => test(name, async () => {
-  const page = await newPage(browser, options);
-  page.setDefaultTimeout(60_000);
-  try {
-    await fn(page);
-    assert.deepEqual(page.wrong, []);
-  } finally {
-    await page.context().close();
-  }
-});
-
+const scene = scenes();
 const player = (page) => page.locator("boot-path");
 
 async function lab(page, hash = "", lang = "en") {

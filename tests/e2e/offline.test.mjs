@@ -4,25 +4,12 @@ import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync }
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { launch, newPage, serve } from "./browser.mjs";
+import { scenes, serve } from "./browser.mjs";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
-let browser;
-before(async () => { browser = await launch(); });
-after(() => browser.close());
-
-const scene = (name, fn) => test(name, async () => {
-  const page = await newPage(browser);
-  page.setDefaultTimeout(60_000);
-  try {
-    await fn(page);
-    assert.deepEqual(page.wrong, []);
-  } finally {
-    await page.context().close();
-  }
-});
+const scene = scenes();
 
 /** Waits until the service worker has everything and answers for the page. */
 async function kept(page) {
@@ -39,7 +26,7 @@ const outcome = (page, settings) => page.locator("boot-path").first().evaluate(a
 
 const answered = (page) => page.waitForFunction(() => document.querySelector("boot-path")?.outcome);
 
-scene("after one visit a lesson, a sample and a what-if work without a network", async (page) => {
+scene("after one visit a lesson, a sample and a what-if work without a network", {}, async (page) => {
   const server = await serve();
   await page.goto(`${server.base}en/`);
   await kept(page);
@@ -61,7 +48,7 @@ scene("after one visit a lesson, a sample and a what-if work without a network",
   await page.locator("#search li a").first().waitFor();
 });
 
-scene("a newer version waits until the reader takes it; the open page goes on with its own", async (page) => {
+scene("a newer version waits until the reader takes it; the open page goes on with its own", {}, async (page) => {
   const folder = mkdtempSync(join(tmpdir(), "bootpath-"));
   try {
     cpSync(dist, folder, { recursive: true });
@@ -83,7 +70,7 @@ scene("a newer version waits until the reader takes it; the open page goes on wi
   }
 });
 
-scene("bootpath.html works from a folder and asks no network for anything", async (page) => {
+scene("bootpath.html works from a folder and asks no network for anything", {}, async (page) => {
   const asked = [];
   page.on("request", (r) => asked.push(r.url()));
   await page.context().setOffline(true);

@@ -3,32 +3,16 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import * as fake from "./fixtures/fake.mjs";
-import { drop, launch, newPage, out, serve, useFake } from "./browser.mjs";
+import { drop, newPage, out, scenes, serve, useFake } from "./browser.mjs";
 
 let server;
-let browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser.close();
-  server.close();
-});
+before(async () => { server = await serve(); });
+after(() => server.close());
 
-/** Runs fn on a fresh page with hand-written runs; an error inside the page fails the test. */
-const scene = (name, options, fn) => test(name, async () => {
-  const page = await newPage(browser, options);
-  await useFake(page);
-  try {
-    await fn(page);
-    assert.deepEqual(page.wrong, []);
-  } finally {
-    await page.context().close();
-  }
-});
+/** The page with hand-written runs. */
+const scene = scenes(useFake);
 
 const player = (page) => page.locator("boot-path");
 /** The text that a part of the player shows; innerText does not look into shadow trees. */
@@ -245,7 +229,7 @@ scene("break it: files, command line and bytes are changed, switched off and par
   const want = { firmware: "uefi", secure_boot: true, set: { cmdline: "root=/dev/vda9 ro" }, write: { "/etc/fstab": "none / ext4\n" }, patch: [{ off: 510, data: "0000" }] };
   assert.deepEqual(await player(page).evaluate((e) => e.settings), want);
   const hash = await page.evaluate(() => location.hash);
-  const second = await newPage(browser);
+  const second = await newPage(page.context().browser());
   await useFake(second);
   await lab(second, hash);
   assert.deepEqual(await player(second).evaluate((e) => [e.settings, e.off]), [want, { remove: ["/sbin/init"] }]);
