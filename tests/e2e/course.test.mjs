@@ -46,7 +46,7 @@ scene("search finds lessons and terms, in Chinese too, and leads there by keyboa
   await page.locator("#search li").first().waitFor();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await page.waitForURL(/lessons|glossary|scenarios/);
+  await page.waitForURL(/whiteout|layers/);
 
   await page.goto(`${server.base}zh/glossary/`);
   await page.click("#search-open");

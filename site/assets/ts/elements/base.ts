@@ -1,7 +1,7 @@
 import { css, html, LitElement, svg, unsafeCSS, type CSSResultGroup, type PropertyDeclarations } from "lit";
 import tokens from "../../css/tokens.css";
 import { ask, type PlayerRequest } from "../requests";
-import { say, type Args, type Key, type Lang } from "../words";
+import { langOf, say, type Args, type Key, type Lang } from "../words";
 
 const shared = [
   unsafeCSS(tokens),
@@ -43,6 +43,15 @@ export class Part extends LitElement {
   constructor() {
     super();
     this.lang = "en";
+  }
+
+  /** A part whose script came late was given its language when it was a plain element: as the attribute lang. */
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const tag = this.getAttribute("lang");
+    if (!tag) return;
+    this.removeAttribute("lang");
+    this.lang = langOf(tag);
   }
 
   protected say(key: Key, args?: Args): string {

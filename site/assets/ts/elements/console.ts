@@ -60,7 +60,7 @@ export class BpConsole extends Part {
     return html`<button class="icon copy" ?hidden=${empty} title=${this.say(this.copied ? "console.copied" : "console.copy")} aria-label=${this.say(this.copied ? "console.copied" : "console.copy")}
         @click=${this.#copy}>${this.copied ? "✓" : icon("copy", 14)}</button>
       ${empty ? html`<p class="empty">${this.say("console.empty")}</p>` : nothing}
-      <div class="out" role="region" tabindex="0" aria-label=${this.say("console.title")} ?hidden=${empty} @wheel=${this.#let} @touchmove=${this.#let} @keydown=${this.#let} @pointerdown=${this.#let}>
+      <div class="out" role="group" tabindex="0" aria-label=${this.say("console.title")} ?hidden=${empty} @wheel=${this.#let} @touchmove=${this.#let} @keydown=${this.#let} @pointerdown=${this.#let}>
         <pre lang="en">${this.#shown()}</pre>
       </div>`;
   }

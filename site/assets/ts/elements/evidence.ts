@@ -167,7 +167,7 @@ export class BpEvidence extends Part {
       </div>
       ${s.len > shownMax ? html`<p class="note">${this.say("evidence.first", { n: format.size(shownMax), of: format.size(s.len) })}</p>` : nothing}
       ${this.poking && this.writable === s.blob ? this.#poke(have, s) : nothing}
-      <div class="dump ${this.poking ? "poking" : ""}" @click=${this.#point} tabindex="0" role="region" aria-label=${this.say("evidence.title")}>${this.#dump(have, s, view)}</div>
+      <div class="dump ${this.poking ? "poking" : ""}" @click=${this.#point} tabindex="0" role="group" aria-label=${this.say("evidence.title")}>${this.#dump(have, s, view)}</div>
       ${this.#fields()}
       ${this.#from(have?.chunk)}
     </div>`;

@@ -95,7 +95,7 @@ export class BpFiles extends View {
       <button class="push" @click=${() => this.#remove(f.path)}>${this.say("change.remove")}</button>` : nothing}
       <button class="icon" title=${this.say("drop.close")} aria-label=${this.say("drop.close")} @click=${() => this.ask({ do: "file", path: "" })}>${icon("close", 12)}</button></header>
       ${f.error ? html`<p class="now">${f.error}</p>` : !f.bytes ? html`<p class="now">${this.say("evidence.loading")}</p>` : gaps ? html`<p class="now">${this.say("files.gap")}</p>`
-        : html`<pre tabindex="0" role="region" aria-label=${f.path}>${text ?? dump(f.bytes)}</pre>${size > f.bytes.length ? html`<p class="now">${this.say("evidence.first", { n: format.size(f.bytes.length), of: format.size(size) })}</p>` : nothing}`}</section>`;
+        : html`<pre tabindex="0" role="group" aria-label=${f.path}>${text ?? dump(f.bytes)}</pre>${size > f.bytes.length ? html`<p class="now">${this.say("evidence.first", { n: format.size(f.bytes.length), of: format.size(size) })}</p>` : nothing}`}</section>`;
   }
 
   #remove(path: string): void {

@@ -87,7 +87,7 @@ export class BpLayers extends View {
   #changed(n: number) {
     const c = this.changes;
     if (c?.layer !== n) return html`<p class="changes quiet">${this.say("files.loading")}</p>`;
-    return html`<ul class="changes" tabindex="0" role="region" aria-label=${this.say("layers.changes", { n: n + 1 })}>${c.changes.filter((x) => x.copy?.type !== "directory" || x.action !== "changed").map((x) => this.#change(x, n))}${
+    return html`<ul class="changes" tabindex="0" role="group" aria-label=${this.say("layers.changes", { n: n + 1 })}>${c.changes.filter((x) => x.copy?.type !== "directory" || x.action !== "changed").map((x) => this.#change(x, n))}${
       c.total > c.changes.length ? html`<li><span></span><span class="quiet">${this.say("files.more", { n: c.total - c.changes.length })}</span></li>` : nothing}</ul>`;
   }
 

@@ -41,7 +41,7 @@ abstract class BpTree extends View {
     const rows = flatten(roots);
     const used = heads.map((_, i) => rows.some((r) => r.node.cells[i]));
     const note = (n: Node) => (n.note === "hidden" ? this.say("mounts.hidden") : n.note);
-    return html`<div class="scroll" role="region" tabindex="0" aria-label=${this.say(`table.${table}`)}><table><thead><tr><th>${this.say(`${table}.name` as Key)}</th>${heads.map((h, i) => used[i] ? html`<th>${h ? this.say(h) : ""}</th>` : nothing)}</tr></thead><tbody>${
+    return html`<div class="scroll" role="group" tabindex="0" aria-label=${this.say(`table.${table}`)}><table><thead><tr><th>${this.say(`${table}.name` as Key)}</th>${heads.map((h, i) => used[i] ? html`<th>${h ? this.say(h) : ""}</th>` : nothing)}</tr></thead><tbody>${
       rows.map(({ node: n, last, rails, depth }) => html`<tr class="${n.mark} ${n.note}" ><td>${depth > 0 ? html`<span class="sr">${this.say("tree.level", { n: depth + 1 })}</span>` : nothing}<span class="rails" aria-hidden="true">${
         rails.slice(1).map((r) => html`<i class=${r ? "line" : ""}></i>`)}${depth > 0 ? html`<i class=${last ? "elbow" : "tee"}></i>` : nothing}</span><button class="name" title=${
         [n.label, this.titleOf(this.origin(table, n.id))].join("\n")} @click=${() => this.go(this.origin(table, n.id))}>${shortPath(n.label)}</button>${
