@@ -24,6 +24,9 @@ func (s *Store) Derive(name string, open Open, limit int64, from []Span) *Blob {
 	if kept := s.Kept(name); kept != nil {
 		return s.Add(name, kept, kept.size, func(off, n int64) []Span { return from })
 	}
+	if d := s.lent(name, limit, from); d != nil {
+		return s.Add(name, d, -1, func(off, n int64) []Span { return from })
+	}
 	d := &derived{open: open, limit: limit, cache: s.blocks(), blocks: map[int64]*block{}, size: -1}
 	return s.Add(name, d, -1, func(off, n int64) []Span { return from })
 }

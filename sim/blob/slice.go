@@ -96,6 +96,9 @@ func (s *Store) Absorb(other *Store) {
 	for _, b := range other.order {
 		mine := s.blobs[b.name]
 		if mine == nil {
+			if b.from != nil && len(b.from(0, 1)) == 0 {
+				continue // made of a file that only that run had
+			}
 			s.blobs[b.name] = b
 			s.order = append(s.order, b)
 			continue
@@ -159,6 +162,20 @@ func OpenSlice(r io.ReaderAt, size int64) (*Store, Origin, error) {
 		s.saved[b.Name] = saved
 	}
 	return s, t.Origin, nil
+}
+
+// Reopen is a store over the same slice that has no blobs yet, as [OpenSlice] gives it; nil for a store that
+// was not opened from a slice. Both share the bytes.
+func (s *Store) Reopen() *Store {
+	if s.saved == nil {
+		return nil
+	}
+	again := NewStore()
+	again.saved = make(map[string]*Saved, len(s.saved))
+	for name, kept := range s.saved {
+		again.saved[name] = &Saved{name: kept.name, size: kept.size, runs: kept.runs}
+	}
+	return again
 }
 
 // Saved is what a slice kept of one blob.

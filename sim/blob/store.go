@@ -17,6 +17,9 @@ type Store struct {
 
 	siblings []func(name string) *Blob // the latest counts first
 	beside   map[string]*Blob          // those that were found
+
+	lender *Store // see Borrow
+	lents  []Span // what the streams that it lent were computed from
 }
 
 // NewStore makes an empty store.
@@ -91,6 +94,7 @@ func (s *Store) Blobs() []*Blob { return s.order }
 // BytesRead is how many distinct bytes of the input files (blobs not derived from others) were read
 // by name. Bytes that only a decompressor consumed are counted by their blob through [Raw].
 func (s *Store) BytesRead() int64 {
+	s.countLent()
 	var n int64
 	for _, b := range s.order {
 		if b.from == nil {

@@ -45,6 +45,9 @@ func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(patches) == 0 {
+			store.Borrow(im.Store)
+		}
 		origin := im.Origin
 		if im, err = identify.Open(store, input, patches); err != nil {
 			return nil, err

@@ -136,8 +136,12 @@ func (s *Session) source() (*blob.Store, *blob.Blob, error) {
 		}
 		return store, store.Add(s.main.Name, s.main.R, s.main.Size, nil), nil
 	}
-	store, origin, err := blob.OpenSlice(s.main.R, s.main.Size)
-	if err != nil {
+	var store *blob.Store
+	var origin blob.Origin
+	var err error
+	if s.image != nil && s.image.Origin != nil {
+		store, origin = s.image.Store.Reopen(), *s.image.Origin
+	} else if store, origin, err = blob.OpenSlice(s.main.R, s.main.Size); err != nil {
 		return nil, nil, err
 	}
 	kept := store.Kept(origin.Name)
