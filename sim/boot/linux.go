@@ -37,6 +37,9 @@ const maxInitramfs = 1 << 30
 
 // linux is a Linux kernel from its first instruction to the first program.
 type linux struct {
+	config     map[string]string // see kconfig
+	configText string
+
 	*start
 	l         loaded
 	img       *bzimage.Image

@@ -101,19 +101,24 @@ func (x *linux) hasModuleList() bool {
 }
 
 // kconfig reads the configuration that distributions put beside the kernel.
+// Scripts ask for it again and again, so it is parsed once for each text.
 func (x *linux) kconfig() map[string]string {
-	out := map[string]string{}
 	data, _ := x.readAny("boot/config-"+x.version, maxKconfig)
 	// Without an initramfs it depends on what is built in; when nothing else tells, the kernel itself may.
 	if data == nil && x.img != nil && x.c.Kernel == nil && len(x.l.initrds) == 0 && !x.hasModuleList() {
 		data, _, _ = x.img.Config(x.store(), x.l.path)
 	}
-	for line := range strings.SplitSeq(string(data), "\n") {
+	text := string(data)
+	if x.config != nil && text == x.configText {
+		return x.config
+	}
+	x.config, x.configText = map[string]string{}, text
+	for line := range strings.SplitSeq(text, "\n") {
 		if name, value, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, "CONFIG_") {
-			out[name] = value
+			x.config[name] = value
 		}
 	}
-	return out
+	return x.config
 }
 
 // builtin answers whether a driver is part of the kernel itself.
