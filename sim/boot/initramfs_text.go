@@ -10,6 +10,23 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+// patterns gives grep's pattern and sed's script, from -e or the first operand, and the operands that remain.
+func patterns(name string, values map[byte]string, rest []string) (pattern, sed string, left []string) {
+	first := func(given string) string {
+		if given == "" && len(rest) > 0 {
+			given, rest = rest[0], rest[1:]
+		}
+		return given
+	}
+	if strings.HasSuffix(name, "grep") {
+		pattern = first(values['e'])
+	}
+	if sed = values['e']; name == "sed" {
+		sed = first(sed)
+	}
+	return pattern, sed, rest
+}
+
 // textProgram filters lines: grep, cut, head, tail, tr, wc, sort, seq and tee of XCU, with the options that
 // start scripts use.
 func (in *shProcess) textProgram(words []string) ctl {
@@ -22,16 +39,7 @@ func (in *shProcess) textProgram(words []string) ctl {
 	}
 	valued := map[string]string{"cut": "dfc", "head": "nc", "tail": "nc", "grep": "em", "egrep": "em", "fgrep": "em", "sort": "kt", "sed": "e"}[name]
 	flags, values, rest := optArgs(words, valued)
-	pattern := ""
-	if strings.HasSuffix(name, "grep") {
-		if pattern = values['e']; pattern == "" && len(rest) > 0 {
-			pattern, rest = rest[0], rest[1:]
-		}
-	}
-	sed := values['e']
-	if name == "sed" && sed == "" && len(rest) > 0 {
-		sed, rest = rest[0], rest[1:]
-	}
+	pattern, sed, rest := patterns(name, values, rest)
 	sets := rest
 	if name == "tr" || name == "tee" {
 		rest = nil

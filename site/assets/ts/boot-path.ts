@@ -790,7 +790,8 @@ export class BootPath extends LitElement {
     const opener = lab && (this.opener || (empty && !this.work && !this.inspection));
     return html`<div class="frame ${this.layout}" lang=${htmlLang(lang)}>
       ${lab && (this.inspection || this.#source) ? html`<bp-image-bar class="ruled" .lang=${lang} .name=${this.#source?.name ?? ""} .inspection=${this.inspection} .facts=${this.facts}
-        .settings=${this.settings} .read=${this.bytesRead} .patches=${this.#patches.filter((p) => p.on).length} .tried=${this.tried}></bp-image-bar>` : nothing}
+        .settings=${this.settings} .read=${this.bytesRead} .patches=${this.#patches.filter((p) => p.on).length} .tried=${this.tried}
+        .compare=${this.#source?.id && !inlined ? new URL(`${lang}/compare/#v1&left=${this.#source.id}`, this.#base).href : ""}></bp-image-bar>` : nothing}
       ${this.#banner()}
       ${opener ? html`<bp-opener .lang=${lang} .samples=${this.samples} .library=${this.library} .over=${this.over} .closable=${!empty}></bp-opener>` : empty ? html`<div class="blank"></div>` : this.#player()}
       ${this.over && !opener ? html`<div class="veil">${this.#say("drop.over")}</div>` : nothing}

@@ -8,7 +8,7 @@ import { firmwares, underFirmware, type Firmware } from "../firmware";
 export class BpImageBar extends Part {
   static override properties = {
     ...Part.properties,
-    name: { attribute: false }, inspection: { attribute: false }, facts: { attribute: false }, settings: { attribute: false }, read: { attribute: false }, patches: { attribute: false }, tried: { attribute: false },
+    name: { attribute: false }, inspection: { attribute: false }, facts: { attribute: false }, settings: { attribute: false }, read: { attribute: false }, patches: { attribute: false }, tried: { attribute: false }, compare: { attribute: false },
   };
   declare name: string;
   declare inspection: Inspection | null;
@@ -17,10 +17,11 @@ export class BpImageBar extends Part {
   declare read: number; // bytes
   declare patches: number; // that are on
   declare tried: { readonly [F in Firmware]?: Outcome };
+  declare compare: string; // the address of its comparison; "" for a file of this machine
 
   constructor() {
     super();
-    this.name = "";
+    this.name = this.compare = "";
     this.inspection = null;
     this.facts = null;
     this.settings = {};
@@ -52,6 +53,7 @@ export class BpImageBar extends Part {
       .seg button[aria-pressed="true"] { background: var(--ink); color: var(--paper); }
       .seg button:focus-visible { outline-offset: -3px; }
       .mark { margin-left: 6px; font-size: 11px; font-weight: 650; } .mark.stops { color: var(--stop); } [aria-pressed="true"] .mark.stops { color: inherit; text-decoration: underline; }
+      a.push { color: inherit; text-decoration: none; display: inline-flex; align-items: center; }
       .push.on { border-color: var(--ink); font-weight: 650; }
       label { font-size: var(--t1); color: var(--ink-2); display: inline-flex; gap: 6px; align-items: center; }
       select { border: 1px solid var(--rule-2); border-radius: 4px; background: var(--raised); color: var(--ink); min-height: 28px; padding: 0 4px; max-width: 24ch; }
@@ -67,7 +69,7 @@ export class BpImageBar extends Part {
           this.say("bar.read", { read: format.size(this.read), of: format.size(i.origin?.size ?? i.size), size: format.size(i.origin?.size ?? i.size) })} · ${this.say("bar.uploaded")}</span>${i.origin ? html`<span class="more">${this.say("bar.slice", { name: i.origin.name })}</span>` : nothing}
           <span class="more">${i.formats.join(" → ")}</span>${i.os?.pretty_name ? html`<span class="more">${i.os.pretty_name}</span>` : nothing}${this.#notes(i)}` : nothing}</span>
       </div>
-      ${i ? html`<div class="how">${i.kind === "system" ? this.#firmware() : i.kind === "application" ? this.#container(i) : nothing}${
+      ${i ? html`<div class="how">${this.compare ? html`<a class="push" href=${this.compare}>${this.say("bar.compare")}</a>` : nothing}${i.kind === "system" ? this.#firmware() : i.kind === "application" ? this.#container(i) : nothing}${
         i.kind === "other" ? nothing : html`<button class="push cond" @click=${() => this.ask({ do: "view", view: "conditions" })}>${this.say(i.kind === "application" ? "bar.docker" : "conditions.title")}</button><button class="push ${this.patches > 0 ? "on" : ""}"
         @click=${() => this.ask({ do: "view", view: "change" })}>${this.patches > 0 ? this.say("bar.broken", { n: this.patches }) : this.say("bar.break")}</button>`}</div>` : nothing}`;
   }
