@@ -119,8 +119,27 @@ scene("a docker run line is parsed, played and written again", {}, async (page) 
   await c.getByLabel("A docker run command to take over").fill("docker run --rm --user 1000 --read-only --entrypoint /nope image");
   await c.getByRole("button", { name: "Use it" }).click();
   await c.locator(".answer.stops pre").waitFor();
-  assert.match(await c.locator(".line code").innerText(), /--user 1000 --read-only --entrypoint \/nope/);
+  assert.match(await c.locator(".line code").innerText(), /--user 1000 --read-only --rm --entrypoint \/nope/);
   assert.match(await c.locator(".answer pre").innerText(), /no such file or directory/);
+});
+
+scene("on a slow connection the first step is there before the engine, and nothing moves", {}, async (page) => {
+  const slow = await page.context().newCDPSession(page);
+  await slow.send("Network.enable");
+  await slow.send("Network.emulateNetworkConditions", { offline: false, latency: 40, downloadThroughput: 10e6 / 8, uploadThroughput: 10e6 / 8 });
+  await page.addInitScript(() => {
+    window.shift = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((e) => { if (!e.hadRecentInput) window.shift += e.value; })).observe({ type: "layout-shift", buffered: true });
+  });
+  let engine = false;
+  page.on("requestfinished", (r) => { engine ||= r.url().endsWith("engine.wasm.pack"); });
+  await page.goto(`${server.base}en/lab/#v1&src=${samples[0].id}`, { waitUntil: "commit" });
+  await page.locator("bp-card h2").waitFor();
+  assert.equal(engine, false, "the steps came with the engine, not before it");
+  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+  console.log(`first paint after ${Math.round(paint)} ms at 10 Mbit/s and 40 ms`);
+  await settled(page);
+  assert.ok((await page.evaluate(() => window.shift)) < 0.01, "the layout moved");
 });
 
 // ---- files made here ---------------------------------------------------------------------------------

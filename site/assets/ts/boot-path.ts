@@ -12,7 +12,6 @@ import type { OpenFile } from "./elements/files";
 import "./elements/panel";
 import "./elements/rail";
 import type { BpRail } from "./elements/rail";
-import "./elements/steps";
 import "./elements/transport";
 import "./elements/verdict";
 import type { Scene } from "./elements/view";
@@ -785,7 +784,7 @@ export class BootPath extends LitElement {
   override render() {
     const lang = this.language;
     const lab = this.controls === "lab";
-    if (lab) void this.#more();
+    if (lab || this.layout !== "narrow" || this.list) void this.#more();
     const empty = this.steps.length === 0;
     const opener = lab && (this.opener || (empty && !this.work && !this.inspection));
     return html`<div class="frame ${this.layout}" lang=${htmlLang(lang)}>
@@ -813,7 +812,7 @@ export class BootPath extends LitElement {
     }
     if (w) {
       const precomputed = this.steps.length > 0 && w.what === "opening";
-      return html`<div class="banner working ${this.steps.length > 0 ? "over" : ""}" role="status"><span>${precomputed ? this.#say("work.engine") : this.#say(`work.${w.what}`, { name: w.name })}</span>
+      return html`<div class="banner working over" role="status"><span>${precomputed ? this.#say("work.engine") : this.#say(`work.${w.what}`, { name: w.name })}</span>
         <span class="quiet">${w.read > 0 ? this.#say("work.read", { read: format.size(w.read) }) : ""}</span>
         <span class="acts"><button class="push" @click=${ask({ do: "cancel" })}>${this.#say("work.cancel")}</button></span><i class="bar"></i></div>`;
     }

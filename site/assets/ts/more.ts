@@ -10,6 +10,7 @@ import "./elements/memory";
 import "./elements/opener";
 import "./elements/services";
 import "./elements/state";
+import "./elements/steps";
 import "./elements/trees";
 import { asciicast, golden, traceEvents } from "./exports";
 import { onePage } from "./onepage";

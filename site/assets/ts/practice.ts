@@ -17,6 +17,7 @@ import type { Exercise, Kind, RunResult, RunSettings, Step } from "./wire.gen";
 const base = new URL(".", import.meta.url).href;
 const lang = langOf(document.documentElement.lang);
 const questionsMost = 12;
+const quick = "busybox-iso"; // the sample to begin with: an exercise on a whole Debian takes many seconds
 
 type Mode = "diagnose" | "predict";
 
@@ -53,7 +54,7 @@ class BpPractice extends LitElement {
   constructor() {
     super();
     this.mode = "diagnose";
-    this.sample = "debian-bios";
+    this.sample = quick;
     this.seed = 1;
     this.samples = [];
     this.messages = {};
@@ -104,7 +105,7 @@ class BpPractice extends LitElement {
     const named = new URLSearchParams(version === "v1" ? parts.join("&") : "");
     const seed = Number(named.get("seed"));
     this.mode = named.get("mode") === "predict" ? "predict" : "diagnose";
-    this.sample = this.samples.find((s) => s.id === named.get("src"))?.id ?? this.samples[0]?.id ?? "";
+    this.sample = this.samples.find((s) => s.id === named.get("src"))?.id ?? quick;
     this.seed = Number.isSafeInteger(seed) && seed > 0 ? seed : 1;
     void this.#start();
   };
