@@ -103,6 +103,20 @@ scene("the builder's snippets work where they are pasted", {}, async (page) => {
   }
 });
 
+scene("playing goes from the first step that was asked for to the last, and again", {}, async (page) => {
+  html = `<!doctype html><html lang="en"><title>part</title><script type="module" src="${site.base}bootpath.js"></script><boot-path src="hello-scratch" step="20" end="22"></boot-path>`;
+  await page.goto(host.base);
+  await outcomes(page);
+  const positions = () => page.evaluate(() => new Promise((ok) => {
+    const e = document.querySelector("boot-path");
+    const seen = [e.position];
+    e.addEventListener("stepchange", (c) => { seen.push(c.detail.position); if (c.detail.position === 22) ok(seen); });
+    e.play();
+  }));
+  assert.deepEqual(await positions(), [20, 21, 22]);
+  assert.deepEqual(await positions(), [22, 20, 21, 22]);
+});
+
 scene("before play a reader downloads 60 kB for a container's start", {}, async (page) => {
   let packed = 0;
   const seen = new Set();

@@ -63,7 +63,7 @@ type Source = { id?: string; name: string; data: Input; usual?: RunSettings };
 
 export class BootPath extends LitElement {
   static override properties = {
-    src: { reflect: true }, scenario: { reflect: true }, step: {}, view: {}, lang: {}, theme: { reflect: true }, controls: { reflect: true }, base: {},
+    src: { reflect: true }, scenario: { reflect: true }, step: {}, end: {}, view: {}, lang: {}, theme: { reflect: true }, controls: { reflect: true }, base: {},
     settings: { attribute: false }, off: { attribute: false },
     language: { state: true }, messages: { state: true }, samples: { state: true }, library: { state: true }, at: { state: true }, playing: { state: true },
     speed: { state: true }, panes: { state: true }, cite: { state: true }, kernelCites: { state: true }, fetched: { state: true }, work: { state: true }, problem: { state: true },
@@ -78,6 +78,8 @@ export class BootPath extends LitElement {
   declare scenario: string | null;
   /** The step to begin at: its number from 0, its kind, or "end". */
   declare step: string | null;
+  /** The step at which playing stops, named as step is; otherwise the last. */
+  declare end: string | null;
   /** The view that is shown first, or alone where there is room for one: console, evidence, memory, … */
   declare view: string | null;
   declare lang: string;
@@ -138,6 +140,7 @@ export class BootPath extends LitElement {
   #job = 0; // the latest open or run; answers to earlier ones are dropped
   #timer = 0;
   #speaker = 0;
+  #from = 0; // the step that this run was shown at first
   #speaks: Lang | null = null; // the language of the latest drawing
   #prepared: { name: string; settings: string } | null = null; // the scenario, and its settings as JSON
   #opened: string | null = null; // the src that was opened
@@ -145,7 +148,7 @@ export class BootPath extends LitElement {
 
   constructor() {
     super();
-    this.src = this.scenario = this.step = this.view = this.theme = this.controls = this.base = null;
+    this.src = this.scenario = this.step = this.end = this.view = this.theme = this.controls = this.base = null;
     this.settings = {};
     this.off = {};
     this.language = "en";
@@ -223,16 +226,29 @@ export class BootPath extends LitElement {
     this.at = at;
     this.cite = 0;
     this.kernelCites = null;
-    if (at === this.steps.length - 1) this.pause();
+    if (at === this.#until) this.pause();
     this.#emit("stepchange", { position: at, step: this.#tape.step });
     this.#speakSoon();
   }
 
   play(): void {
     if (this.steps.length === 0 || this.playing) return;
-    if (this.at >= this.steps.length - 1) this.seek(0);
+    if (this.at >= this.#until) this.seek(this.#from < this.#until ? this.#from : 0);
     this.playing = true;
     this.#tick();
+  }
+
+  /** Where playing stops. */
+  get #until(): number {
+    const end = this.end ? this.#stepNamed(this.end, this.steps) : -1;
+    return end >= 0 ? end : this.steps.length - 1;
+  }
+
+  /** A step by its number from 0, its kind, or "end"; -1 when there is none such. */
+  #stepNamed(name: string, steps: readonly Step[]): number {
+    if (name === "end") return steps.length - 1;
+    if (/^\d+$/.test(name)) return Math.min(Number(name), steps.length - 1);
+    return steps.findIndex((s) => s.kind === name.replace(/^#/, ""));
   }
 
   pause(): void {
@@ -406,19 +422,16 @@ export class BootPath extends LitElement {
     this.kernelCites = null;
     if (!result) return;
     this.#arrange(result);
-    this.seek(this.#first(result));
+    this.#from = this.#first(result);
+    this.seek(this.#from);
     this.step = null;
     this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
   }
 
   /** Where to begin: as asked, or at a failure, since that is what its owner came for. */
   #first(result: RunResult): number {
-    const last = result.steps.length - 1;
-    if (this.step === "end") return last;
-    if (this.step) {
-      const n = /^\d+$/.test(this.step) ? Number(this.step) : result.steps.findIndex((s) => s.kind === this.step?.replace(/^#/, ""));
-      if (n >= 0) return Math.min(n, last);
-    }
+    const asked = this.step ? this.#stepNamed(this.step, result.steps) : -1;
+    if (asked >= 0) return asked;
     // What was changed shows where the run parts from the one before.
     const d = this.difference;
     if (d && (d.parting >= 0 || d.values >= 0)) return d.parting >= 0 ? d.parting : d.values;

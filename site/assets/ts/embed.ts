@@ -44,6 +44,7 @@ function open(place: Place): void {
   player.settings = place.settings;
   player.view = place.view ?? null;
   player.step = place.step ?? null;
+  player.end = place.end ?? null;
   player.scenario = place.scenario ?? null;
   player.src = place.src ?? null;
 }

@@ -10,6 +10,7 @@ import type { RunSettings } from "./wire.gen";
 export interface Place {
   src?: string; // sample id or address
   step?: string; // number or kind
+  end?: string; // of an embed: where playing stops
   view?: string;
   scenario?: string;
   lang?: string; // of an embed; pages have it in their path
@@ -18,7 +19,7 @@ export interface Place {
   off?: Patched;
 }
 
-const own = ["src", "step", "view", "scenario", "lang", "theme"] as const;
+const own = ["src", "step", "end", "view", "scenario", "lang", "theme"] as const;
 
 export function encode(p: Place): string {
   const parts = ["v1"];
