@@ -7,7 +7,6 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/cmdline"
-	"bootpath/sim/fsys"
 )
 
 // cryptEntry is one line of /etc/crypttab. crypttab(5).
@@ -18,36 +17,12 @@ type cryptEntry struct {
 
 // readCrypttab reads /etc/crypttab; the key and the options may be left out.
 func (m *Manager) readCrypttab() []cryptEntry {
-	real, err := fsys.Resolve(m.Env.Root, "/etc/crypttab")
-	if err != nil {
-		return nil
-	}
-	file, err := fsys.OpenFile(m.Env.Root, real)
-	if err != nil {
-		return nil
-	}
-	defer file.Close()
-	text, err := blob.ReadAll(file, maxFile)
-	if err != nil {
-		m.Notes = append(m.Notes, "/etc/crypttab: "+err.Error())
-		return nil
-	}
 	var out []cryptEntry
-	off := 0
-	for line := range strings.Lines(string(text)) {
-		at := off
-		off += len(line)
-		f := strings.Fields(line)
-		if len(f) < 2 || f[0][0] == '#' {
-			continue
-		}
+	m.eachLine("/etc/crypttab", func(f []string, cite func(value string) []blob.Cite) {
+		cites := cite(strings.Join(f, " "))
 		f = append(f, "", "")
-		e := cryptEntry{name: f[0], device: NodePath(f[1]), key: f[2], opts: f[3]}
-		for _, s := range blob.Locate(file, int64(at), int64(len(strings.TrimRight(line, "\r\n")))) {
-			e.cites = append(e.cites, blob.Cite{Span: s, Name: "/etc/crypttab", Value: strings.TrimSpace(line)})
-		}
-		out = append(out, e)
-	}
+		out = append(out, cryptEntry{name: f[0], device: NodePath(f[1]), key: f[2], opts: f[3], cites: cites})
+	})
 	return out
 }
 

@@ -23,30 +23,8 @@ type mountEntry struct {
 func (m *Manager) readFstab() []mountEntry { return m.fstabOf("/etc/fstab") }
 
 func (m *Manager) fstabOf(name string) []mountEntry {
-	real, err := fsys.Resolve(m.Env.Root, name)
-	if err != nil {
-		return nil
-	}
-	file, err := fsys.OpenFile(m.Env.Root, real)
-	if err != nil {
-		return nil
-	}
-	defer file.Close()
-	text, err := blob.ReadAll(file, maxFile)
-	if err != nil {
-		m.Notes = append(m.Notes, name+": "+err.Error())
-		return nil
-	}
 	var out []mountEntry
-	off := 0
-	for line := range strings.Lines(string(text)) {
-		at := off
-		off += len(line)
-		line = strings.TrimRight(line, "\r\n")
-		f := strings.Fields(line)
-		if len(f) < 2 || f[0][0] == '#' {
-			continue
-		}
+	m.eachLine(name, func(f []string, cite func(value string) []blob.Cite) {
 		for i := range f {
 			f[i] = unoctal(f[i])
 		}
@@ -60,12 +38,44 @@ func (m *Manager) fstabOf(name string) []mountEntry {
 		if len(f) > 5 {
 			e.passno, _ = strconv.Atoi(f[5])
 		}
-		for _, s := range blob.Locate(file, int64(at), int64(len(line))) {
-			e.cites = append(e.cites, blob.Cite{Span: s, Name: name, Value: strings.Join(f, " ")})
-		}
+		e.cites = cite(strings.Join(f, " "))
 		out = append(out, e)
-	}
+	})
 	return out
+}
+
+// eachLine calls fn for the lines of a table such as fstab(5) and crypttab(5): its fields, at least two, and how
+// to cite it with a value. A table that is not there has no lines; one that cannot be read is noted.
+func (m *Manager) eachLine(name string, fn func(fields []string, cite func(value string) []blob.Cite)) {
+	real, err := fsys.Resolve(m.Env.Root, name)
+	if err != nil {
+		return
+	}
+	file, err := fsys.OpenFile(m.Env.Root, real)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	text, err := blob.ReadAll(file, maxFile)
+	if err != nil {
+		m.Notes = append(m.Notes, name+": "+err.Error())
+		return
+	}
+	off := 0
+	for line := range strings.Lines(string(text)) {
+		at := off
+		off += len(line)
+		f := strings.Fields(line)
+		if len(f) < 2 || f[0][0] == '#' {
+			continue
+		}
+		fn(f, func(value string) (cites []blob.Cite) {
+			for _, s := range blob.Locate(file, int64(at), int64(len(strings.TrimRight(line, "\r\n")))) {
+				cites = append(cites, blob.Cite{Span: s, Name: name, Value: value})
+			}
+			return cites
+		})
+	}
 }
 
 // unoctal resolves the escapes of fstab: \040 for a space.
