@@ -1,10 +1,7 @@
 package boot
 
 import (
-	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"bootpath/sim/trace"
 )
@@ -36,18 +33,7 @@ func TestDinit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			x := started(t, "root=/dev/vda1 rw", nil, initRoot(with(base, c.more)))
 			x.kernelInit()
-			tr := x.m.Trace()
-			require.Equal(t, c.verdict, tr.Outcome.Verdict, "%+v\n%s", tr.Outcome, shown(x))
-			if c.message != "" {
-				require.Equal(t, c.message, tr.Outcome.Message)
-			}
-			rest := shown(x)
-			for part := range strings.SplitSeq(c.console, "…") {
-				i := strings.Index(rest, part)
-				require.GreaterOrEqual(t, i, 0, "%q is not in\n%s", part, rest)
-				rest = rest[i+len(part):]
-			}
-			initSentences(t, tr)
+			requireEnds(t, x, c.verdict, c.message, c.console)
 		})
 	}
 }

@@ -60,18 +60,25 @@ func TestRunit(t *testing.T) {
 			x := started(t, "root=/dev/vda1 rw "+c.cmdline, nil, root)
 			x.initArgs = x.params.InitArgs(kernelTakes)
 			x.kernelInit()
-			tr := x.m.Trace()
-			require.Equal(t, c.verdict, tr.Outcome.Verdict, "%+v\n%s", tr.Outcome, shown(x))
-			if c.message != "" {
-				require.Equal(t, c.message, tr.Outcome.Message)
-			}
-			rest := shown(x)
-			for part := range strings.SplitSeq(c.console, "…") {
-				i := strings.Index(rest, part)
-				require.GreaterOrEqual(t, i, 0, "%q is not in\n%s", part, rest)
-				rest = rest[i+len(part):]
-			}
-			initSentences(t, tr)
+			requireEnds(t, x, c.verdict, c.message, c.console)
 		})
 	}
+}
+
+// requireEnds checks how a start ended: its verdict, its message unless empty, and the parts of its console,
+// separated by "…", in their order.
+func requireEnds(t *testing.T, x *linux, verdict trace.Verdict, message, console string) {
+	t.Helper()
+	tr := x.m.Trace()
+	require.Equal(t, verdict, tr.Outcome.Verdict, "%+v\n%s", tr.Outcome, shown(x))
+	if message != "" {
+		require.Equal(t, message, tr.Outcome.Message)
+	}
+	rest := shown(x)
+	for part := range strings.SplitSeq(console, "…") {
+		i := strings.Index(rest, part)
+		require.GreaterOrEqual(t, i, 0, "%q is not in\n%s", part, rest)
+		rest = rest[i+len(part):]
+	}
+	initSentences(t, tr)
 }
