@@ -51,8 +51,8 @@ export class BpState extends Part {
       :host { display: block; padding-bottom: 16px; }
       .note { padding: 10px 16px 2px; font-size: var(--t1); color: var(--ink-2); }
       section { padding-top: 10px; }
-      h3 { display: flex; gap: 6px; align-items: baseline; padding: 0 16px 2px; font-size: var(--t1); font-weight: 650; }
-      h3 .n { color: var(--ink-2); font-weight: 400; }
+      h2 { display: flex; gap: 6px; align-items: baseline; padding: 0 16px 2px; font-size: var(--t1); font-weight: 650; }
+      h2 .n { color: var(--ink-2); font-weight: 400; }
       .scroll { overflow-x: auto; }
       table { border-collapse: collapse; font-size: var(--t1); min-width: 100%; }
       th { text-align: left; font-weight: 400; color: var(--ink-2); padding: 2px 12px 2px 0; white-space: nowrap; }
@@ -101,7 +101,7 @@ export class BpState extends Part {
       cols = cols.filter((c) => c === names[t] || changes.some((x) => x.before?.[c] !== x.after?.[c]));
     }
     const long = new Set(cols.filter((c) => all.some((r) => (r[c]?.length ?? 0) > wrapFrom)));
-    return html`<section><h3>${this.say(`table.${t}`)}<span class="n">${this.only ? "" : Object.keys(rows).length}</span></h3><div class="scroll"><table>
+    return html`<section><h2>${this.say(`table.${t}`)}<span class="n">${this.only ? "" : Object.keys(rows).length}</span></h2><div class="scroll" tabindex="0" role="group" aria-label=${this.say(`table.${t}`)}><table>
       <thead><tr><th>${idName[t]}</th>${cols.map((c) => html`<th class=${c === "size" ? "num" : ""}>${c}</th>`)}</tr></thead>
       <tbody>${ids.map((id) => this.#row(id, cols, long, rows[id], before.has(id), before.get(id)))}</tbody></table></div></section>`;
   }
