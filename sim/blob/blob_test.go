@@ -108,7 +108,7 @@ func TestASliceReplaysWhatWasReadAndNothingElse(t *testing.T) {
 	open := func(s *Store, in *Blob) *Blob {
 		return s.Derive("inner", func() (io.Reader, error) {
 			return gzip.NewReader(io.NewSectionReader(Raw(in), 9, in.Size()-9))
-		}, 1<<30, nil)
+		}, 1<<30, []Span{{"in", 9, in.Size() - 9}})
 	}
 	use := func(s *Store, in *Blob) string {
 		head, mid := make([]byte, 9), make([]byte, 7)

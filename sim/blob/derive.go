@@ -13,7 +13,8 @@ type Open func() (io.Reader, error)
 // Derive names a stream that is computed from other blobs: unpacked on demand, readable at random.
 // What was unpacked is kept within the store's budget; a read behind what was dropped unpacks again
 // from the start. limit bounds the length that is believed, in bytes; a longer stream ends in an
-// error there. from tells the spans that the whole stream came from.
+// error there. from tells the spans that the whole stream came from; none for what is no part of the image,
+// like a file that a learner wrote.
 //
 // Deriving the same name from the same spans again gives the blob that is there: two parts of a run that
 // unpack one file share it. A store opened from a slice uses what the slice kept and never calls open.
@@ -21,14 +22,16 @@ func (s *Store) Derive(name string, open Open, limit int64, from []Span) *Blob {
 	if b := s.blobs[name]; b != nil && b.from != nil && len(from) > 0 && slices.Equal(b.from(0, 0), from) {
 		return b
 	}
-	if kept := s.Kept(name); kept != nil {
-		return s.Add(name, kept, kept.size, func(off, n int64) []Span { return from })
+	name = s.free(name)
+	if b := s.shared(name, limit, from); b != nil {
+		return b
 	}
-	if d := s.lent(name, limit, from); d != nil {
-		return s.Add(name, d, -1, func(off, n int64) []Span { return from })
+	whole := func(off, n int64) []Span { return from }
+	if kept := s.saved[name]; kept != nil && len(from) > 0 && s.untouched(from) {
+		return s.put(name, kept, kept.size, whole)
 	}
 	d := &derived{open: open, limit: limit, cache: s.blocks(), blocks: map[int64]*block{}, size: -1}
-	return s.Add(name, d, -1, func(off, n int64) []Span { return from })
+	return s.put(name, d, -1, whole)
 }
 
 // derived is a stream made random access.

@@ -90,28 +90,6 @@ func (s *Store) WriteSlice(w io.Writer, o Origin) error {
 	return z.Close()
 }
 
-// Absorb adds what was read through other, a store over the same input, so that one slice serves the runs
-// of both. Their derived blobs must be the same where they have the same name.
-func (s *Store) Absorb(other *Store) {
-	for _, b := range other.order {
-		mine := s.blobs[b.name]
-		if mine == nil {
-			if b.from != nil && len(b.from(0, 1)) == 0 {
-				continue // made of a file that only that run had
-			}
-			s.blobs[b.name] = b
-			s.order = append(s.order, b)
-			continue
-		}
-		for _, r := range b.log.runs {
-			mine.log.runs = insert(mine.log.runs, r.off, r.end-r.off)
-		}
-		for _, r := range b.log.rawRuns {
-			mine.log.rawRuns = insert(mine.log.rawRuns, r.off, r.end-r.off)
-		}
-	}
-}
-
 // OpenSlice reads a slice and returns a store that knows its ranges, and the input blob's origin.
 // The store has no blobs yet: opening the image again, with [Store.Kept] of the origin's name as its
 // input, adds them.
@@ -143,7 +121,7 @@ func OpenSlice(r io.ReaderAt, size int64) (*Store, Origin, error) {
 	s.saved = map[string]*Saved{}
 	var total int64
 	for _, b := range t.Blobs {
-		saved := &Saved{name: b.Name, size: b.Size}
+		saved := &Saved{name: b.Name, size: b.Size, miss: s.miss}
 		end := int64(0)
 		for _, r := range b.Ranges {
 			if r[0] < end || r[1] <= 0 || r[1] > sliceMax || (b.Size >= 0 && r[0] > b.Size-r[1]) {
@@ -173,18 +151,21 @@ func (s *Store) Reopen() *Store {
 	again := NewStore()
 	again.saved = make(map[string]*Saved, len(s.saved))
 	for name, kept := range s.saved {
-		again.saved[name] = &Saved{name: kept.name, size: kept.size, runs: kept.runs}
+		again.saved[name] = &Saved{name: kept.name, size: kept.size, runs: kept.runs, miss: again.miss}
 	}
 	return again
 }
 
 // Saved is what a slice kept of one blob.
 type Saved struct {
-	name   string
-	size   int64
-	runs   []savedRun
-	missed int64 // offset of the first read that found nothing, plus one
+	name string
+	size int64
+	runs []savedRun
+	miss *miss
 }
+
+// miss is where the blobs of a slice were first asked for what it lacks.
+type miss struct{ at *Span }
 
 type savedRun struct {
 	off  int64
@@ -203,8 +184,8 @@ func (s *Saved) ReadAt(p []byte, off int64) (int, error) {
 			return done, io.EOF
 		}
 		if i >= len(s.runs) || s.runs[i].off > off {
-			if s.missed == 0 {
-				s.missed = off + 1
+			if s.miss.at == nil {
+				s.miss.at = &Span{s.name, off, 1}
 			}
 			return done, fmt.Errorf("%s at %#x: %w", s.name, off, ErrNotKept)
 		}
@@ -238,12 +219,10 @@ func (s *Saved) ReadKept(p []byte, off int64) (gaps [][2]int64) {
 
 // Missed tells where a run first wanted bytes that the slice had not kept; ok is false when it had all.
 func (s *Store) Missed() (at Span, ok bool) {
-	for _, b := range s.order {
-		if kept := s.saved[b.name]; kept != nil && kept.missed > 0 {
-			return Span{b.name, kept.missed - 1, 1}, true
-		}
+	if s.miss.at == nil {
+		return Span{}, false
 	}
-	return Span{}, false
+	return *s.miss.at, true
 }
 
 // Ranges lists what was kept: offset and length, sorted.

@@ -12,31 +12,46 @@ type Store struct {
 	blobs map[string]*Blob
 	order []*Blob
 	saved map[string]*Saved // ranges kept by a slice, when the store was opened from one
+	miss  *miss
 	cache *cache
-	quiet bool // inside a read of [Store.Raw]
+	quiet *bool // inside a read of [Store.Raw]
 
 	siblings []func(name string) *Blob // the latest counts first
 	beside   map[string]*Blob          // those that were found
 
-	lender *Store // see Borrow
-	lents  []Span // what the streams that it lent were computed from
+	parent  *Store         // of a fork
+	changed []Span         // of the parent's blobs: what they do not hold in this run
+	known   map[string]any // see Remember
 }
 
 // NewStore makes an empty store.
-func NewStore() *Store { return &Store{blobs: map[string]*Blob{}} }
+func NewStore() *Store {
+	return &Store{blobs: map[string]*Blob{}, miss: &miss{}, quiet: new(bool)}
+}
 
-// Add names the size bytes of r and keeps them. A name that is taken gets " (2)" behind it.
+// Add names the size bytes of r and keeps them. A name that is taken gets " (2)" behind it. In a store opened
+// from a slice the bytes are those that the slice kept.
 func (s *Store) Add(name string, r io.ReaderAt, size int64, from func(off, n int64) []Span) *Blob {
+	unique := s.free(name)
+	if kept := s.saved[unique]; kept != nil {
+		r = kept
+	}
+	return s.put(unique, r, size, from)
+}
+
+// free is the name, or what it becomes when it is taken.
+func (s *Store) free(name string) string {
 	unique := name
 	for i := 2; s.blobs[unique] != nil; i++ {
 		unique = fmt.Sprintf("%s (%d)", name, i)
 	}
-	if kept := s.saved[unique]; kept != nil {
-		r = kept
-	}
-	b := New(unique, r, size, from)
-	b.log = &ranges{quiet: &s.quiet}
-	s.blobs[unique] = b
+	return unique
+}
+
+func (s *Store) put(name string, r io.ReaderAt, size int64, from func(off, n int64) []Span) *Blob {
+	b := New(name, r, size, from)
+	b.log = &ranges{quiet: s.quiet}
+	s.blobs[name] = b
 	s.order = append(s.order, b)
 	return b
 }
@@ -59,6 +74,9 @@ func (s *Store) AddSiblings(find func(name string) *Blob) { s.siblings = append(
 // Sibling is the file called name beside the input, which the input names: a part of a split disk, a backing
 // file. It is nil when nobody gave it. A slice knows the siblings that its run read.
 func (s *Store) Sibling(name string) *Blob {
+	if s.parent != nil {
+		return s.parent.Sibling(name)
+	}
 	if b := s.beside[name]; b != nil {
 		return b
 	}
@@ -86,15 +104,22 @@ func (s *Store) Kept(name string) *Saved { return s.saved[name] }
 func (s *Store) FromSlice() bool { return s.saved != nil }
 
 // Blob returns the blob called name, or nil.
-func (s *Store) Blob(name string) *Blob { return s.blobs[name] }
+func (s *Store) Blob(name string) *Blob {
+	if b := s.blobs[name]; b != nil || s.parent == nil {
+		return b
+	}
+	return s.parent.Blob(name)
+}
 
-// Blobs lists the blobs in the order in which they were added.
+// Blobs lists the blobs in the order in which they were added; of a fork those that its run derived.
 func (s *Store) Blobs() []*Blob { return s.order }
 
 // BytesRead is how many distinct bytes of the input files (blobs not derived from others) were read
 // by name. Bytes that only a decompressor consumed are counted by their blob through [Raw].
 func (s *Store) BytesRead() int64 {
-	s.countLent()
+	if s.parent != nil {
+		return s.parent.BytesRead()
+	}
 	var n int64
 	for _, b := range s.order {
 		if b.from == nil {
@@ -133,10 +158,10 @@ type rawView struct {
 }
 
 func (v rawView) ReadAt(p []byte, off int64) (int, error) {
-	before := v.s.quiet
-	v.s.quiet = true
+	before := *v.s.quiet
+	*v.s.quiet = true
 	n, err := v.r.ReadAt(p, off)
-	v.s.quiet = before
+	*v.s.quiet = before
 	return n, err
 }
 

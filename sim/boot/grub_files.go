@@ -433,9 +433,6 @@ func (g *grub) unpacked(name string, f fsys.File) grubFile {
 		return f
 	}
 	blobName := strings.TrimPrefix(path.Clean("/"+name[strings.IndexByte(name, ')')+1:]), "/") + "!"
-	if b := g.c.Store.Blob(blobName); b != nil {
-		return b
-	}
 	return g.c.Store.Derive(blobName, open, maxUnpacked, spans)
 }
 

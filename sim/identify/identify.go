@@ -51,6 +51,10 @@ type Image struct {
 	stored *blob.Blob
 	found  *findings
 	probe  io.ReaderAt // the disk, for guesses
+	outer  outer
+
+	before  *Image // of a patched disk: without the patches
+	patches []blob.Patch
 }
 
 // maxStream bounds what an outer compressed stream may unpack to, in bytes.
@@ -134,6 +138,7 @@ func (im *Image) openTar(b *blob.Blob) error {
 // openDisk opens what firmware would be given. A disk that is known to be one may be empty or broken; of
 // other bytes something must be recognised.
 func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error {
+	im.outer = outer{len(im.Formats), len(im.Notes)}
 	d := &disk.Disk{Name: b.Name(), R: blob.Overlay(b, patches...), Size: b.Size()}
 	im.Disk, im.probe = d, blob.Overlay(prober{b}, patches...)
 	table, err := gpt.Read(d.R, d.Size)

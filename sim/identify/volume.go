@@ -24,6 +24,9 @@ import (
 
 // openVolume finds the file system in size bytes at off of the disk.
 func (im *Image) openVolume(partition int, off, size int64) disk.Volume {
+	if v := im.unchanged(partition, off, size); v != nil {
+		return *v
+	}
 	d := im.Disk
 	r := blob.Section(d.R, off, size)
 	v := disk.Volume{Partition: partition, Off: off, Size: size, R: r}

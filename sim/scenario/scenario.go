@@ -29,8 +29,7 @@ type Result struct {
 	Image *identify.Image // as it was run: with the patches
 }
 
-// Source opens the input afresh: patches need a store of their own, so that derived streams are those of
-// the patched bytes.
+// Source opens the input afresh: an archive is patched before anything in it is read.
 type Source func() (*blob.Store, *blob.Blob, error)
 
 // Run starts im, opened from source, under the settings. An error means that the settings cannot be
@@ -40,22 +39,8 @@ func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(patches) > 0 || len(s.Remove) > 0 || len(s.Write) > 0 {
-		store, input, err := source()
-		if err != nil {
-			return nil, err
-		}
-		if len(patches) == 0 {
-			store.Borrow(im.Store)
-		}
-		origin := im.Origin
-		if im, err = identify.Open(store, input, patches); err != nil {
-			return nil, err
-		}
-		im.Origin = origin
-		if err := im.EditFiles(func(f fsys.FS, isRoot bool) fsys.FS { return edit(f, isRoot, s) }); err != nil {
-			return nil, err
-		}
+	if im, err = prepare(im, source, patches, s); err != nil {
+		return nil, err
 	}
 	m := machine.New()
 	res := &Result{Image: im}
@@ -82,6 +67,30 @@ func Run(im *identify.Image, source Source, s RunSettings) (*Result, error) {
 		res.Trace.Outcome = notKept(res.Trace.Outcome, at)
 	}
 	return res, nil
+}
+
+// prepare is the image for this run, with what the learner broke in it.
+func prepare(pristine *identify.Image, source Source, patches []blob.Patch, s RunSettings) (*identify.Image, error) {
+	im, ok := pristine.Fork(), true
+	if len(patches) > 0 {
+		im, ok = pristine.Patched(patches)
+	}
+	if !ok {
+		store, input, err := source()
+		if err != nil {
+			return nil, err
+		}
+		if im, err = identify.Open(store, input, patches); err != nil {
+			return nil, err
+		}
+		im.Origin = pristine.Origin
+	}
+	if len(s.Remove) > 0 || len(s.Write) > 0 {
+		if err := im.EditFiles(func(f fsys.FS, isRoot bool) fsys.FS { return edit(f, isRoot, s) }); err != nil {
+			return nil, err
+		}
+	}
+	return im, nil
 }
 
 // asUsual tells settings that ask for no container engine and no program of their own.

@@ -172,9 +172,7 @@ func (s *Session) Run(settings scenario.RunSettings) (*RunResult, error) {
 		return nil, err
 	}
 	s.ran = res.Image
-	if s.ran != s.image && len(settings.Patch) == 0 { // other bytes would make other derived streams
-		s.image.Store.Absorb(s.ran.Store)
-	}
+	s.image.Store.Absorb(s.ran.Store)
 	s.steps = res.Trace.Steps
 	out := &RunResult{
 		Outcome: res.Trace.Outcome, Steps: res.Trace.Steps, Facts: res.Facts,
