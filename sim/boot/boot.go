@@ -22,6 +22,9 @@ type Config struct {
 	Device     string  // "disk", "cdrom" or "floppy": what the image is attached as
 	Kernel     *Direct // started without firmware; Disk is not looked at then
 	Cmdline    string  // what-if: replaces the kernel command line when not empty
+
+	// OpenVolume finds the file system of a device that appears only in the run: a file behind a loop device.
+	OpenVolume func(r io.ReaderAt, size int64) disk.Volume
 }
 
 // Facts are what a run established.
@@ -72,6 +75,7 @@ type start struct {
 	refused int // the step in which firmware refused a program, 0 for none
 
 	mapped []*disk.Volume // logical volumes that were activated: dm-0, dm-1 …
+	loops  []*loop        // loop0, loop1 …; none before their driver is there
 }
 
 // loaded is what a bootloader leaves in memory for the kernel.

@@ -87,9 +87,23 @@ func (in *shProcess) loadModule(t *moduleTree, name, by string, depth int) bool 
 	x.loaded = append(x.loaded, name)
 	x.m.Emit(trace.Step{Actor: "linux", Stage: x.stage(), Kind: "linux.load-module", Rule: "init_module(2)",
 		Args:  map[string]string{"module": name, "path": at, "by": by},
-		Cites: cite(f, 0, min(f.Size(), 64), at, "")})
+		Cites: cite(f, 0, min(f.Size(), 64), at, ""), Console: x.printk(kernInfo, moduleSays(name))})
 	f.Close()
+	if name == "loop" {
+		x.startLoops()
+	}
 	return true
+}
+
+// moduleSays is what a module writes to the log when it is loaded, of those that say the same everywhere.
+func moduleSays(name string) string {
+	switch name {
+	case "loop":
+		return "loop: module loaded" // drivers/block/loop.c
+	case "squashfs":
+		return "squashfs: version 4.0 (2009/01/31) Phillip Lougher" // fs/squashfs/super.c
+	}
+	return ""
 }
 
 // startUdev starts udev's daemon, which from now on loads the modules that devices ask for.
@@ -562,4 +576,20 @@ func (x *linux) console(text string) {
 // works ends the run at a shell that the image is made for.
 func (x *linux) works(message string) {
 	x.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Init, Message: message})
+}
+
+// cdromID is udev's cdrom_id, which succeeds for a drive whose media it can ask about and prints what they are.
+func (in *shProcess) cdromID(words []string) ctl {
+	_, _, rest := optArgs(words, "")
+	if len(rest) != 1 {
+		return in.failed()
+	}
+	b, ok := in.blockDevice(rest[0])
+	if !ok || !strings.HasPrefix(b.name, "sr") {
+		return in.failed() // the ioctl CDROM_GET_CAPABILITY is for drives
+	}
+	if in.stdout.kind != "null" {
+		return in.end("what cdrom_id prints (" + in.where() + ")")
+	}
+	return in.ok()
 }

@@ -28,6 +28,7 @@ func (in *shProcess) program(words []string) ctl {
 		return ctlEnd
 	}
 	in.x.m.Wait(costProgram)
+	in.pollTails()
 	if in.b.hook != nil {
 		if c, ok := in.b.hook(in, found, words); ok {
 			return c
@@ -114,12 +115,20 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).cryptsetup, true
 	case "askpass":
 		return (*shProcess).askpass, true
+	case "losetup":
+		return (*shProcess).losetup, true
+	case "cdrom_id":
+		return (*shProcess).cdromID, true
 	case "fsck":
 		return (*shProcess).fsck, true
 	case "nlplug-findfs":
 		return (*shProcess).nlplug, true
 	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee", "sed":
 		return (*shProcess).textProgram, true
+	case "find":
+		return (*shProcess).findProgram, true
+	case "xargs":
+		return (*shProcess).xargs, true
 	case "env":
 		return (*shProcess).env, true
 	case "which":
@@ -154,6 +163,7 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 
 // kill ends what scripts have in the background, of which only tail -f matters here.
 func (in *shProcess) kill([]string) ctl {
+	in.pollTails()
 	in.b.tails = nil
 	return in.ok()
 }
@@ -210,8 +220,10 @@ func (in *shProcess) mount(words []string) ctl {
 		switch w {
 		case "--move":
 			f |= kernel.MS_MOVE
-		case "--bind", "--rbind":
+		case "--bind":
 			f |= kernel.MS_BIND
+		case "--rbind":
+			f |= kernel.MS_BIND | kernel.MS_REC
 		case "--make-rshared", "--make-shared":
 			f |= kernel.MS_SHARED
 		case "--make-rprivate", "--make-private":
@@ -235,7 +247,11 @@ func (in *shProcess) mount(words []string) ctl {
 		if f&kernel.MS_MOVE != 0 {
 			src = in.abs(src)
 		}
-		return in.mounted(x.pid1.Mount(src, dst, fstype, f, data), src, dst)
+		err := x.pid1.Mount(src, dst, fstype, f, data)
+		if said := x.k.Refusal(); said != "" {
+			x.emit("linux.mount-refused", kernErr, said, map[string]string{"device": src, "type": fstype, "options": data, "reason": said}, "mount(2)", nil)
+		}
+		return in.mounted(err, src, dst)
 	}
 	return in.mountDevice(src, dst, fstype, f, data)
 }
@@ -264,7 +280,7 @@ func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, d
 	if fstype == "" || fstype == "auto" {
 		fstype = have
 	}
-	if dev.vol != nil && dev.vol.FS == nil && have != "" && have == fstype {
+	if dev.vol != nil && dev.vol.FS == nil && have != "" && have == fstype && !damagedSquashfs(dev.vol) {
 		return in.end(behind(dev.name, dev.vol))
 	}
 	for _, want := range strings.Split(fstype, ",") {
@@ -410,11 +426,28 @@ func (in *shProcess) klibc(name string) bool {
 // programIs tells whether a command is an applet of that program.
 func (in *shProcess) programIs(name, of string) bool {
 	found, ok := in.find(name, true)
-	if !ok {
+	return ok && in.x.isLinkTo(in.abs(found), of)
+}
+
+// isLinkTo tells whether a file is another name of that program: a symbolic link to it, or a hard link, as
+// initramfs-tools makes them for BusyBox.
+func (x *linux) isLinkTo(name, program string) bool {
+	if real, err := x.pid1.RealPath(name); err == nil && strings.HasPrefix(path.Base(real), program) {
+		return true
+	}
+	fi, err := x.pid1.Stat(name)
+	if err != nil {
 		return false
 	}
-	real, err := in.x.pid1.RealPath(found)
-	return err == nil && strings.HasPrefix(path.Base(real), of)
+	for _, dir := range [...]string{"/bin/", "/usr/bin/", "/sbin/"} {
+		other, err := x.pid1.Stat(dir + program)
+		if err != nil {
+			continue
+		}
+		a, b := fsys.StatOf(fi), fsys.StatOf(other)
+		return a.Nlink > 1 && a.Nlink == b.Nlink && a.Ino == b.Ino && fi.Size() == other.Size()
+	}
+	return false
 }
 
 func (in *shProcess) umount(words []string) ctl {

@@ -14,6 +14,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/sh"
 	"bootpath/sim/exe/initprog"
+	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
 
@@ -101,7 +102,7 @@ type budget struct {
 	soft     bool
 	doubtful bool
 	gaveUp   string
-	tails    map[string]*sink // files that a tail -f in the background shows
+	tails    map[string]*tail // files that a tail -f in the background shows
 	blocked  bool             // it waits for something that does not come
 	early    bool             // it runs in the initramfs, where bootpath knows of every file and device
 	hook     func(in *shProcess, found string, words []string) (ctl, bool)
@@ -224,12 +225,16 @@ func (in *shProcess) print(to *sink, text string) {
 			kind = "init.print"
 		}
 		in.emit(kind, shown, map[string]string{"text": strings.TrimSpace(text)}, "")
-	case "buffer", "file":
-		if follower := in.b.tails[to.path]; follower != nil && to.kind == "file" {
-			in.print(follower, text)
-		}
+	case "buffer":
 		if to.buf.Len()+len(text) <= maxValue {
 			to.buf.WriteString(text)
+		}
+	case "file":
+		if t := in.b.tails[to.path]; t != nil {
+			in.follow(t, text)
+		}
+		if before, err := in.x.pid1.ReadFile(to.path); err == nil && len(before)+len(text) <= maxValue {
+			in.write(to.path, string(before)+text)
 		}
 	}
 }
@@ -519,13 +524,7 @@ func (in *shProcess) negate(n *sh.Pipe) {
 // command fail.
 func (in *shProcess) redirect(redirs []*sh.Redir) (func(), ctl) {
 	stdin, stdout, stderr := in.stdin, in.stdout, in.stderr
-	var files []*sink
-	restore := func() {
-		in.stdin, in.stdout, in.stderr = stdin, stdout, stderr
-		for _, f := range files {
-			in.x.quietly(func() { in.x.pid1.WriteFile(f.path, []byte(f.buf.String()), 0o644) })
-		}
-	}
+	restore := func() { in.stdin, in.stdout, in.stderr = stdin, stdout, stderr }
 	for _, r := range redirs {
 		target, c := in.text(r.Target)
 		if c != ctlNone {
@@ -535,8 +534,7 @@ func (in *shProcess) redirect(redirs []*sh.Redir) (func(), ctl) {
 		case "<", "<>":
 			if !in.input(target) {
 				restore()
-				in.err("%s: %d: %scannot open %s: No such file\n", in.name, in.src.line(in.pos.Off), in.twice(), target)
-				in.status = 2
+				in.cannot("open", target, kernel.ENOENT)
 				return nil, ctlNone
 			}
 			if r.Op == "<" || r.FD == 0 {
@@ -545,9 +543,11 @@ func (in *shProcess) redirect(redirs []*sh.Redir) (func(), ctl) {
 		case "<<":
 			in.stdin = &input{target}
 		case ">", ">>", ">|":
-			s := in.output(target)
-			if s.kind == "file" {
-				files = append(files, s)
+			s, err := in.output(target, r.Op == ">>")
+			if err != nil {
+				restore()
+				in.cannot("create", target, err)
+				return nil, ctlNone
 			}
 			in.assign(r.FD, s)
 		case ">&", "<&":
@@ -589,20 +589,48 @@ func (in *shProcess) sinkOf(fd string) *sink {
 	return in.kept[n]
 }
 
-// output is where a file name leads.
-func (in *shProcess) output(name string) *sink {
+// output is where a file name leads. A file is made, and unless it is to be continued, emptied.
+func (in *shProcess) output(name string, more bool) (*sink, error) {
 	name = in.abs(name)
 	switch base := path.Base(name); {
 	case strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/"):
-		return &sink{kind: "null"} // a setting of the kernel; those that matter here have a command
+		return &sink{kind: "null"}, nil // a setting of the kernel; those that matter here have a command
 	case !in.isDevice(name):
-		return &sink{kind: "file", path: name}
+		if _, err := in.stat(name); err == nil && more {
+			return &sink{kind: "file", path: name}, nil
+		}
+		err := in.write(name, "")
+		return &sink{kind: "file", path: name}, err
 	case base == "null":
-		return &sink{kind: "null"}
+		return &sink{kind: "null"}, nil
 	case base == "kmsg":
-		return &sink{kind: "kmsg"}
+		return &sink{kind: "kmsg"}, nil
 	}
-	return &sink{kind: "console"}
+	return &sink{kind: "console"}, nil
+}
+
+// write replaces a file's content.
+func (in *shProcess) write(name, text string) (err error) {
+	in.x.quietly(func() { err = in.x.pid1.WriteFile(name, []byte(text), 0o644) })
+	return err
+}
+
+// cannot is what shells say when a redirection fails. dash: redir.c, openredirect; BusyBox: ash.c.
+func (in *shProcess) cannot(do, name string, err error) {
+	why := strerror(err)
+	in.status = 2
+	if in.kind.name == "busybox" || in.kind.name == "bash" {
+		if kernel.Errno(errno(err)) == kernel.ENOENT {
+			why = map[string]string{"open": "no such file", "create": "nonexistent directory"}[do]
+		}
+		in.status = 1
+		in.err("%s: line %d: can't %s %s: %s\n", in.name, in.src.line(in.pos.Off), do, name, why)
+		return
+	}
+	if kernel.Errno(errno(err)) == kernel.ENOENT {
+		why = map[string]string{"open": "No such file", "create": "Directory nonexistent"}[do]
+	}
+	in.err("%s: %d: %scannot %s %s: %s\n", in.name, in.src.line(in.pos.Off), in.twice(), do, name, why)
 }
 
 // isDevice tells whether a name leads to a character device. /dev/null and /dev/console count before
@@ -933,7 +961,7 @@ func (x *linux) shellAt(name string) shellKind {
 		k.name = path.Base(real)
 	}
 	switch {
-	case strings.HasPrefix(k.name, "busybox"):
+	case x.isLinkTo(name, "busybox"):
 		k.name = "busybox"
 	case k.name == "sh" || k.name == "sh.shared":
 		k.name, k.klibc = "dash", true

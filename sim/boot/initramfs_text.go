@@ -1,11 +1,13 @@
 package boot
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -60,7 +62,7 @@ func (in *shProcess) textProgram(words []string) ctl {
 	in.status = 0
 	switch name {
 	case "grep", "egrep", "fgrep":
-		return in.grep(name, flags, pattern, lines)
+		return in.grep(name, flags, pattern, values['m'], lines)
 	case "sed":
 		return in.sed(flags, sed, lines)
 	case "cut":
@@ -80,10 +82,16 @@ func (in *shProcess) textProgram(words []string) ctl {
 		}
 		in.lines(lines)
 	case "wc":
-		if flags != "l" {
+		switch flags {
+		case "l":
+			in.out("%d\n", strings.Count(text, "\n"))
+		case "w":
+			in.out("%d\n", len(strings.Fields(text)))
+		case "c":
+			in.out("%d\n", len(text))
+		default:
 			return in.end("what wc counts (" + in.where() + ")")
 		}
-		in.out("%d\n", strings.Count(text, "\n"))
 	case "sort":
 		if strings.Trim(flags, "ur") != "" || len(values) > 0 {
 			return in.end("how sort orders these lines (" + in.where() + ")")
@@ -137,7 +145,8 @@ func (in *shProcess) lines(lines []string) {
 	}
 }
 
-func (in *shProcess) grep(name, flags, pattern string, lines []string) ctl {
+// grep prints the lines that match; most is the value of -m: after so many of them it stops.
+func (in *shProcess) grep(name, flags, pattern, most string, lines []string) ctl {
 	expr := pattern
 	switch {
 	case name == "fgrep" || strings.Contains(flags, "F"):
@@ -154,7 +163,7 @@ func (in *shProcess) grep(name, flags, pattern string, lines []string) ctl {
 	if strings.Contains(flags, "i") {
 		expr = "(?i)" + expr
 	}
-	re, err := regexp.Compile(expr)
+	re, err := regexp.Compile(wordEdges(expr))
 	if err != nil {
 		return in.end("what grep finds with " + strconv.Quote(pattern) + " (" + in.where() + ")")
 	}
@@ -162,6 +171,9 @@ func (in *shProcess) grep(name, flags, pattern string, lines []string) ctl {
 	for _, l := range lines {
 		if re.MatchString(l) == strings.Contains(flags, "v") {
 			continue
+		}
+		if n, err := strconv.Atoi(most); err == nil && len(hits) >= n {
+			break
 		}
 		if strings.Contains(flags, "o") {
 			hits = append(hits, re.FindAllString(l, -1)...)
@@ -210,54 +222,6 @@ func basicToExtended(s string) string {
 		}
 	}
 	return out.String()
-}
-
-// sed substitutes: s commands with the flag g, one after another. Of other commands nothing is known.
-func (in *shProcess) sed(flags, script string, lines []string) ctl {
-	type command struct {
-		re   *regexp.Regexp
-		with string
-		all  bool
-	}
-	var commands []command
-	rest := strings.TrimSpace(script)
-	for rest != "" && flags == "" {
-		if rest[0] != 's' || len(rest) < 4 {
-			break
-		}
-		parts := strings.SplitN(rest[2:], rest[1:2], 3)
-		if len(parts) == 3 {
-			parts[1] = strings.ReplaceAll(parts[1], `\n`, "\x00") // a newline: GNU sed and BusyBox
-		}
-		if len(parts) != 3 || strings.ContainsAny(parts[0]+parts[1], "\n") || strings.HasSuffix(parts[0], `\`) || strings.ContainsAny(parts[1], `\&$`) {
-			break
-		}
-		re, err := regexp.Compile(basicToExtended(parts[0]))
-		if err != nil {
-			break
-		}
-		all := strings.HasPrefix(parts[2], "g")
-		commands = append(commands, command{re, strings.ReplaceAll(parts[1], "\x00", "\n"), all})
-		rest = strings.TrimPrefix(parts[2], "g")
-		if rest = strings.TrimSpace(rest); rest != "" && rest[0] != ';' {
-			break
-		}
-		rest = strings.TrimLeft(rest, "; ")
-	}
-	if rest != "" || flags != "" || script == "" {
-		return in.end("what sed makes of its input (" + in.where() + ")")
-	}
-	for i := range lines {
-		for _, c := range commands {
-			if c.all {
-				lines[i] = c.re.ReplaceAllLiteralString(lines[i], c.with)
-			} else if at := c.re.FindStringIndex(lines[i]); at != nil {
-				lines[i] = lines[i][:at[0]] + c.with + lines[i][at[1]:]
-			}
-		}
-	}
-	in.lines(lines)
-	return in.ok()
 }
 
 func (in *shProcess) cut(values map[byte]string, lines []string) ctl {
@@ -373,13 +337,56 @@ func (in *shProcess) seq(args []string) ctl {
 	return in.ok()
 }
 
-// tailFollow is tail -f in the background: from now on what is written to the file is shown.
+// tail is a tail -f in the background: what is written to its file is shown.
+type tail struct {
+	to      *sink
+	started time.Duration
+	polls   bool // it looks at its file once a second and is not told when that grows
+	unseen  []written
+}
+
+// written is text in a file that tail has not seen yet.
+type written struct {
+	text string
+	at   time.Duration
+}
+
+// tailFollow starts one. GNU tail is woken by inotify; BusyBox's sleeps a second between its looks: tail.c,
+// DEFAULT_SLEEP.
 func (in *shProcess) tailFollow(name string) ctl {
 	if in.b.tails == nil {
-		in.b.tails = map[string]*sink{}
+		in.b.tails = map[string]*tail{}
 	}
 	if in.stdout.kind == "console" {
-		in.b.tails[in.abs(name)] = in.stdout
+		in.b.tails[in.abs(name)] = &tail{to: in.stdout, started: in.x.m.Now(), polls: in.programIs("tail", "busybox")}
 	}
 	return in.ok()
+}
+
+// follow shows text that was written to the file.
+func (in *shProcess) follow(t *tail, text string) {
+	if !t.polls {
+		in.print(t.to, text)
+		return
+	}
+	in.poll(t)
+	t.unseen = append(t.unseen, written{text, in.x.m.Now()})
+}
+
+func (in *shProcess) pollTails() {
+	for _, name := range slices.Sorted(maps.Keys(in.b.tails)) {
+		in.poll(in.b.tails[name])
+	}
+}
+
+// poll shows what a tail has seen in its latest look. What came later is lost when it is killed before the next.
+func (in *shProcess) poll(t *tail) {
+	looked := in.x.m.Now() - (in.x.m.Now()-t.started)%time.Second
+	text, n := "", 0
+	for n < len(t.unseen) && t.unseen[n].at < looked {
+		text += t.unseen[n].text
+		n++
+	}
+	t.unseen = t.unseen[n:]
+	in.print(t.to, text)
 }

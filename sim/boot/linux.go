@@ -104,6 +104,9 @@ func (s *start) linux(l loaded) {
 	x.mods = x.findModules()
 	x.hw = x.attach()
 	x.probe(x.mods.builtin, "linux")
+	if x.mods.builtin("loop") == yes {
+		x.startLoops()
+	}
 	s.m.Wait(costKernelLate)
 	x.kernelInit()
 }

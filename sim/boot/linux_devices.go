@@ -146,7 +146,7 @@ type blockDevice struct {
 	diskUUID string
 }
 
-// blockDevices lists those that exist now.
+// blockDevices lists those that exist now and have a size: a loop device without a file has none.
 func (x *linux) blockDevices() []blockDevice {
 	var out []blockDevice
 	for _, d := range x.k.Devices() {
@@ -154,6 +154,11 @@ func (x *linux) blockDevices() []blockDevice {
 		base := x.hw[0].name
 		if n := 0; strings.HasPrefix(d.Name, "dm-") && scanInt(d.Name[3:], &n) && n < len(x.mapped) {
 			b.vol = x.mapped[n]
+		} else if l := x.loopNamed(d.Name); l != nil {
+			if l.file == "" {
+				continue
+			}
+			b.vol = l.vol
 		} else if d.Name == base {
 			b.vol = x.c.Disk.Volume(0)
 		} else if n := 0; scanInt(strings.TrimPrefix(d.Name, base), &n) {
@@ -211,7 +216,7 @@ func (x *linux) doubt(tag string) {
 	if x.unsure != "" {
 		return
 	}
-	if x.noDriver != "" && len(x.k.Devices()) == 0 {
+	if x.noDriver != "" && len(x.blockDevices()) == 0 {
 		x.unsure = x.noDriver
 		return
 	}

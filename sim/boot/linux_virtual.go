@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,10 +84,37 @@ func (x *linux) virtualFile(name string) (string, bool) {
 	case "/sys/class/tty/console/active":
 		return x.consoles() + "\n", x.mountedAt("/sys", "sysfs")
 	}
+	if file, ok := strings.CutPrefix(name, "/sys/class/net/lo/"); ok {
+		return loopback(file), x.mountedAt("/sys", "sysfs") && loopback(file) != ""
+	}
 	if rest, ok := strings.CutPrefix(name, "/sys/block/"); ok {
 		return x.sysBlock(rest)
 	}
 	return "", false
+}
+
+// loopback is a file of /sys/class/net/lo, the one network interface that every machine has; those that images
+// are started on have no other.
+func loopback(file string) string {
+	switch file {
+	case "ifindex", "iflink":
+		return "1\n"
+	case "address":
+		return "00:00:00:00:00:00\n"
+	}
+	return ""
+}
+
+// wholeDevices are the names in /sys/block, sorted: disks and loop devices, no partitions.
+func (x *linux) wholeDevices() []string {
+	var out []string
+	for _, d := range x.k.Devices() {
+		if d.Name == x.hw[0].name || x.loopNamed(d.Name) != nil || strings.HasPrefix(d.Name, "dm-") {
+			out = append(out, d.Name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // sysBlock is a file of /sys/block/DISK or of one of its partitions.
@@ -94,6 +122,9 @@ func (x *linux) sysBlock(rest string) (string, bool) {
 	dev, file, _ := strings.Cut(rest, "/")
 	if part, of, ok := strings.Cut(file, "/"); ok && of == "dev" && strings.HasPrefix(part, dev) {
 		dev, file = part, of
+	}
+	if l := x.loopNamed(dev); l != nil && file == "size" {
+		return strconv.FormatInt(l.size/512, 10) + "\n", true
 	}
 	b, ok := x.device(dev)
 	if !ok || b.part != nil && file != "dev" {
@@ -205,6 +236,8 @@ func (x *linux) virtual(name string) (fs.FileInfo, bool) {
 			return file(0o644)
 		}
 		return nil, false
+	case name == "/sys/class/net", name == "/sys/class/net/lo":
+		return file(fs.ModeDir | 0o755)
 	case strings.HasPrefix(name, "/sys/block/"), strings.HasPrefix(name, "/sys/class/block/"):
 		dev, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "/sys/class/block/"), "/sys/block/"), "/")
 		if _, ok := x.device(dev); ok && rest == "" {
@@ -249,7 +282,11 @@ func (x *linux) virtualDir(dir string) ([]string, bool) {
 	}
 	switch dir {
 	case "/sys/block":
-		return []string{x.hw[0].name}, len(x.k.Devices()) > 0
+		return x.wholeDevices(), len(x.k.Devices()) > 0
+	case "/sys/class/net":
+		return []string{"lo"}, x.mountedAt("/sys", "sysfs")
+	case "/sys/class/net/lo":
+		return []string{"address", "ifindex", "iflink"}, x.mountedAt("/sys", "sysfs")
 	case "/sys/class/block":
 		return strings.Fields(x.deviceNames()), true
 	}

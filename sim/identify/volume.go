@@ -38,6 +38,15 @@ func (im *Image) openVolume(partition int, off, size int64) disk.Volume {
 	return v
 }
 
+// Volume finds what a device of size bytes holds that is no part of the disk: a file behind a loop device.
+func Volume(r io.ReaderAt, size int64) disk.Volume {
+	v := disk.Volume{Size: size, R: r}
+	if !openMember(&v, r) {
+		openFS(&v, r)
+	}
+	return v
+}
+
 // isESP tells an EFI system partition: a mirror's member there is for the firmware a FAT file system.
 func isESP(d *disk.Disk, partition int) bool {
 	p := d.Partition(partition)

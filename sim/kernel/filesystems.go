@@ -39,8 +39,10 @@ func (t *Task) getSuper(src, fstype, data string) (*super, error) {
 		return s, nil
 	case "cgroup2":
 		return k.unified(src), nil
-	case "mqueue", "cgroup", "securityfs", "debugfs", "tracefs", "pstore", "bpf", "configfs", "efivarfs", "hugetlbfs", "fusectl", "binfmt_misc", "autofs", "selinuxfs", "overlay":
+	case "mqueue", "cgroup", "securityfs", "debugfs", "tracefs", "pstore", "bpf", "configfs", "efivarfs", "hugetlbfs", "fusectl", "binfmt_misc", "autofs", "selinuxfs":
 		return k.newSuper(fstype, src, nil), nil
+	case "overlay":
+		return t.overlay(src, data)
 	}
 	// "ENODEV filesystemtype not configured in the kernel." - mount(2)
 	if !slices.Contains(blockTypes(), fstype) {

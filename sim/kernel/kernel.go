@@ -43,6 +43,7 @@ type Kernel struct {
 	shown   []machine.Set
 	removed bool // a row went since shown
 	damage  error
+	refusal string // see Refusal
 }
 
 // counters number what the kernel makes, in order.
@@ -84,6 +85,15 @@ func (k *Kernel) Options() Options { return k.o }
 // device's row is the caller's to emit.
 func (k *Kernel) AddDevice(name string, f fsys.FS, fstype, uuid, label string) {
 	k.devices = append(k.devices, Device{Name: name, FS: f, FSType: fstype, UUID: uuid, Label: label})
+}
+
+// FillDevice gives a registered device another content: a loop device its file, or nothing again.
+func (k *Kernel) FillDevice(name string, f fsys.FS, fstype, uuid, label string) {
+	for i := range k.devices {
+		if k.devices[i].Name == name {
+			k.devices[i] = Device{Name: name, FS: f, FSType: fstype, UUID: uuid, Label: label}
+		}
+	}
 }
 
 // Devices lists the block devices in the order in which they were registered.

@@ -154,7 +154,7 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 	}
 	c := boot.Config{
 		Disk: attached(im), Store: im.Store, SecureBoot: s.SecureBoot, MemoryMiB: s.MemoryMiB,
-		Firmware: s.Firmware, Device: s.Device, Arch: goArch(s.Arch),
+		Firmware: s.Firmware, Device: s.Device, Arch: goArch(s.Arch), OpenVolume: identify.Volume,
 	}
 	if c.Arch == "" && im.Disk != nil {
 		c.Arch = defaultArch(im)
