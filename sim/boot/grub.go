@@ -33,7 +33,9 @@ type grub struct {
 	menu       *grubMenu
 	lists      map[string]string // command.lst: command → module
 	listsKnown bool
-	bls        []*blsEntry // of the boot loader specification; nil before blscfg
+	bls        []*blsEntry     // of the boot loader specification; nil before blscfg
+	said       map[string]bool // texts looked for in modules
+	subvolumes []grubSubvolume
 
 	printed   int // errors that were printed, grub_err_printed_errors
 	firstErr  int // the step of the first error that the running entry printed, -1 without
@@ -94,7 +96,7 @@ const (
 
 func newGrub(s *start, platform string, img io.ReaderAt, size int64, core *grubcore.Modules) *grub {
 	g := &grub{start: s, platform: platform, img: img, imgSize: size, core: core, mods: map[string]bool{},
-		contexts: []map[string]grubVar{{}}, funcs: map[string]grubFunc{}, budget: maxGrubCommands, firstErr: -1}
+		contexts: []map[string]grubVar{{}}, funcs: map[string]grubFunc{}, said: map[string]bool{}, budget: maxGrubCommands, firstErr: -1}
 	for _, m := range core.List {
 		g.mods[m.Name] = true
 	}

@@ -45,7 +45,16 @@ func (e *blsEntry) values(key string) []string {
 // maxBLSEntries bounds the entries that are read of one directory.
 const maxBLSEntries = 1000
 
-// cmdBlscfg is "blscfg": it makes a menu entry of each file of the boot loader specification's directory, the newest
+// cmdBls is "blscfg", which Red Hat's GRUB brings in a module of that name and GRUB 2.14 in blsuki.
+func (g *grub) cmdBls(c *grubCall) int {
+	listed, _ := g.commandModule("blscfg")
+	if g.mods["blsuki"] || listed == "blsuki" {
+		return g.cmdBlsuki(c)
+	}
+	return g.cmdBlscfg(c)
+}
+
+// cmdBlscfg is Red Hat's: it makes a menu entry of each file of the boot loader specification's directory, the newest
 // first. "blscfg default" and "blscfg non-default" take only some.
 func (g *grub) cmdBlscfg(c *grubCall) int {
 	showDefault, showOthers, only := true, true, ""
@@ -74,7 +83,13 @@ func (g *grub) cmdBlscfg(c *grubCall) int {
 		return g.fail(c, err)
 	}
 	if g.bls == nil {
-		g.bls = g.readBLS(vol)
+		dirs := []string{"/loader/entries", "/boot/loader/entries"}
+		if d := g.Value("blsdir"); d != "" {
+			dirs[0] = d
+		}
+		g.bls = g.readBLS(vol, dirs, func(a, b string) int {
+			return bls.ComparePackages(strings.TrimSuffix(a, ".conf"), strings.TrimSuffix(b, ".conf"))
+		})
 	}
 	g.ran(c, "grub.read-entries", map[string]string{"count": strconv.Itoa(len(g.bls))})
 	def := g.Value("default")
@@ -90,22 +105,22 @@ func (g *grub) cmdBlscfg(c *grubCall) int {
 	return grubOK
 }
 
-// readBLS is find_entry: the files of $blsdir, of /loader/entries, or of /boot/loader/entries when that is no
-// directory, sorted like package names, newest first. Of two that compare equal one is left out.
-func (g *grub) readBLS(vol *disk.Volume) []*blsEntry {
-	dirs := []string{"/loader/entries", "/boot/loader/entries"}
-	if d := g.Value("blsdir"); d != "" {
-		dirs[0] = d
-	}
+// readBLS is find_entry: the files of the first of the directories that is one, the newest first. Of two that compare
+// equal one is left out.
+func (g *grub) readBLS(vol *disk.Volume, dirs []string, compare func(a, b string) int) []*blsEntry {
 	var list []fs.DirEntry
 	dir := ""
 	for _, d := range dirs {
-		at, err := lookup(vol, d)
+		v, file, gerr := g.subvolume(vol, d)
+		if gerr != nil {
+			continue
+		}
+		at, err := lookup(v, file)
 		if err != nil {
 			continue
 		}
-		if list, err = vol.FS.ReadDir(at); err == nil {
-			dir = at
+		if list, err = v.FS.ReadDir(at); err == nil {
+			vol, dir = v, at
 			break
 		}
 	}
@@ -123,18 +138,35 @@ func (g *grub) readBLS(vol *disk.Volume) []*blsEntry {
 		if err != nil {
 			continue
 		}
-		out = insertBLS(out, &blsEntry{id: id, items: bls.Parse(data, bls.Blank), file: f})
+		out = insertBLS(out, &blsEntry{id: id, items: untilBlank(bls.Parse(data, bls.Blank), data), file: f}, compare)
 	}
 	return out
 }
 
+// untilBlank are the assignments in front of the first line that has no key or no value: GRUB reads no further.
+func untilBlank(items []bls.Item, data []byte) []bls.Item {
+	at := int64(0)
+	for line := range strings.Lines(string(data)) {
+		text := strings.TrimSpace(line)
+		if text == "" || text[0] != '#' && !strings.ContainsAny(text, bls.Blank) {
+			n := 0
+			for n < len(items) && items[n].Off < at {
+				n++
+			}
+			return items[:n]
+		}
+		at += int64(len(line))
+	}
+	return items
+}
+
 // insertBLS is bls_add_entry.
-func insertBLS(list []*blsEntry, e *blsEntry) []*blsEntry {
+func insertBLS(list []*blsEntry, e *blsEntry, compare func(a, b string) int) []*blsEntry {
 	for i, have := range list {
-		switch bls.ComparePackages(e.id, have.id) {
-		case 0:
+		switch order := compare(e.id+".conf", have.id+".conf"); {
+		case order == 0:
 			return list
-		case 1:
+		case order > 0:
 			return append(list[:i], append([]*blsEntry{e}, list[i:]...)...)
 		}
 	}
@@ -177,12 +209,17 @@ func (g *grub) addBLS(e *blsEntry, c *grubCall) {
 		text += "initrd ($root)" + strings.Join(initrds, " ($root)") + "\n"
 	}
 	users, _ := e.value("grub_users")
+	g.addScript(e, c, title, text, g.expandBLS(users) == "", "Boot Loader Specification, Type #1; Red Hat's GRUB: blscfg.c, create_entry")
+}
+
+// addScript adds the entry whose commands are the text.
+func (g *grub) addScript(e *blsEntry, c *grubCall, title, text string, unrestricted bool, rule string) {
 	src := &grubSource{path: e.id + ".conf", text: text}
 	entry := &grubEntry{title: title, id: e.id, args: append([]string{title}, e.values("grub_arg")...), node: c.node, src: src,
-		block: &script.Block{Body: script.Parse(text)}, unrestricted: g.expandBLS(users) == "", evidence: citeItems(e.file, e.items)}
+		block: &script.Block{Body: script.Parse(text)}, unrestricted: unrestricted, evidence: citeItems(e.file, e.items)}
 	g.menu.entries = append(g.menu.entries, entry)
 	g.emit("grub.add-entry", "", map[string]string{"title": title, "number": strconv.Itoa(len(g.menu.entries) - 1), "id": e.id},
-		"Boot Loader Specification, Type #1; Red Hat's GRUB: blscfg.c, create_entry", machine.Cites(entry.evidence, c.src.cite(c.node.Span)))
+		rule, machine.Cites(entry.evidence, c.src.cite(c.node.Span)))
 }
 
 // expandBLS is expand_val: $name is a variable of GRUB, nothing when it is not set.

@@ -76,9 +76,15 @@ func findCommand(name string) (grubCommand, bool) {
 	case "cpuid":
 		return grubCommand{"cpuid", (*grub).cmdCPUID}, true
 	case "blscfg", "bls_import":
-		return grubCommand{"blscfg", (*grub).cmdBlscfg}, true
+		return grubCommand{"blscfg", (*grub).cmdBls}, true
 	case "increment", "decrement":
 		return grubCommand{"increment", (*grub).cmdIncrement}, true
+	case "btrfs-mount-subvol", "btrfs-info", "btrfs-list-subvols", "btrfs-get-default-subvol":
+		return grubCommand{"btrfs", (*grub).cmdBtrfs}, true
+	case "fwsetup":
+		return grubCommand{"efifwsetup", (*grub).cmdFirmware}, true
+	case "hwmatch":
+		return grubCommand{"hwmatch", (*grub).cmdHwmatch}, true
 	case "halt":
 		return grubCommand{"halt", (*grub).cmdPower}, true
 	case "reboot":
@@ -124,6 +130,9 @@ func harmless(name string) (module string, ok bool) {
 func (g *grub) builtin(c *grubCall) (status int, found bool) {
 	cmd, known := findCommand(c.name)
 	module := cmd.module
+	if c.name == "blscfg" && g.mods["blsuki"] { // GRUB 2.14's, built into the image
+		module = "blsuki"
+	}
 	if known && module == "normal" && !g.normal || known && c.name == "normal" {
 		if c.name != "normal" {
 			return 0, false
@@ -637,6 +646,10 @@ func (t *grubTest) stat(name string) (dir, exists bool) {
 	}
 	vol, err := t.g.volume(devName)
 	if err != nil {
+		t.note(err)
+		return false, false
+	}
+	if vol, file, err = t.g.subvolume(vol, file); err != nil {
 		t.note(err)
 		return false, false
 	}

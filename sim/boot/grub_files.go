@@ -287,6 +287,9 @@ func (g *grub) find(name string) (*disk.Volume, string, *grubError) {
 		}
 		return nil, "", &grubError{msg: fmt.Sprintf("invalid file name `%s'", file), code: errBadFilename}
 	}
+	if vol, file, err = g.subvolume(vol, file); err != nil {
+		return nil, "", err
+	}
 	at, e := lookup(vol, file)
 	if e != nil {
 		return nil, "", fileError(vol, file, e)

@@ -95,6 +95,9 @@ func (g *grub) searchArgs(c *grubCall) (key, name, by string, hints []string, ok
 	}
 	known := []option{{"file", 'f', 0}, {"label", 'l', 0}, {"fs-uuid", 'u', 0}, {"set", 's', 'o'}, {"no-floppy", 'n', 0}, {"efidisk-only", 0, 0},
 		{"cryptodisk-only", 0, 0}, {"hint", 'h', 'r'}, {"hint-ieee1275", 0, 'r'}, {"hint-bios", 0, 'r'}, {"hint-baremetal", 0, 'r'}, {"hint-efi", 0, 'r'}, {"hint-arc", 0, 'r'}}
+	if slices.Contains(c.args, "--root-dev-only") && g.says("search", "root-dev-only") { // Red Hat's: only devices of the disk that $root is on; to others it is no option
+		known = append(known, option{"root-dev-only", 'r', 0})
+	}
 	set, args, _ := options(c.args, known, true)
 	hints = append(hints, set["hint"]...)
 	if isEFI(g.platform) {

@@ -34,16 +34,16 @@ func (x *linux) firstProgram(name string, asked bool) {
 	kind := initprog.Kind(exe, func(p string) bool { _, err := x.pid1.Stat(p); return err == nil })
 	x.pid1.Actor = path.Base(name)
 	st := trace.Step{Actor: x.pid1.Actor, Stage: trace.Init, Kind: "init.start", Rule: "init(8)", Args: map[string]string{"path": name, "exe": exe, "kind": kind}}
+	if shell, options, script := x.shebang(name); script {
+		st.Args["kind"] = initprog.Script
+		x.scriptAsInit(name, shell, options, st)
+		return
+	}
 	switch kind {
 	case initprog.Systemd:
 		x.systemd(x.k, x.pid1, root)
 		return
 	case initprog.Shell:
-		if _, _, script := x.shebang(name); script {
-			x.m.Emit(st)
-			x.unknown(trace.Init, "what the script "+name+" does as process 1")
-			return
-		}
 		x.shellAsInit(st, name, exe, asked)
 		return
 	}

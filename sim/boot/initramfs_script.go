@@ -878,11 +878,16 @@ func (in *shProcess) set(name, value string) {
 // its lines decide what happens next.
 func (x *linux) initramfs(rdinit string) {
 	x.pid1.Stage, x.pid1.Actor = trace.Initramfs, path.Base(rdinit)
-	kind, options, ok := x.shebang(rdinit)
-	if !ok {
-		x.compiledInit(rdinit)
+	if kind, options, ok := x.shebang(rdinit); ok {
+		x.scriptAsInit(rdinit, kind, options, trace.Step{Kind: "initramfs.start", Rule: "execve(2), interpreter scripts",
+			Args: map[string]string{"path": rdinit, "shell": kind.path, "flavour": x.flavour()}})
 		return
 	}
+	x.compiledInit(rdinit)
+}
+
+// scriptAsInit follows a script as process 1, of the initramfs or of the real root; first is the step that says so.
+func (x *linux) scriptAsInit(rdinit string, kind shellKind, options string, first trace.Step) {
 	in := &shProcess{
 		x: x, b: &budget{}, kind: kind, name: rdinit, args: x.initArgs, cwd: "/",
 		vars:     map[string]string{"IFS": " \t\n", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "OPTIND": "1", "PWD": "/", "HOME": "/", "TERM": "linux"},
@@ -895,15 +900,14 @@ func (x *linux) initramfs(rdinit string) {
 		}
 	}
 	src, body, err := in.load(rdinit)
-	args := map[string]string{"path": rdinit, "shell": kind.path, "flavour": x.flavour()}
 	if err != nil {
-		in.step("initramfs.start", args, "execve(2), interpreter scripts")
+		in.step(first.Kind, first.Args, first.Rule)
 		in.end("what " + rdinit + " does: bootpath cannot read its shell (" + err.Error() + ")")
 		return
 	}
 	in.src = src
 	in.pos = sh.Pos{Off: 0, End: strings.IndexByte(src.text+"\n", '\n')}
-	in.step("initramfs.start", args, "execve(2), interpreter scripts")
+	in.step(first.Kind, first.Args, first.Rule)
 	in.run(body)
 	if !x.m.Ended() {
 		in.initExits()
@@ -916,7 +920,7 @@ func (in *shProcess) initExits() {
 	x.pid1.Actor = "linux"
 	msg := fmt.Sprintf("Attempted to kill init! exitcode=0x%08x", (in.status&0xff)<<8)
 	if x.unsure != "" && in.status != 0 {
-		x.unknown(trace.Initramfs, x.unsure)
+		x.unknown(x.pid1.Stage, x.unsure)
 		return
 	}
 	x.panic(msg, "kernel/exit.c, do_exit")

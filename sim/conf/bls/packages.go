@@ -90,3 +90,58 @@ func run(s string, class func(byte) bool) (segment, rest string) {
 	}
 	return s[:i], s[i:]
 }
+
+// CompareFiles orders names of files that hold versions as GRUB 2.14 does, gnulib's filevercmp: the names without their
+// endings first, as Debian compares versions. It is positive when a is newer.
+func CompareFiles(a, b string) int {
+	if a == b {
+		return 0
+	}
+	as, bs := withoutEndings(a), withoutEndings(b)
+	return cmp.Or(compareDebian(as, bs), compareDebian(a, b), cmp.Compare(a, b))
+}
+
+// withoutEndings cuts what matches (\.[A-Za-z~][A-Za-z0-9~]*)* at the end of a name.
+func withoutEndings(s string) string {
+	for {
+		i := strings.LastIndexByte(s, '.')
+		if i <= 0 || i+1 == len(s) || !letter(s[i+1]) && s[i+1] != '~' || strings.ContainsFunc(s[i+1:], func(r rune) bool {
+			return r > 0x7f || !digit(byte(r)) && !letter(byte(r)) && r != '~'
+		}) {
+			return s
+		}
+		s = s[:i]
+	}
+}
+
+// compareDebian compares runs of other characters and runs of digits in turns: letters come before other characters, a
+// tilde before everything, even the end.
+func compareDebian(a, b string) int {
+	rank := func(s string) int {
+		switch {
+		case s == "" || digit(s[0]):
+			return 0
+		case letter(s[0]):
+			return int(s[0])
+		case s[0] == '~':
+			return -1
+		}
+		return int(s[0]) + 256
+	}
+	for a != "" || b != "" {
+		for a != "" && !digit(a[0]) || b != "" && !digit(b[0]) {
+			if order := cmp.Compare(rank(a), rank(b)); order != 0 {
+				return order
+			}
+			a, b = a[1:], b[1:] // of one rank, so both have one
+		}
+		x, restA := run(a, digit)
+		y, restB := run(b, digit)
+		a, b = restA, restB
+		x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+		if order := cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y)); order != 0 {
+			return order
+		}
+	}
+	return 0
+}

@@ -30,3 +30,17 @@ func TestComparePackages(t *testing.T) {
 		require.Equal(t, 1, ComparePackages(newer[0], newer[1]), "%v", newer)
 	}
 }
+
+// The orders of gnulib's tests/test-filevercmp.c, and of names of entries.
+func TestCompareFiles(t *testing.T) {
+	rising := []string{"0", "9", "A", "Z", "a~", "a", "a.b~", "a.b", "a+"}
+	for i := range len(rising) - 1 {
+		require.Negative(t, CompareFiles(rising[i], rising[i+1]), "%q %q", rising[i], rising[i+1])
+		require.Positive(t, CompareFiles(rising[i+1], rising[i]), "%q %q", rising[i+1], rising[i])
+	}
+	require.Zero(t, CompareFiles("a.conf", "a.conf"))
+	require.Positive(t, CompareFiles("0123-6.11.4-301.fc41.x86_64.conf", "0123-6.8.5-300.fc40.x86_64.conf"))
+	require.Positive(t, CompareFiles("0123-6.8.5-300.fc40.x86_64.conf", "0123-0-rescue.conf"))
+	require.Positive(t, CompareFiles("v1.10.conf", "v1.9.conf"))
+	require.Negative(t, CompareFiles("a-1~rc1.conf", "a-1.conf"))
+}

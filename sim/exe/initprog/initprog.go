@@ -18,6 +18,7 @@ const (
 	S6       = "s6"
 	Dinit    = "dinit"
 	Shell    = "shell"
+	Script   = "a shell script" // that a shell runs; told by its first line, not by its name
 	Other    = "a program of its own"
 )
 

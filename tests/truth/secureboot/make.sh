@@ -1,7 +1,7 @@
 #!/bin/bash
 # make.sh INITRD: builds disks for Secure Boot in ./img from Debian's signed packages (shim, GRUB, kernel), and broken
 # ones. INITRD is a small initramfs whose /init says "bb-init: ready". Run it in a folder with 1 GB free, on Debian 12 with mtools,
-# dosfstools, e2fsprogs, fdisk, binutils; it downloads the packages and installs nothing. rec.sh boots them, distill.py keeps the lines
+# dosfstools, e2fsprogs, fdisk, binutils; it downloads the packages and installs nothing. rec.sh boots them, ../recorded/distill.py keeps the lines
 # that decide something.
 set -eu
 INITRD=$(readlink -f "$1"); X=x; K=6.1.0-56-cloud-amd64

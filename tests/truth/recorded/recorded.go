@@ -1,0 +1,80 @@
+// Package recorded compares simulated starts of disks with what their consoles said under QEMU.
+package recorded
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"bootpath/sim/blob"
+	"bootpath/sim/identify"
+	"bootpath/sim/scenario"
+)
+
+// Lines are recorded starts: "== NAME MODE" and the lines of the console that decide something.
+type Lines struct {
+	Text     string
+	Folder   string // of the disks, below $BOOTPATH_LAB: FOLDER/img/NAME.raw
+	Decides  *regexp.Regexp
+	Settings func(mode string) scenario.RunSettings
+}
+
+// Test starts each disk that is there and compares. A line that is printed twice in a row counts once: a recording has the
+// screen and the serial port in one.
+func (l Lines) Test(t *testing.T) {
+	lab := os.Getenv("BOOTPATH_LAB")
+	for _, part := range strings.Split(l.Text, "== ")[1:] {
+		head, text, _ := strings.Cut(part, "\n")
+		name, mode, _ := strings.Cut(head, " ")
+		t.Run(name+" "+mode, func(t *testing.T) {
+			path := filepath.Join(lab, l.Folder, "img", name+".raw")
+			f, err := os.Open(path)
+			if lab == "" || err != nil {
+				t.Skip("BOOTPATH_LAB has no " + filepath.Join(l.Folder, "img", name+".raw"))
+			}
+			defer f.Close()
+			fi, err := f.Stat()
+			require.NoError(t, err)
+			store := blob.NewStore()
+			im, err := identify.Open(store, store.Add(fi.Name(), f, fi.Size(), nil), nil)
+			require.NoError(t, err)
+			res, err := scenario.Run(im, nil, l.Settings(mode))
+			require.NoError(t, err)
+			var console strings.Builder
+			for _, st := range res.Trace.Steps {
+				console.WriteString(st.Console)
+			}
+			require.Equal(t, strings.Split(strings.TrimSpace(text), "\n"), l.deciding(console.String()), "%+v", res.Trace.Outcome)
+			require.NoError(t, res.Trace.Check(func(name string) (int64, bool) {
+				b := store.Blob(name)
+				if b == nil {
+					return 0, false
+				}
+				return b.Size(), true
+			}))
+		})
+	}
+}
+
+// stamp is the time in front of a line of the kernel.
+var stamp = regexp.MustCompile(`^\[ *[0-9.]+\] `)
+
+// deciding keeps the lines that decide something.
+func (l Lines) deciding(console string) []string {
+	var out []string
+	last := ""
+	for line := range strings.Lines(console) {
+		line = strings.TrimSpace(stamp.ReplaceAllString(line, ""))
+		if l.Decides.MatchString(line) && line != last {
+			out = append(out, line)
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return out
+}
