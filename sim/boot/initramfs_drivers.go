@@ -527,6 +527,9 @@ func (in *shProcess) overmount(name, root, init string, argv []string) ctl {
 		in.status = 1
 		return ctlNone
 	}
+	if x.mountedAt("/", "overlay") {
+		x.facts.Root = "overlay"
+	}
 	asked, _ := x.params.Get("init")
 	x.firstProgram(init, asked == init)
 	return ctlEnd

@@ -224,8 +224,8 @@ func (x *linux) doubt(tag string) {
 		return
 	}
 	for _, b := range x.blockDevices() {
-		if b.vol == nil || b.vol.Type == "" || b.vol.FS != nil || b.vol.Type == "LVM2_member" && b.vol.Err == nil {
-			continue // a physical volume that is read hides nothing
+		if b.vol == nil || b.vol.Type == "" || b.vol.FS != nil || b.vol.Type == "LVM2_member" && b.vol.Err == nil || damagedSquashfs(b.vol) {
+			continue // a physical volume that is read hides nothing, and what no kernel can read neither
 		}
 		x.unsure = behind(b.name, b.vol)
 		return
