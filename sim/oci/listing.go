@@ -3,7 +3,6 @@ package oci
 import (
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 
@@ -41,38 +40,32 @@ func (l *Listed) Gone() bool {
 // total is the number of names.
 func (s *Stack) List(name string, off, n int) (part []Listed, total int, err error) {
 	q := s.at(tarfs.Clean(name))
-	if q == nil || (q != s.root && !slices.ContainsFunc(q.versions, func(v version) bool { return v.dir })) {
+	if q == nil || !slices.ContainsFunc(q.versions, func(v version) bool { return v.IsDir() }) {
 		return nil, 0, &fs.PathError{Op: "list", Path: name, Err: fs.ErrNotExist}
 	}
-	names := make([]string, 0, len(q.kids))
-	for _, k := range slices.Sorted(maps.Keys(q.kids)) {
-		if len(q.kids[k].versions) > 0 { // a whiteout of nothing leaves an empty place
-			names = append(names, k)
+	q.each(func(below *spot) {
+		if len(below.versions) == 0 { // a whiteout of nothing
+			return
 		}
-	}
-	total = len(names)
-	for _, k := range names[min(off, total):min(off+n, total)] {
-		l := Listed{Name: k}
-		for i := len(q.kids[k].versions) - 1; i >= 0; i-- {
-			l.Copies = append(l.Copies, s.copyOf(&q.kids[k].versions[i]))
+		if total >= off && total < off+n {
+			l := Listed{Name: below.name}
+			for _, v := range slices.Backward(below.versions) {
+				l.Copies = append(l.Copies, v.copy())
+			}
+			part = append(part, l)
 		}
-		part = append(part, l)
-	}
+		total++
+	})
 	return part, total, nil
 }
 
-func (s *Stack) copyOf(v *version) Copy {
-	c := Copy{Layer: int(v.layer), Type: tarfs.TypeDir, Mode: 0o755, Size: v.size, HiddenBy: int(v.hider), Action: actions()[v.action]}
-	if v.hider != shown {
-		c.How = v.how.String()
-	}
-	if e := v.entry; e != nil {
-		c.Type, c.Mode, c.UID, c.GID, c.Link = e.Type, e.Mode, e.UID, e.GID, e.Linkname
-		if v.link {
+func (v *version) copy() Copy {
+	c := Copy{Layer: v.layer, Type: v.Type(), Size: v.Stored(), HiddenBy: v.hider, How: string(v.how), Action: v.action}
+	c.Mode, c.UID, c.GID = v.Attributes()
+	if e, err := v.Entry(); err == nil && e != nil {
+		c.Link, c.Cites = e.Linkname, v.Cites(e)
+		if v.Linked() {
 			c.Link = tarfs.Clean(e.Name)
-		}
-		if tree, err := s.image.Layers[v.layer].FS(); err == nil {
-			c.Cites = e.Cites(tree.Reader())
 		}
 	}
 	return c
@@ -99,7 +92,7 @@ func (s *Stack) Changes(layer int, prefix string, off, n int) (part []Change, to
 	if q == nil {
 		return nil, 0, &fs.PathError{Op: "list", Path: prefix, Err: fs.ErrNotExist}
 	}
-	s.changes(int32(layer), q, top, func(c func() Change) {
+	q.changes(layer, top, func(c func() Change) {
 		if total >= off && total < off+n {
 			part = append(part, c())
 		}
@@ -108,39 +101,35 @@ func (s *Stack) Changes(layer int, prefix string, off, n int) (part []Change, to
 	return part, total, nil
 }
 
-func (s *Stack) changes(layer int32, q *place, at string, add func(func() Change)) {
-	gone := func(v version) bool { return v.hider == layer && v.how != byReplacing }
+// changes lists those at a path and below it; those of the root are none.
+func (q *spot) changes(layer int, at string, add func(func() Change)) {
 	mine := slices.IndexFunc(q.versions, func(v version) bool { return v.layer == layer })
+	gone := slices.IndexFunc(q.versions, func(v version) bool { return v.hider == layer && v.how != byReplacing })
 	switch {
-	case mine >= 0 && (q.versions[mine].action != kept):
+	case mine >= 0 && q.versions[mine].action != Kept:
 		add(func() Change {
-			return Change{Path: at, Action: actions()[q.versions[mine].action], Copy: s.copyOf(&q.versions[mine])}
+			return Change{Path: at, Action: q.versions[mine].action, Copy: q.versions[mine].copy()}
 		})
-	case mine < 0 && slices.ContainsFunc(q.versions, gone):
+	case mine < 0 && gone >= 0:
 		add(func() Change {
-			c := Change{Path: at, Action: Removed, Copy: Copy{Layer: int(layer), HiddenBy: shown}}
-			c.How = q.versions[slices.IndexFunc(q.versions, gone)].how.String()
+			c := Change{Path: at, Action: Removed, Copy: Copy{Layer: layer, HiddenBy: shown}, How: string(q.versions[gone].how)}
 			q.lost(layer, &c)
 			return c
 		})
 		return // what was below goes with it
 	}
-	for _, name := range slices.Sorted(maps.Keys(q.kids)) {
-		s.changes(layer, q.kids[name], path.Join(at, name), add)
-	}
+	q.each(func(below *spot) { below.changes(layer, path.Join(at, below.name), add) })
 }
 
-// lost counts the files that a layer took away at and below q.
-func (q *place) lost(layer int32, c *Change) {
-	for _, v := range q.versions {
-		if v.hider == layer && !v.dir {
+// lost counts the files that a layer took away at and below a path.
+func (q *spot) lost(layer int, c *Change) {
+	for i := range q.versions {
+		if v := &q.versions[i]; v.hider == layer && !v.IsDir() {
 			c.Files++
-			c.Bytes += v.size
+			c.Bytes += v.Stored()
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(q.kids)) {
-		q.kids[name].lost(layer, c)
-	}
+	q.each(func(below *spot) { below.lost(layer, c) })
 }
 
 // Open opens the regular file that a layer has at a path, whether the merged tree shows it or not.

@@ -1,17 +1,18 @@
 package oci
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"bootpath/sim/fsys/tarfs"
-	"bootpath/sim/fsys/union"
 )
 
 // Stack tells what the layers of an image do to each other: which file each brings, changes or hides, and
 // how many bytes an image carries that no container ever sees. Layers count from 0, the lowest.
+//
+// It keeps no tree of its own: what happens at a path follows from what the layers have there and from what
+// hides files in the directories above, so that a walk from the root down knows it. See [spot].
 type Stack struct {
 	Layers []LayerStats
 	// Efficiency and WastedBytes are what dive prints (dive/filetree/efficiency.go): of all paths that are
@@ -22,8 +23,6 @@ type Stack struct {
 	HiddenBytes int64 // of files that layers above hide: what a rebuilt image would not have to carry
 
 	image *Image
-	root  *place
-	dive  diveScore
 }
 
 // LayerStats counts what one layer brings. Files are what is no directory.
@@ -50,49 +49,46 @@ const (
 	Kept    Action = "kept"
 )
 
-// place is a path of the merged tree or of one that some layer once had.
-type place struct {
-	name     string
-	kids     map[string]*place
-	versions []version // lowest layer first
-	copies   int32     // layers in which the path is a leaf or a whiteout, as dive counts
-	least    int64
-	all      int64
+// spot is a path and what the layers have there. It is made on the way down, and what is kept of it is up to
+// whoever walks.
+type spot struct {
+	name      string
+	versions  []version // lowest layer first
+	hides     []*hiding // what takes away what layers below have here, by layer; one for a layer
+	whiteouts []*hiding // of these the path's own
 }
 
 // version is what one layer has at a path.
 type version struct {
-	layer  int32
-	hider  int32 // the layer above that hides it; shown while the merged tree shows it
-	how    hiding
-	action uint8
-	dir    bool
-	link   bool         // a hard link: its content came with another name
-	entry  *tarfs.Entry // nil for a directory that no entry describes
-	size   int64
+	tarfs.Node
+	layer  int
+	hider  int // the layer above that hides it; shown while the merged tree shows it
+	how    method
+	action Action
+	// replaced is the size of the file of a layer below in whose place this one came.
+	replaced int64
 }
 
 const shown = -1
 
-type hiding uint8
+// hiding is a layer's taking away of what the layers below have at a path and below it.
+type hiding struct {
+	layer   int
+	how     method
+	bytes   int64 // of the files that it hid so far
+	hidADir bool
+}
 
+type method string // of hiding
+
+// What hides a file: ".wh.NAME", ".wh..wh..opq" in its directory, another file of its name.
 const (
-	byWhiteout hiding = iota
-	byOpaque
-	byReplacing
+	byWhiteout  method = "whiteout"
+	byOpaque    method = "opaque"
+	byReplacing method = "replaced"
 )
 
-func (h hiding) String() string { return [...]string{"whiteout", "opaque", "replaced"}[h] }
-
-func actions() [3]Action { return [...]Action{Added, Changed, Kept} }
-
-const (
-	added uint8 = iota
-	changed
-	kept
-)
-
-// Stack works out what the layers do to each other, in one pass over each layer's tree.
+// Stack works out what the layers do to each other, in one walk over all of them.
 func (im *Image) Stack() (*Stack, error) {
 	if im.stack != nil {
 		return im.stack, nil
@@ -100,200 +96,187 @@ func (im *Image) Stack() (*Stack, error) {
 	if _, err := im.RootFS(); err != nil {
 		return nil, err
 	}
-	s := &Stack{image: im, root: &place{}, Layers: make([]LayerStats, len(im.Layers))}
+	s := &Stack{image: im, Layers: make([]LayerStats, len(im.Layers))}
 	for i := range im.Layers {
 		tree, err := im.Layers[i].FS()
 		if err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i+1, err)
 		}
-		st := &s.Layers[i]
-		st.Entries, st.UnpackedSize = len(tree.Entries()), tree.Info().Size
-		s.apply(int32(i), tree.Root(), s.root)
+		s.Layers[i].Entries, s.Layers[i].UnpackedSize = tree.Len(), tree.Info().Size
 	}
+	var dive diveScore
+	s.root().each(func(q *spot) { s.count(q, &dive) })
 	for _, st := range s.Layers {
 		s.HiddenBytes += st.HiddenBytes
 	}
-	s.Efficiency, s.WastedBytes = s.dive.score(), s.dive.wasted
+	s.Efficiency, s.WastedBytes = dive.score(), dive.wasted
 	im.stack = s
 	return s, nil
 }
 
-// apply lays one directory of a layer over the place. Whiteouts come first: they only concern the layers
-// below (OCI image specification, "Whiteouts").
-func (s *Stack) apply(layer int32, dir tarfs.Node, at *place) {
-	for c := range dir.Children() {
-		switch name, ok := strings.CutPrefix(c.Name(), union.WhiteoutPrefix); {
-		case c.Name() == union.OpaqueMarker:
-			for _, name := range slices.Sorted(maps.Keys(at.kids)) {
-				s.hide(at.kids[name], layer, byOpaque)
-			}
-		case ok && !isWhiteoutMeta(c.Name()):
-			gone := int64(0)
-			if q := at.kids[name]; q != nil {
-				top := q.top()
-				if bytes := s.hide(q, layer, byWhiteout); top != nil && top.dir {
-					gone = bytes
-				}
-			}
-			s.dive.count(at.kid(name), gone)
-		}
-	}
-	leaf := true
-	for c := range dir.Children() {
-		leaf = leaf && isWhiteoutMeta(c.Name())
-		if !strings.HasPrefix(c.Name(), union.WhiteoutPrefix) {
-			s.place(layer, c, at.kid(c.Name()))
-		}
-	}
-	if leaf && at != s.root {
-		s.dive.count(at, 0)
-	}
-}
-
-func isWhiteoutMeta(name string) bool {
-	return strings.HasPrefix(name, union.WhiteoutPrefix+union.WhiteoutPrefix)
-}
-
-// place puts a file or directory of a layer over what is there.
-func (s *Stack) place(layer int32, n tarfs.Node, q *place) {
-	st := &s.Layers[layer]
-	v := version{layer: layer, hider: shown, action: added, dir: n.IsDir(), link: n.Linked(), entry: n.Entry(), size: n.Stored()}
-	if below := q.below(layer); below != nil {
-		switch {
-		case v.dir && below.dir && below.hider == shown && (n.Entry() == nil || q.sameDir(n.Entry())):
-			v.action = kept
-		case v.dir != below.dir:
-			v.action = added
-		default:
-			v.action = changed
-		}
-		if below.hider == layer && !below.dir && !v.dir { // a whiteout and a new file: changed, not removed
-			st.Removed--
-			st.RemovedBytes -= below.size
-		}
-		if below.hider == shown && (!v.dir || !below.dir) {
-			s.hide(q, layer, byReplacing)
-			if !below.dir && !v.dir {
-				st.Removed--
-				st.RemovedBytes -= below.size
-			}
-		}
-	}
-	q.versions = append(q.versions, v)
-	if v.dir {
-		s.apply(layer, n, q)
-		return
-	}
-	s.dive.count(q, v.size)
-	st.ContentBytes += v.size
-	if v.action == changed {
-		st.Changed++
-	} else {
-		st.Added++
-	}
-}
-
-// sameDir tells whether a directory's entry only repeats the attributes that the directory has below.
-func (q *place) sameDir(e *tarfs.Entry) bool {
-	for i := len(q.versions) - 1; i >= 0; i-- {
-		if v := q.versions[i]; v.entry != nil && v.hider == shown {
-			return v.entry.Mode == e.Mode && v.entry.UID == e.UID && v.entry.GID == e.GID
-		}
-	}
-	return false
-}
-
-// hide takes everything that shows at q and below out of the merged tree; it returns the bytes of its files.
-// What does not show has nothing below it that does, so that each file is hidden once at most.
-func (s *Stack) hide(q *place, layer int32, how hiding) (bytes int64) {
-	wasDir := false
-	for i := range q.versions {
-		v := &q.versions[i]
-		if v.hider != shown {
-			continue
-		}
-		v.hider, v.how = layer, how
-		if v.dir {
-			wasDir = true
-			continue
-		}
-		bytes += v.size
-		st := &s.Layers[v.layer]
-		st.HiddenFiles++
-		st.HiddenBytes += v.size
-		s.Layers[layer].Removed++
-		s.Layers[layer].RemovedBytes += v.size
-	}
-	if wasDir {
-		for _, name := range slices.Sorted(maps.Keys(q.kids)) {
-			bytes += s.hide(q.kids[name], layer, how)
-		}
-	}
-	return bytes
-}
-
-func (q *place) kid(name string) *place {
-	if q.kids == nil {
-		q.kids = map[string]*place{}
-	}
-	k := q.kids[name]
-	if k == nil {
-		k = &place{name: name}
-		q.kids[name] = k
-	}
-	return k
-}
-
-// top is the version that the merged tree shows, nil when none does.
-func (q *place) top() *version {
-	for i := len(q.versions) - 1; i >= 0; i-- {
-		if q.versions[i].hider == shown {
-			return &q.versions[i]
-		}
-	}
-	return nil
-}
-
-// below is the version that a layer finds at its path: one that shows, or that the layer itself just hid.
-func (q *place) below(layer int32) *version {
-	for i := len(q.versions) - 1; i >= 0; i-- {
-		if v := &q.versions[i]; v.hider == shown || v.hider == layer {
-			return v
-		}
-	}
-	return nil
-}
-
-// at walks to a path; nil when no layer has it.
-func (s *Stack) at(name string) *place {
-	q := s.root
-	if name == "." {
-		return q
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if q = q.kids[part]; q == nil {
-			return nil
+// root is where every layer begins.
+func (s *Stack) root() *spot {
+	q := &spot{}
+	for i := range s.image.Layers {
+		if tree, err := s.image.Layers[i].FS(); err == nil {
+			q.versions = append(q.versions, version{Node: tree.Root(), layer: i, hider: shown, action: Kept})
 		}
 	}
 	return q
 }
 
+// count adds what happens at and below a path to the sums.
+func (s *Stack) count(q *spot, dive *diveScore) {
+	var copies diveCopies
+	for i := range q.versions {
+		v := &q.versions[i]
+		if v.IsDir() {
+			if isLeaf(v.Node) {
+				copies.add(0)
+			}
+			continue
+		}
+		copies.add(v.Stored())
+		st := &s.Layers[v.layer]
+		st.ContentBytes += v.Stored()
+		if v.action == Changed { // what it replaces counts as hidden, not as removed
+			st.Changed++
+			st.Removed--
+			st.RemovedBytes -= v.replaced
+		} else {
+			st.Added++
+		}
+		if v.hider != shown {
+			st.HiddenFiles++
+			st.HiddenBytes += v.Stored()
+			s.Layers[v.hider].Removed++
+			s.Layers[v.hider].RemovedBytes += v.Stored()
+		}
+	}
+	q.each(func(below *spot) { s.count(below, dive) })
+	for _, w := range q.whiteouts {
+		if w.hidADir {
+			copies.add(w.bytes)
+		} else {
+			copies.add(0)
+		}
+	}
+	dive.add(copies)
+}
+
+// settle works out what each layer finds and does at the path, from the lowest up. from is what hides files
+// here because it does so in a directory above.
+func (q *spot) settle(from []*hiding) {
+	for _, w := range q.whiteouts {
+		from = insert(from, w)
+	}
+	q.hides = from
+	for i := range q.versions {
+		v := &q.versions[i]
+		// Whiteouts come first: they only concern the layers below (OCI image specification, "Whiteouts").
+		for ; len(from) > 0 && from[0].layer <= v.layer; from = from[1:] {
+			q.hide(i, from[0])
+		}
+		q.place(i)
+	}
+	for _, h := range from {
+		q.hide(len(q.versions), h)
+	}
+}
+
+// hide takes the lowest n versions out of the merged tree, as far as they show.
+func (q *spot) hide(n int, h *hiding) {
+	for i := range q.versions[:n] {
+		v := &q.versions[i]
+		if v.hider != shown {
+			continue
+		}
+		v.hider, v.how = h.layer, h.how
+		h.hidADir = h.hidADir || v.IsDir()
+		h.bytes += v.Stored()
+	}
+}
+
+// place puts version i over those below.
+func (q *spot) place(i int) {
+	v := &q.versions[i]
+	v.action = Added
+	below := q.below(i)
+	if below == nil {
+		return
+	}
+	if v.IsDir() == below.IsDir() {
+		v.action = Changed
+	}
+	switch {
+	case v.IsDir() && below.IsDir():
+		if below.hider == shown && (v.Implied() || q.sameDir(i)) {
+			v.action = Kept
+		}
+		return
+	case v.action == Changed:
+		v.replaced = below.Stored()
+	}
+	if below.hider == shown {
+		h := &hiding{layer: v.layer, how: byReplacing}
+		q.hide(i, h)
+		q.hides = insert(q.hides, h)
+	}
+}
+
+// below is the version that version i finds: one that shows, or that its own layer just hid.
+func (q *spot) below(i int) *version {
+	for j := i - 1; j >= 0; j-- {
+		if b := &q.versions[j]; b.hider == shown || b.hider == q.versions[i].layer {
+			return b
+		}
+	}
+	return nil
+}
+
+// sameDir tells whether a directory's entry only repeats the attributes that the directory has below.
+func (q *spot) sameDir(i int) bool {
+	for j := i - 1; j >= 0; j-- {
+		if b := &q.versions[j]; !b.Implied() && b.hider == shown {
+			mode, uid, gid := q.versions[i].Attributes()
+			m, u, g := b.Attributes()
+			return mode == m && uid == u && gid == g
+		}
+	}
+	return false
+}
+
+// insert adds a hiding to those sorted by layer. Of one layer the first counts: it leaves nothing to hide.
+func insert(all []*hiding, h *hiding) []*hiding {
+	i, found := slices.BinarySearchFunc(all, h.layer, func(a *hiding, layer int) int { return cmp.Compare(a.layer, layer) })
+	if found {
+		return all
+	}
+	return slices.Insert(slices.Clip(all), i, h)
+}
+
+// diveCopies is what dive counts of one path: the layers in which it is a leaf or a whiteout.
+type diveCopies struct {
+	n          int
+	least, all int64
+}
+
+func (c *diveCopies) add(size int64) {
+	if c.n == 0 || size < c.least {
+		c.least = size
+	}
+	c.n++
+	c.all += size
+}
+
 // diveScore adds up what dive's Efficiency adds up.
 type diveScore struct{ least, all, wasted int64 }
 
-func (d *diveScore) count(q *place, size int64) {
-	if q.copies == 0 || size < q.least {
-		d.least += size - q.least
-		q.least = size
-	}
-	q.copies++
-	q.all += size
-	d.all += size
-	switch {
-	case q.copies == 2:
-		d.wasted += q.all
-	case q.copies > 2:
-		d.wasted += size
+func (d *diveScore) add(c diveCopies) {
+	d.least += c.least
+	d.all += c.all
+	if c.n > 1 {
+		d.wasted += c.all
 	}
 }
 

@@ -33,6 +33,7 @@ type Entry struct {
 	DataOff   int64 // where the content starts
 
 	seconds  int64 // of the modification time, since 1970
+	start    int64 // of its first header: one of those that only say more of it, or HeaderOff
 	nanos    uint32
 	Mode     uint32 // permission bits, 07777
 	UID, GID uint32
@@ -154,9 +155,10 @@ func Scan(r io.ReaderAt, fn func(*Entry) bool) error {
 type scanner struct {
 	r     io.ReaderAt
 	off   int64  // of the next header
-	name  string // of the entry before, for messages
+	last  string // name of the entry before, for messages
 	names int
 	buf   [blockSize]byte
+	head  Header
 
 	dataOff, stored int64 // of the entry before
 }
@@ -191,11 +193,11 @@ func (s *scanner) end(n int) error {
 		return fmt.Errorf("tar: %d bytes, a header needs %d: %w", n, blockSize, decode.ErrFormat)
 	}
 	if z, ok := s.r.(blob.Sized); ok && z.Size() < s.dataOff+s.stored {
-		return decode.Errorf(s.r, s.dataOff, 1, "tar entry "+s.name+": content", fmt.Sprintf("%d bytes", s.stored),
+		return decode.Errorf(s.r, s.dataOff, 1, "tar entry "+s.name()+": content", fmt.Sprintf("%d bytes", s.stored),
 			"the end after %d", max(0, z.Size()-s.dataOff))
 	}
 	if n > 0 {
-		return decode.Errorf(s.r, s.off, int64(n), "tar header after "+s.name, fmt.Sprintf("%d bytes", blockSize), "the end after %d", n)
+		return decode.Errorf(s.r, s.off, int64(n), "tar header after "+s.name(), fmt.Sprintf("%d bytes", blockSize), "the end after %d", n)
 	}
 	return io.EOF
 }
@@ -205,7 +207,7 @@ func (s *scanner) header() (*Header, error) {
 	if err := s.block(); err != nil {
 		return nil, err
 	}
-	var h Header
+	h := &s.head
 	h.fill(s.buf[:])
 	want, ok := number(h.Chksum[:])
 	unsigned, signed := sum(s.buf[:])
@@ -213,9 +215,17 @@ func (s *scanner) header() (*Header, error) {
 		if s.off == 0 {
 			return nil, fmt.Errorf("tar: no header: checksum %#o, field %q: %w", unsigned, text(h.Chksum[:]), decode.ErrFormat)
 		}
-		return nil, decode.Errorf(s.r, s.off+148, 8, "tar header after "+s.name+": Chksum", fmt.Sprintf("%#o", unsigned), "%q", text(h.Chksum[:]))
+		return nil, decode.Errorf(s.r, s.off+148, 8, "tar header after "+s.name()+": Chksum", fmt.Sprintf("%#o", unsigned), "%q", text(h.Chksum[:]))
 	}
-	return &h, nil
+	return h, nil
+}
+
+// name is for messages.
+func (s *scanner) name() string {
+	if s.last == "" {
+		return ""
+	}
+	return strconv.Quote(clip(s.last))
 }
 
 func zero(b []byte) bool {
@@ -231,7 +241,7 @@ func zero(b []byte) bool {
 // folded in.
 func (s *scanner) next() (*Entry, error) {
 	var over []record
-	for {
+	for start := s.off; ; {
 		h, err := s.header()
 		if err != nil {
 			return nil, err
@@ -247,7 +257,11 @@ func (s *scanner) next() (*Entry, error) {
 				return nil, decode.Errorf(s.r, s.off, 1, "tar", "the entry that extended headers announced", "yet more of them")
 			}
 		default:
-			return s.entry(h, over)
+			e, err := s.entry(h, over)
+			if err == nil {
+				e.start = start
+			}
+			return e, err
 		}
 	}
 }
@@ -299,7 +313,7 @@ func pad(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
 func (s *scanner) entry(h *Header, over []record) (*Entry, error) {
 	e := &Entry{Linkname: text(h.Linkname[:]), Type: h.Typeflag[0], HeaderOff: s.off, DataOff: s.off + blockSize}
 	e.Name, e.prefix = name(h)
-	s.name = strconv.Quote(clip(e.Name))
+	s.last = e.Name
 	numbers := []struct {
 		field []byte
 		name  string
@@ -320,7 +334,7 @@ func (s *scanner) entry(h *Header, over []record) (*Entry, error) {
 		}
 		v, ok := number(n.field)
 		if !ok {
-			return nil, decode.Errorf(s.r, s.off, blockSize, "tar header of "+s.name+": "+n.name, "an octal number", "%q", text(n.field))
+			return nil, decode.Errorf(s.r, s.off, blockSize, "tar header of "+s.name()+": "+n.name, "an octal number", "%q", text(n.field))
 		}
 		n.set(v)
 	}
@@ -328,9 +342,9 @@ func (s *scanner) entry(h *Header, over []record) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.name = strconv.Quote(clip(e.Name))
+	s.last = e.Name
 	if e.Size < 0 || len(e.Name) > maxPath || len(e.Linkname) > maxPath {
-		return nil, decode.Errorf(s.r, s.off, blockSize, "tar header of "+s.name, fmt.Sprintf("a size and names up to %d bytes", maxPath),
+		return nil, decode.Errorf(s.r, s.off, blockSize, "tar header of "+s.name(), fmt.Sprintf("a size and names up to %d bytes", maxPath),
 			"size %d, names of %d and %d bytes", e.Size, len(e.Name), len(e.Linkname))
 	}
 	stored := e.Size
@@ -339,7 +353,7 @@ func (s *scanner) entry(h *Header, over []record) (*Entry, error) {
 		stored, e.Size = 0, 0
 	}
 	if stored > 1<<62-s.off {
-		return nil, decode.Errorf(s.r, s.off+124, 12, "tar header of "+s.name+": Size", "a size that a file can have", "%d", stored)
+		return nil, decode.Errorf(s.r, s.off+124, 12, "tar header of "+s.name()+": Size", "a size that a file can have", "%d", stored)
 	}
 	if err := e.layOut(s.r, sp, stored); err != nil {
 		return nil, err

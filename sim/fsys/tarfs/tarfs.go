@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -21,36 +22,16 @@ import (
 // FS is the tree that an archive unpacks to.
 type FS struct {
 	r       io.ReaderAt
-	root    *node
-	entries []*Entry
-	orphans []*Entry
+	tree    *table
+	links   map[uint32]uint32 // how many further names a file has, by its start
+	orphans []uint32          // starts
 	notes   []string
-	nodes   int
-	inodes  uint32
+	entries int
+	recent  *fsys.Recent[uint32, *Entry] // what [FS.entry] read last
 }
 
-// node is a name in the tree; hard links share an inode.
-type node struct {
-	*inode
-	name string
-	link bool // a further name of the inode
-}
-
-// inode is small: an archive may have a million files.
-type inode struct {
-	entry *Entry // nil for a directory that no entry describes
-	*directory
-	stat  *fsys.Stat // made when asked for
-	ino   uint32
-	nlink uint32
-	typ   byte
-}
-
-// directory is what only a directory has.
-type directory struct {
-	children map[string]*node
-	sorted   []*node // children by name; nil until asked for
-}
+// impliedMode is what unpackers give a directory that no entry describes.
+const impliedMode = 0o755
 
 // Limits of the tree.
 const (
@@ -58,6 +39,7 @@ const (
 	maxName  = 255 // bytes of one component: NAME_MAX, limits.h
 	maxNotes = 100
 	maxLinks = 255 // symbolic links followed on the way to one parent
+	maxStart = noEntry * blockSize
 )
 
 // Open indexes the archive r, whose length need not be known. Errors are those of [Scan].
@@ -79,17 +61,38 @@ func Open(r io.ReaderAt) (*FS, error) {
 
 // New makes the empty tree of an archive whose entries [FS.Add] brings.
 func New(r io.ReaderAt) *FS {
-	f := &FS{r: r}
-	f.root = f.dir("", nil)
-	return f
+	return &FS{r: r, tree: newTable(), links: map[uint32]uint32{}, recent: fsys.NewRecent[uint32, *Entry](entriesKept)}
 }
 
-// Entries lists the members of the archive in order, also those that others replace.
-func (f *FS) Entries() []*Entry { return f.entries }
+const entriesKept = 256
+
+// Len is the number of the archive's entries, also those that others replace.
+func (f *FS) Len() int { return f.entries }
 
 // Orphans lists the hard links whose target is not in this archive; they are not in the tree. A layer
 // may mean a file of a lower layer by it.
-func (f *FS) Orphans() []*Entry { return f.orphans }
+func (f *FS) Orphans() iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for _, start := range f.orphans {
+			if e, err := f.entry(start); err != nil || !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// entry reads the headers of an entry again.
+func (f *FS) entry(start uint32) (*Entry, error) {
+	if e, ok := f.recent.Get(start); ok {
+		return e, nil
+	}
+	s := scanner{r: f.r, off: int64(start) * blockSize}
+	e, err := s.next()
+	if err == nil {
+		f.recent.Put(start, e)
+	}
+	return e, err
+}
 
 // Reader is the archive.
 func (f *FS) Reader() io.ReaderAt { return f.r }
@@ -120,9 +123,12 @@ func Clean(name string) string {
 // Add unpacks one entry over what is there. The rules are those of containerd's archive.Apply and moby's
 // archive.UnpackLayer, which agree on them.
 func (f *FS) Add(e *Entry) error {
-	f.entries = append(f.entries, e)
+	if f.tree.count > maxNodes || e.start >= maxStart {
+		return fmt.Errorf("tar: more than %d files and directories or %d bytes: %w", maxNodes, maxStart, blob.ErrTooLarge)
+	}
+	f.entries++
 	name := Clean(e.Name)
-	if slices.Contains(strings.Split(e.Name, "/"), "..") {
+	if strings.Contains(e.Name, "..") && slices.Contains(strings.Split(e.Name, "/"), "..") {
 		f.note("%q: the name leads upwards; unpackers keep it below the root", clip(e.Name))
 	}
 	switch e.Type {
@@ -133,7 +139,7 @@ func (f *FS) Add(e *Entry) error {
 	}
 	if name == "." {
 		if e.Type == TypeDir {
-			f.root.entry = e
+			f.tree.at(root).describe(e)
 		}
 		return nil
 	}
@@ -146,161 +152,125 @@ func (f *FS) Add(e *Entry) error {
 		f.note("%q: an unpacker stops here: %s", clip(e.Name), why)
 		return nil
 	}
-	if f.nodes > maxNodes {
-		return fmt.Errorf("tar: more than %d files and directories: %w", maxNodes, blob.ErrTooLarge)
-	}
 	f.place(dir, base, e)
 	return nil
 }
 
 // place puts the entry at base of dir.
-func (f *FS) place(dir *node, base string, e *Entry) {
-	old := dir.children[base]
-	if e.Type == TypeLink {
+func (f *FS) place(dir id, base string, e *Entry) {
+	t := f.tree
+	old := t.child(dir, base)
+	n := node{typ: e.Type}
+	n.describe(e)
+	switch {
+	case e.Type == TypeLink:
 		target := f.linkTarget(e.Linkname)
-		if target == nil {
-			f.orphans = append(f.orphans, e)
+		if target == 0 {
+			f.orphans = append(f.orphans, n.start)
 			return
 		}
 		if target == old { // unpackers take the old name away before they link
 			f.note("%q: an unpacker stops here: No such file or directory", clip(e.Name))
 			return
 		}
-		f.remove(dir, base)
-		target.nlink++
-		f.insert(dir, &node{inode: target.inode, name: base, link: true})
+		n = *t.at(target)
+		n.flags = linked
+		f.links[n.start]++
+	case e.Type == TypeDir && old != 0 && t.at(old).typ == TypeDir: // keeps its files, takes the attributes
+		t.at(old).describe(e)
 		return
 	}
-	if e.Type == TypeDir && old != nil && old.typ == TypeDir { // keeps its files, takes the attributes
-		old.entry = e
-		return
+	if old != 0 {
+		t.remove(old, f.unlink)
 	}
-	f.remove(dir, base)
-	if e.Type == TypeDir {
-		f.insert(dir, f.dir(base, e))
-		return
-	}
-	f.inodes++
-	f.insert(dir, &node{inode: &inode{ino: f.inodes, nlink: 1, entry: e, typ: e.Type}, name: base})
+	t.add(dir, base, n)
 }
 
-func (f *FS) dir(name string, e *Entry) *node {
-	f.inodes++
-	return &node{inode: &inode{ino: f.inodes, nlink: 2, entry: e, typ: TypeDir, directory: &directory{children: map[string]*node{}}}, name: name}
-}
-
-func (f *FS) insert(dir, n *node) {
-	dir.children[n.name], dir.sorted = n, nil
-	f.nodes++
-	if n.typ == TypeDir {
-		dir.nlink++
+// describe takes the attributes of an entry.
+func (n *node) describe(e *Entry) {
+	n.start, n.mode, n.uid, n.gid, n.size = uint32(e.start/blockSize), uint16(e.Mode), e.UID, e.GID, e.Size
+	if e.Type == TypeSymlink {
+		n.size = int64(len(e.Linkname))
 	}
 }
 
-// remove takes a name and what is below it out of the tree.
-func (f *FS) remove(dir *node, base string) {
-	n := dir.children[base]
-	if n == nil {
-		return
-	}
-	delete(dir.children, base)
-	dir.sorted = nil
-	if n.typ == TypeDir {
-		dir.nlink--
-	}
-	for below := []*node{n}; len(below) > 0; {
-		last := below[len(below)-1]
-		below = below[:len(below)-1]
-		last.nlink--
-		f.nodes--
-		if last.typ != TypeDir {
-			continue
-		}
-		for _, c := range last.children {
-			below = append(below, c)
-		}
+// unlink counts a name of a file that goes.
+func (f *FS) unlink(n *node) {
+	if f.links[n.start] > 0 {
+		f.links[n.start]--
 	}
 }
 
-// linkTarget finds the file that a hard link means; links in its parents are followed, the last
+// linkTarget finds the file that a hard link means, 0 for none; links in its parents are followed, the last
 // component is not.
-func (f *FS) linkTarget(name string) *node {
+func (f *FS) linkTarget(name string) id {
 	p := Clean(name)
 	dir, why := f.parent(path.Dir(p), false)
 	if why != "" {
-		return nil
+		return 0
 	}
-	if n := dir.children[path.Base(p)]; n != nil && n.typ != TypeDir {
+	if n := f.tree.child(dir, path.Base(p)); n != 0 && f.tree.at(n).typ != TypeDir {
 		return n
 	}
-	return nil
+	return 0
 }
 
 // parent walks to the directory at p inside the tree, following symbolic links that never leave it.
 // With create, missing directories are made: root:root 0755. why is the reason that an unpacker would
 // give up.
-func (f *FS) parent(p string, create bool) (dir *node, why string) {
-	rest := parts(p)
-	at := []*node{f.root}
-	for links := 0; len(rest) > 0; {
-		part := rest[0]
-		rest = rest[1:]
-		here := at[len(at)-1]
-		if part == ".." {
-			at = at[:max(1, len(at)-1)]
+func (f *FS) parent(p string, create bool) (dir id, why string) {
+	t, here, links := f.tree, root, 0
+	for p != "" {
+		var part string
+		part, p, _ = strings.Cut(p, "/")
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			here = t.at(here).parent
 			continue
 		}
-		next := here.children[part]
+		next := t.child(here, part)
 		switch {
-		case next == nil && !create:
-			return nil, "No such file or directory"
-		case next == nil && len(part) > maxName:
-			return nil, "File name too long"
-		case next == nil:
-			next = f.dir(part, nil)
-			f.insert(here, next)
-		case next.typ == TypeSymlink:
+		case next == 0 && !create:
+			return 0, "No such file or directory"
+		case next == 0 && len(part) > maxName:
+			return 0, "File name too long"
+		case next == 0:
+			next = t.add(here, part, node{typ: TypeDir, start: noEntry, mode: impliedMode})
+		case t.at(next).typ == TypeSymlink:
+			link, err := f.entry(t.at(next).start)
+			if err != nil {
+				return 0, "Input/output error"
+			}
 			if links++; links > maxLinks {
-				return nil, "Too many levels of symbolic links"
+				return 0, "Too many levels of symbolic links"
 			}
-			if path.IsAbs(next.entry.Linkname) {
-				at = at[:1]
+			if path.IsAbs(link.Linkname) {
+				here = root
 			}
-			rest = append(parts(next.entry.Linkname), rest...)
+			p = link.Linkname + "/" + p
 			continue
-		case next.typ != TypeDir:
-			return nil, "Not a directory"
+		case t.at(next).typ != TypeDir:
+			return 0, "Not a directory"
 		}
-		at = append(at, next)
+		here = next
 	}
-	return at[len(at)-1], ""
-}
-
-func parts(p string) []string {
-	var out []string
-	for s := range strings.SplitSeq(p, "/") {
-		if s != "" && s != "." {
-			out = append(out, s)
-		}
-	}
-	return out
+	return here, ""
 }
 
 // find returns the node at an io/fs path; no link is followed.
-func (f *FS) find(op, name string) (*node, error) {
-	fail := func(err error) (*node, error) { return nil, &fs.PathError{Op: op, Path: name, Err: err} }
+func (f *FS) find(op, name string) (id, error) {
+	fail := func(err error) (id, error) { return 0, &fs.PathError{Op: op, Path: name, Err: err} }
 	if name == "." {
-		return f.root, nil
+		return root, nil
 	}
 	if Clean(name) != name {
 		return fail(fs.ErrInvalid)
 	}
-	n := f.root
+	n := root
 	for part := range strings.SplitSeq(name, "/") {
-		if n.typ != TypeDir {
-			return fail(fs.ErrNotExist)
-		}
-		if n = n.children[part]; n == nil {
+		if n = f.tree.child(n, part); n == 0 {
 			return fail(fs.ErrNotExist)
 		}
 	}
@@ -310,11 +280,11 @@ func (f *FS) find(op, name string) (*node, error) {
 // EntryOf returns the entry that the file at name has its attributes from; nil for a directory that no
 // entry describes.
 func (f *FS) EntryOf(name string) (*Entry, error) {
-	n, err := f.find("stat", name)
+	n, err := f.Lookup(name)
 	if err != nil {
 		return nil, err
 	}
-	return n.entry, nil
+	return n.Entry()
 }
 
 // Stat implements [fs.StatFS]; symbolic links are not followed.
@@ -335,10 +305,14 @@ func (f *FS) ReadLink(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if n.typ != TypeSymlink {
+	if f.tree.at(n).typ != TypeSymlink {
 		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
 	}
-	return n.entry.Linkname, nil
+	e, err := f.entry(f.tree.at(n).start)
+	if err != nil {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return e.Linkname, nil
 }
 
 // ReadDir implements [fs.ReadDirFS].
@@ -347,33 +321,19 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.typ != TypeDir {
+	if f.tree.at(n).typ != TypeDir {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
 	}
 	return f.list(n), nil
 }
 
 // list is the directory's entries by name.
-func (f *FS) list(n *node) []fs.DirEntry {
-	out := make([]fs.DirEntry, 0, len(n.children))
-	for _, c := range n.byName() {
-		out = append(out, fs.FileInfoToDirEntry(info{f, c}))
+func (f *FS) list(dir id) []fs.DirEntry {
+	out := []fs.DirEntry{}
+	for n := range f.tree.children(dir) {
+		out = append(out, fs.FileInfoToDirEntry(info{f, n}))
 	}
 	return out
-}
-
-func (n *node) byName() []*node {
-	if n.directory == nil {
-		return nil
-	}
-	if n.sorted == nil {
-		n.sorted = make([]*node, 0, len(n.children))
-		for _, c := range n.children {
-			n.sorted = append(n.sorted, c)
-		}
-		slices.SortFunc(n.sorted, func(a, b *node) int { return strings.Compare(a.name, b.name) })
-	}
-	return n.sorted
 }
 
 // Open implements [fs.FS].
@@ -382,71 +342,76 @@ func (f *FS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.typ == TypeReg {
-		return fsys.NewFile(info{f, n}, n.entry.Content(f.r)), nil
-	}
-	if i := (info{f, n}); i.IsDir() {
+	i := info{f, n}
+	switch at := f.tree.at(n); at.typ {
+	case TypeReg:
+		e, err := f.entry(at.start)
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		return fsys.NewFile(i, e.Content(f.r)), nil
+	case TypeDir:
 		return fsys.NewDir(i, func() ([]fs.DirEntry, error) { return f.list(n), nil }), nil
 	}
-	return fsys.NewSpecial(info{f, n}), nil
+	return fsys.NewSpecial(i), nil
 }
 
 // info is the FileInfo of a node.
 type info struct {
 	f *FS
-	n *node
+	n id
 }
+
+func (i info) node() *node { return i.f.tree.at(i.n) }
 
 func (i info) Name() string {
-	if i.n.name == "" {
+	if i.n == root {
 		return "."
 	}
-	return i.n.name
+	return i.f.tree.name(i.n)
 }
 
-func (i info) Size() int64 {
-	switch {
-	case i.n.typ == TypeReg:
-		return i.n.entry.Size
-	case i.n.typ == TypeSymlink:
-		return int64(len(i.n.entry.Linkname))
-	}
-	return 0
-}
-
+func (i info) Size() int64       { return i.node().size }
 func (i info) Mode() fs.FileMode { return fsys.Mode(i.mode()) }
-func (i info) IsDir() bool       { return i.n.typ == TypeDir }
+func (i info) IsDir() bool       { return i.node().typ == TypeDir }
 
+// ModTime is that of the entry, 1970 of a directory without one.
 func (i info) ModTime() time.Time {
-	if i.n.entry == nil {
-		return time.Unix(0, 0).UTC()
+	if e, err := (Node{i.f, i.n}).Entry(); err == nil && e != nil {
+		return e.ModTime()
 	}
-	return i.n.entry.ModTime()
+	return time.Unix(0, 0).UTC()
 }
 
 // Sys gives the [*fsys.Stat], with the header's fields as evidence.
 func (i info) Sys() any {
-	if i.n.stat != nil {
-		return i.n.stat
+	n := i.node()
+	s := &fsys.Stat{Mode: i.mode(), UID: n.uid, GID: n.gid, Nlink: 1 + i.f.links[n.start]}
+	// Names with one entry are one file. A directory that no entry describes has a number above those.
+	if s.Ino = uint64(n.start) + 1; n.start == noEntry {
+		s.Ino = 1<<32 + uint64(i.n)
 	}
-	s := &fsys.Stat{Ino: uint64(i.n.ino), Mode: i.mode(), Nlink: i.n.nlink}
-	if e := i.n.entry; e != nil {
-		s.UID, s.GID, s.Capability, s.Cites = e.UID, e.GID, e.Capability(), e.Cites(i.f.r)
+	if n.typ == TypeDir {
+		s.Nlink = 2
+		for c := range i.f.tree.children(i.n) {
+			if i.f.tree.at(c).typ == TypeDir {
+				s.Nlink++
+			}
+		}
+	}
+	if e, err := (Node{i.f, i.n}).Entry(); err == nil && e != nil {
+		s.Capability, s.Cites = e.Capability(), e.Cites(i.f.r)
 		if e.Type == TypeChar || e.Type == TypeBlock {
 			s.Rdev = e.Major<<8 | e.Minor
 		}
 	}
-	i.n.stat = s
 	return s
 }
 
 // mode is st_mode.
 func (i info) mode() uint32 {
-	perm := uint32(0o755) // what unpackers give a parent that has no entry
-	if i.n.entry != nil {
-		perm = i.n.entry.Mode
-	}
-	switch i.n.typ {
+	perm := uint32(i.node().mode)
+	switch i.node().typ {
 	case TypeDir:
 		return fsys.S_IFDIR | perm
 	case TypeSymlink:

@@ -47,7 +47,6 @@ type FS struct {
 // link is a hard link in one layer whose target lies in a lower one.
 type link struct {
 	layer  int
-	entry  *tarfs.Entry
 	target node
 }
 
@@ -111,7 +110,7 @@ func (f *FS) adopt() {
 		if !ok {
 			continue
 		}
-		for _, e := range t.Orphans() {
+		for e := range t.Orphans() {
 			name, target := tarfs.Clean(e.Name), tarfs.Clean(e.Linkname)
 			below := &FS{layers: f.layers[:i], dirs: map[string]*dir{}, extra: f.extra}
 			n, err := below.find("link", target)
@@ -120,7 +119,7 @@ func (f *FS) adopt() {
 				continue
 			}
 			f.note("%s: hard link %s to %s of a lower layer; engines that unpack each layer by itself refuse it", l.Name, name, target)
-			f.extra[name] = &link{i, e, n}
+			f.extra[name] = &link{i, n}
 		}
 	}
 }
@@ -174,8 +173,8 @@ func (f *FS) implied(layer int, name string) bool {
 	if !ok {
 		return false
 	}
-	e, err := t.EntryOf(name)
-	return err == nil && e == nil
+	n, err := t.Lookup(name)
+	return err == nil && n.Implied()
 }
 
 // dir merges the directory at name, whose parts are known.
