@@ -18,7 +18,9 @@ const read = (path) => readFileSync(join(dist, path));
 const text = (path) => readFileSync(join(dist, path), "utf8");
 
 for (const name of made.slice(1)) rmSync(join(dist, name), { force: true });
-const paths = walk(dist).filter((p) => !made.includes(p) && !p.endsWith("onefile.html")).sort();
+const all = walk(dist).filter((p) => !made.includes(p) && !p.endsWith("onefile.html")).sort();
+/** What is kept for reading without a network: not the parts of runs, which are there whole (assets/ts/ready.ts). */
+const paths = all.filter((p) => !/^traces\/(first|part)\//.test(p));
 
 const hashes = Object.fromEntries(paths.map((p) => [p, createHash("sha256").update(read(p)).digest("hex").slice(0, 16)]));
 const worker = text("sw.js").replace(/^self\.bootpath=.*;\n/, "");
@@ -43,7 +45,7 @@ rmSync(join(dist, "onefile.html"));
 const archive = zipSync(Object.fromEntries([...paths, "sw.js"].map((p) => [`bootpath/${p}`, new Uint8Array(read(p))])), { level: 9, mtime: "1980-01-01" });
 writeFileSync(join(dist, "bootpath-offline.zip"), archive);
 
-for (const p of [...paths, ...made]) {
+for (const p of [...all, ...made]) {
   const { size } = statSync(join(dist, p));
   if (size > limit) throw new Error(`${p}: ${size} bytes, limit ${limit}`);
 }

@@ -57,7 +57,7 @@ export function scenes(prepare = async (page) => page.setDefaultTimeout(60_000))
 export async function useFake(page) {
   const json = (body) => ({ contentType: "application/json", body: JSON.stringify(body) });
   await page.context().route("**/samples/index.json", (r) => r.fulfill(json(fake.index)));
-  await page.context().route("**/traces/*.json", (r) => r.fulfill({ status: 404 }));
+  await page.context().route("**/traces/**", (r) => r.fulfill({ status: 404 }));
   await page.context().route("**/engine/worker.js", (r) => r.fulfill({ contentType: "text/javascript", body: fake.worker(byName()) }));
   for (const lang of ["en", "zh"]) await page.context().route(new RegExp(`/i18n/(?!ui)\\w+\\.${lang}\\.json$`), (r) => r.fulfill(json(fake.messages[lang])));
 }

@@ -117,19 +117,103 @@ scene("playing goes from the first step that was asked for to the last, and agai
   assert.deepEqual(await positions(), [22, 20, 21, 22]);
 });
 
-scene("before play a reader downloads 60 kB for a container's start", {}, async (page) => {
-  let packed = 0;
-  const seen = new Set();
-  page.on("response", (r) => {
-    const path = new URL(r.url()).pathname;
-    if (!r.url().startsWith(site.base) || seen.has(path) || /\.woff2$/.test(path)) return; // fonts are the page's choice
-    seen.add(path);
-    packed += gzipSync(readFileSync(dist + path.slice(1)), { level: 9 }).length;
-  });
-  html = `<!doctype html><html lang="en"><title>size</title><script type="module" src="${site.base}bootpath.js"></script><boot-path src="hello-scratch" style="width: 700px"></boot-path>`; // a column of text
+const limit = 60_000; // bytes, packed, before play
+const packed = new Map(); // path → bytes
+const weigh = (path) => packed.get(path) ?? packed.set(path, gzipSync(readFileSync(dist + path.slice(1)), { level: 9 }).length).get(path);
+
+/** Opens a page with one start; the files that it loads until nothing is under way any more. */
+async function loads(page, body) {
+  const paths = new Set();
+  const under = new Set();
+  const asked = (r) => { if (r.url().startsWith(site.base)) { under.add(r); paths.add(new URL(r.url()).pathname); } };
+  const done = (r) => under.delete(r);
+  page.on("request", asked).on("requestfinished", done).on("requestfailed", done);
+  html = `<!doctype html><html lang="en"><title>size</title><script type="module" src="${site.base}bootpath.js"></script>${body}`;
   await page.goto(host.base);
-  await outcomes(page);
-  await page.locator("bp-card").waitFor();
-  await page.waitForLoadState("networkidle");
-  assert.ok(packed <= 60_000, `${packed} bytes: ${[...seen].join(" ")}`);
+  const where = body.startsWith("<iframe") ? await (await page.waitForSelector("iframe")).contentFrame() : page;
+  await where.waitForFunction(() => document.querySelector("boot-path")?.outcome);
+  await where.locator("bp-card h2").waitFor();
+  do await where.evaluate(() => new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok)))); while (under.size > 0);
+  page.off("request", asked).off("requestfinished", done).off("requestfailed", done);
+  return [...paths];
+}
+
+const starts = [
+  ...JSON.parse(readFileSync(`${dist}samples/index.json`, "utf8")).filter((s) => s.kind !== "other").map((s) => ["src", s.id]),
+  ...JSON.parse(readFileSync(`${dist}scenarios/index.json`, "utf8")).flatMap((theme) => theme.scenarios).map((name) => ["scenario", name]),
+];
+
+for (const [how, step, width] of [["at its beginning", "", 700], ["at its end", "end", 900]]) {
+  scene(`before play a reader downloads at most 60 kB for any sample and scenario, ${how}`, {}, async (page) => {
+    let largest = { bytes: 0 };
+    for (const [attribute, name] of starts) {
+      const paths = await loads(page, `<boot-path ${attribute}="${name}" lang="zh" ${step && `step="${step}"`} style="width: ${width}px"></boot-path>`);
+      assert.ok(paths.includes("/bootpath.js"), "something was counted");
+      assert.deepEqual(paths.filter((p) => /engine|more\.|\.woff2$/.test(p)), [], `${name}: what nobody asked for`);
+      const bytes = paths.reduce((sum, p) => sum + weigh(p), 0);
+      if (bytes > largest.bytes) largest = { bytes, name, paths: paths.map((p) => `${p} ${weigh(p)}`) };
+    }
+    console.log(`largest ${how}: ${largest.name}, ${largest.bytes} bytes`);
+    assert.ok(largest.bytes <= limit, JSON.stringify(largest, null, 1));
+  });
+}
+
+scene("a frame costs hardly more than an element", {}, async (page) => {
+  const paths = await loads(page, `<iframe src="${site.base}embed.html#v1&src=debian-uefi&lang=zh&step=end" width="900" height="620" title="start"></iframe>`);
+  const bytes = paths.reduce((sum, p) => sum + weigh(p), 0);
+  assert.ok(paths.includes("/embed.html") && bytes <= limit, `${bytes}: ${paths.join(" ")}`);
+  assert.deepEqual(paths.filter((p) => /\.en\./.test(p)), [], "one language");
+});
+
+scene("a long start that begins in its middle shows what the whole one shows there", {}, async (page) => {
+  for (const step of ["initramfs.start", "systemd.welcome", "systemd.slice[3]", "end"]) {
+    const seen = [];
+    for (const whole of [false, true]) {
+      if (whole) await page.route("**/traces/first/**", (r) => r.fulfill({ status: 404 }));
+      await loads(page, `<boot-path src="debian-bios" step="${step}" style="width: 900px"></boot-path>`);
+      seen.push(await page.evaluate(() => {
+        const text = (tag) => document.querySelector("boot-path").renderRoot.querySelector(tag).renderRoot.textContent;
+        const rows = [...document.querySelector("boot-path").renderRoot.querySelector("bp-steps").renderRoot.querySelectorAll(".t")].map((t) => t.textContent);
+        return { card: text("bp-card"), rows, tabs: text("bp-panel"), screen: text("bp-console").trim().split("\n").slice(-10) };
+      }));
+      await page.unroute("**/traces/first/**");
+    }
+    assert.deepEqual(seen[0], seen[1], step);
+  }
+});
+
+scene("the rest of a start comes when it is played, and moves nothing", {}, async (page) => {
+  await loads(page, `<boot-path src="debian-bios" step="systemd.welcome" style="width: 900px"></boot-path>`);
+  const of = (steps) => steps.filter((s) => s.rule || s.cites).length;
+  const before = of(await page.evaluate(() => document.querySelector("boot-path").steps));
+  const shifts = await page.evaluate(async () => {
+    const moved = [];
+    const observer = new PerformanceObserver((l) => moved.push(...l.getEntries()));
+    observer.observe({ type: "layout-shift" });
+    await document.querySelector("boot-path").complete();
+    await new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(ok)));
+    return [...moved, ...observer.takeRecords()].length;
+  });
+  assert.equal(shifts, 0);
+  assert.ok(of(await page.evaluate(() => document.querySelector("boot-path").steps)) > 3 * before);
+
+  await loads(page, `<boot-path src="debian-bios" step="systemd.welcome" style="width: 900px"></boot-path>`);
+  const places = await page.evaluate(async () => {
+    const e = document.querySelector("boot-path");
+    const begin = e.position;
+    e.seek(3); // known only as a line so far
+    const waits = e.position === begin;
+    await e.complete();
+    return { waits, at: e.position };
+  });
+  assert.deepEqual(places, { waits: true, at: 3 });
+});
+
+scene("a start whose rest cannot be loaded says so and stays where it is", {}, async (page) => {
+  await page.route("**/traces/debian-bios.json", (r) => r.abort());
+  await loads(page, `<boot-path src="debian-bios" style="width: 900px"></boot-path>`);
+  const at = await page.evaluate(async () => { const e = document.querySelector("boot-path"); e.seek(9); await e.complete(); return e.position; });
+  assert.equal(at, 0);
+  await page.locator("boot-path .problem").waitFor();
+  page.wrong = page.wrong.filter((w) => !/ERR_FAILED/.test(w));
 });

@@ -35,7 +35,7 @@ const answer = (page) => player(page).evaluate((e) => ({ outcome: e.outcome, ste
 
 for (const s of samples) {
   scene(`sample ${s.id}: the browser's steps are the command's`, {}, async (page) => {
-    await page.route("**/traces/*.json", (r) => r.fulfill({ status: 404 }));
+    await page.route("**/traces/**", (r) => r.fulfill({ status: 404 }));
     await lab(page, `#v1&src=${s.id}`);
     await settled(page);
     const want = JSON.parse(readFileSync(`${dist}traces/${s.id}.json`, "utf8")).run;

@@ -59,9 +59,13 @@ async function part(whole: Response, from: number, to: string | undefined): Prom
 
 scope.addEventListener("install", (e) => e.waitUntil(fill()));
 scope.addEventListener("activate", (e) => e.waitUntil(tidy()));
+/** Parts of runs spare a download; whoever has the site here has the runs whole, and of the page's own version. */
+const spared = (request: Request) => request.url.startsWith(new URL("traces/first/", root).href) || request.url.startsWith(new URL("traces/part/", root).href);
+
 scope.addEventListener("fetch", (e) => {
   const path = listed(e.request);
   if (path) e.respondWith(answer(e.request, path));
+  else if (spared(e.request)) e.respondWith(new Response(null, { status: 404 }));
 });
 scope.addEventListener("message", (e) => {
   if (e.data === "use") void scope.skipWaiting();

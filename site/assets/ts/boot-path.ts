@@ -1,7 +1,7 @@
 // <boot-path>: the player. It alone talks to the engine; its parts get state as properties and ask by events.
 import { css, html, LitElement, nothing, type PropertyValues } from "lit";
 import { asset, inlined } from "./assets";
-import { Cancelled, Engine, EngineError, type Input } from "./engine";
+import type { Engine, Input } from "./engine";
 import { icon, sharedStyles } from "./elements/base";
 import "./elements/boxes";
 import "./elements/card";
@@ -12,6 +12,7 @@ import type { OpenFile } from "./elements/files";
 import "./elements/panel";
 import "./elements/rail";
 import type { BpRail } from "./elements/rail";
+import "./elements/steps";
 import "./elements/transport";
 import "./elements/verdict";
 import type { Scene } from "./elements/view";
@@ -23,8 +24,11 @@ import { remember, remembered, usualLayout, type Layout, type Slot } from "./lay
 import type { tools } from "./more";
 import { added, conditions, isPatched, patchesOf, withPatches, type Patch, type Patched } from "./patches";
 import { encode } from "./place";
+import { ready, type Outline } from "./ready";
+import { engineFailure, wasCancelled } from "./refusals";
 import { RequestEvent, type Export, type PlayerRequest } from "./requests";
 import { loadSamples, type Sample } from "./samples";
+import { find } from "./selector";
 import { failures, Tape } from "./tape";
 import { available, isView, touches, usual, viewOf, type View } from "./views/catalog";
 import { History } from "./views/changes";
@@ -76,7 +80,7 @@ export class BootPath extends LitElement {
   declare src: string | null;
   /** A prepared scenario by name. */
   declare scenario: string | null;
-  /** The step to begin at: its number from 0, its kind, or "end". */
+  /** The step to begin at, named as selector.ts says: its kind, which of that kind, its number, or "end". */
   declare step: string | null;
   /** The step at which playing stops, named as step is; otherwise the last. */
   declare end: string | null;
@@ -130,9 +134,12 @@ export class BootPath extends LitElement {
   declare private said: string;
 
   #engine: Engine | null = null;
+  #unasked: { source: Source; settings: RunSettings } | null = null; // what the engine has not been told of yet
   #source: Source | null = null;
   #tape = new Tape([]);
   #history = new History([]);
+  #outline: Outline | null = null; // of a run that was worked out in advance, until all its steps are whole
+  #completing: Promise<void> | null = null;
   #failures: readonly number[] = [];
   #arranged: Source | null = null; // the image that the views were laid out for
   #unpatched: { key: string; run: RunResult } | null = null; // the latest run of this image as it came
@@ -219,8 +226,11 @@ export class BootPath extends LitElement {
     }
   }
 
+  /** Goes to a step; to one that has only been listed so far as soon as it is there. */
   seek(n: number): void {
     if (this.steps.length === 0) return;
+    const o = this.#outline;
+    if (o && (n < o.from || n >= o.to)) return void this.complete().then(() => this.#outline ?? this.seek(n));
     const at = this.#tape.seek(n);
     if (at === this.at) return;
     this.at = at;
@@ -231,8 +241,19 @@ export class BootPath extends LitElement {
     this.#speakSoon();
   }
 
+  /** Loads what is left out of a run that was worked out in advance until somebody plays it: then steps are whole. */
+  complete(): Promise<void> {
+    const o = this.#outline;
+    if (!o) return Promise.resolve();
+    return (this.#completing ??= o.rest().then(
+      (run) => this.#outline === o && this.#show(run),
+      (e: unknown) => this.#outline === o && this.#fail(this.#job, e),
+    ).then(() => void (this.#completing = null)));
+  }
+
   play(): void {
     if (this.steps.length === 0 || this.playing) return;
+    void this.complete();
     if (this.at >= this.#until) this.seek(this.#from < this.#until ? this.#from : 0);
     this.playing = true;
     this.#tick();
@@ -240,15 +261,8 @@ export class BootPath extends LitElement {
 
   /** Where playing stops. */
   get #until(): number {
-    const end = this.end ? this.#stepNamed(this.end, this.steps) : -1;
+    const end = this.end ? find(this.steps, this.end) : -1;
     return end >= 0 ? end : this.steps.length - 1;
-  }
-
-  /** A step by its number from 0, its kind, or "end"; -1 when there is none such. */
-  #stepNamed(name: string, steps: readonly Step[]): number {
-    if (name === "end") return steps.length - 1;
-    if (/^\d+$/.test(name)) return Math.min(Number(name), steps.length - 1);
-    return steps.findIndex((s) => s.kind === name.replace(/^#/, ""));
   }
 
   pause(): void {
@@ -271,7 +285,8 @@ export class BootPath extends LitElement {
     this.#arranged = this.#source;
     const lab = this.controls === "lab";
     // A container's start prints nothing before its program: its walls tell more than an empty screen.
-    const screen = result.steps.some((s) => s.console) ? "console" : usual("create", this.#views);
+    const prints = this.#outline?.prints ?? result.steps.some((s) => s.console);
+    const screen = prints || !this.#views.includes("boxes") ? "console" : "boxes";
     this.panes = { ...usualLayout, mid: screen, low: lab ? "follow" : "none", ...(lab ? remembered(this.inspection?.kind ?? "") : {}) };
     if (isView(this.view)) this.panes = { ...this.panes, side: this.view };
     else if (this.layout !== "wide") this.panes = { ...this.panes, side: screen };
@@ -297,8 +312,13 @@ export class BootPath extends LitElement {
     return this.base ? new URL(this.base, document.baseURI).href : home;
   }
 
-  get #theEngine(): Engine {
-    return (this.#engine ??= new Engine(this.#base));
+  /** The engine's side of this player. It is loaded when something is asked of it. */
+  async #asked(): Promise<Engine> {
+    const { Engine } = await this.#more();
+    const engine = (this.#engine ??= new Engine(this.#base));
+    if (this.#unasked) engine.prepare(this.#unasked.source.name, this.#unasked.source.data, this.#unasked.settings);
+    this.#unasked = null;
+    return engine;
   }
 
   async #named(what: string): Promise<Source> {
@@ -326,7 +346,7 @@ export class BootPath extends LitElement {
   async #open(source: Source): Promise<void> {
     const job = this.#begin("opening", source.name);
     this.#source = source;
-    this.#unpatched = null;
+    this.#unpatched = this.#unasked = null;
     this.engineHolds = false;
     this.listing = this.layerChanges = this.file = this.difference = this.outcomeBefore = this.command = null;
     this.listingProblem = this.editing = this.commandProblem = "";
@@ -339,13 +359,13 @@ export class BootPath extends LitElement {
         const shown = this.#showPrecomputed(ready, job);
         // An embedded start needs the engine only when somebody asks for bytes or changes a setting.
         if (this.controls !== "lab" && (await shown)) {
-          this.#theEngine.prepare(source.name, source.data, this.settings);
+          this.#unasked = { source, settings: this.settings };
           this.work = null;
           this.engineHolds = true;
           return;
         }
       }
-      const inspection = await this.#theEngine.open(source.name, source.data, (p) => this.#progress(job, p.bytes_read));
+      const inspection = await (await this.#asked()).open(source.name, source.data, (p) => this.#progress(job, p.bytes_read));
       if (job !== this.#job) return;
       this.inspection = inspection;
       this.#emit("ready", { inspection });
@@ -364,7 +384,7 @@ export class BootPath extends LitElement {
   async #run(job: number): Promise<void> {
     const patched = this.controls === "lab" && isPatched(this.settings);
     const before = patched ? await this.#before(job) : null;
-    const result = await this.#theEngine.run(this.settings, (p) => this.#progress(job, p.bytes_read));
+    const result = await (await this.#asked()).run(this.settings, (p) => this.#progress(job, p.bytes_read));
     const messages = await this.#sentences(this.language, result.steps);
     if (job === this.#job) {
       this.messages = { ...this.messages, ...messages };
@@ -389,37 +409,36 @@ export class BootPath extends LitElement {
   async #before(job: number): Promise<RunResult> {
     const settings = conditions(this.settings);
     const key = JSON.stringify(settings);
-    if (this.#unpatched?.key !== key) this.#unpatched = { key, run: await this.#theEngine.run(settings, (p) => this.#progress(job, p.bytes_read)) };
+    if (this.#unpatched?.key !== key) this.#unpatched = { key, run: await (await this.#asked()).run(settings, (p) => this.#progress(job, p.bytes_read)) };
     return this.#unpatched.run;
   }
 
   /** Steps worked out in advance are shown before the engine is there. */
   async #showPrecomputed(id: string, job: number): Promise<boolean> {
-    const r = await asset(this.#base, `traces/${id}.json`).catch(() => null);
-    if (!r?.ok || job !== this.#job) return false;
-    const { inspection, run } = (await r.json()) as { inspection: Inspection; run: RunResult };
-    const messages = await this.#sentences(this.language, run?.steps ?? []);
+    const found = await ready(this.#base, id, this.language, this.step ?? "0").catch(() => null);
+    if (!found || job !== this.#job) return false;
+    const messages = found.messages ?? (await this.#sentences(this.language, found.run?.steps ?? []));
     if (job !== this.#job || this.engineHolds) return false;
     this.messages = { ...this.messages, ...messages };
-    this.inspection = inspection;
-    if (this.controls !== "lab") this.#emit("ready", { inspection });
-    this.#show(run);
+    this.inspection = found.inspection;
+    if (this.controls !== "lab") this.#emit("ready", { inspection: found.inspection });
+    this.#show(found.run, found.outline);
+    if (this.controls === "lab") void this.complete();
     return true;
   }
 
-  #show(result: RunResult | null): void {
-    const same = result !== null && JSON.stringify(this.result?.steps) === JSON.stringify(result.steps);
+  /** outline: what is known of the run when its steps are not all whole. */
+  #show(result: RunResult | null, outline: Outline | null = null): void {
+    const listed = this.#outline !== null;
+    const before = this.result?.steps;
     this.result = result;
-    if (same) {
+    this.#outline = outline;
+    if (result && before && (listed ? sameList(before, result.steps) : JSON.stringify(before) === JSON.stringify(result.steps))) {
+      if (listed) this.#take(result, this.at);
       this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
       return;
     }
-    this.#tape = new Tape(result?.steps ?? []);
-    this.#history = new History(this.steps);
-    this.#failures = failures(this.steps, this.outcome);
-    this.#views = available(this.#history, this.inspection, this.controls === "lab");
-    this.at = -1;
-    this.kernelCites = null;
+    this.#take(result, -1);
     if (!result) return;
     this.#arrange(result);
     this.#from = this.#first(result);
@@ -428,14 +447,32 @@ export class BootPath extends LitElement {
     this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
   }
 
+  /** Works out what is drawn from a run's steps. */
+  #take(result: RunResult | null, at: number): void {
+    this.#tape = new Tape(result?.steps ?? []);
+    this.#history = new History(this.steps, this.#outline?.tables);
+    this.#failures = failures(this.steps, this.outcome);
+    this.#views = available(this.#history, this.inspection, this.controls === "lab");
+    this.at = at < 0 ? -1 : this.#tape.seek(at);
+    this.kernelCites = null;
+  }
+
   /** Where to begin: as asked, or at a failure, since that is what its owner came for. */
   #first(result: RunResult): number {
-    const asked = this.step ? this.#stepNamed(this.step, result.steps) : -1;
+    const asked = this.step ? find(result.steps, this.step) : -1;
     if (asked >= 0) return asked;
     // What was changed shows where the run parts from the one before.
     const d = this.difference;
     if (d && (d.parting >= 0 || d.values >= 0)) return d.parting >= 0 ? d.parting : d.values;
     return result.outcome.verdict === "stops" && this.controls === "lab" ? result.outcome.step : 0;
+  }
+
+  /** To the step of that name, which may need more to be found than its line of the list has. */
+  #goTo(name: string): void {
+    if (this.#outline && find(this.steps, name) < 0) return void this.complete().then(() => this.#outline ?? this.#goTo(name));
+    this.step = name;
+    if (this.result) this.seek(this.#first(this.result));
+    this.step = null;
   }
 
   #progress(job: number, read: number): void {
@@ -445,11 +482,11 @@ export class BootPath extends LitElement {
   }
 
   #fail(job: number, e: unknown, context: "settings" | "" = ""): void {
-    if (job !== this.#job || e instanceof Cancelled) return;
+    if (job !== this.#job || wasCancelled(e)) return;
     this.work = null;
     const name = this.#source?.name ?? "";
-    if (e instanceof EngineError) {
-      const f = e.failure;
+    const f = engineFailure(e);
+    if (f) {
       const key: Key = context === "settings" && f.code === "read" ? "fail.settings" : `fail.${f.code}`;
       this.problem = { title: this.#say(key, { name }), message: "want" in f && f.want ? f.message.split(": at ")[0] ?? "" : f.message, ...("want" in f ? { want: f.want, got: f.got, where: f.where } : {}) };
     } else {
@@ -460,10 +497,10 @@ export class BootPath extends LitElement {
 
   async #bytes(blob: string, off: number, len: number): Promise<void> {
     try {
-      const { chunk, bytes } = await this.#theEngine.bytes(blob, off, len);
+      const { chunk, bytes } = await (await this.#asked()).bytes(blob, off, len);
       this.fetched = { blob, off, len, chunk, bytes };
     } catch (e) {
-      if (!(e instanceof Cancelled)) this.fetched = { blob, off, len, error: e instanceof Error ? e.message : String(e) };
+      if (!wasCancelled(e)) this.fetched = { blob, off, len, error: e instanceof Error ? e.message : String(e) };
     }
   }
 
@@ -476,10 +513,10 @@ export class BootPath extends LitElement {
 
   async #list(path: string): Promise<void> {
     try {
-      this.listing = await this.#theEngine.tree(path, this.#image);
+      this.listing = await (await this.#asked()).tree(path, this.#image);
       this.listingProblem = "";
     } catch (e) {
-      if (!(e instanceof Cancelled)) this.listingProblem = e instanceof Error ? e.message : String(e);
+      if (!wasCancelled(e)) this.listingProblem = e instanceof Error ? e.message : String(e);
     }
   }
 
@@ -490,9 +527,9 @@ export class BootPath extends LitElement {
     if (show) this.#place("side", "files", false);
     const file = { path, layer };
     try {
-      Object.assign(file, await this.#theEngine.file(path, fileShown, this.#image, layer));
+      Object.assign(file, await (await this.#asked()).file(path, fileShown, this.#image, layer));
     } catch (e) {
-      if (e instanceof Cancelled) return;
+      if (wasCancelled(e)) return;
       Object.assign(file, { error: e instanceof Error ? e.message : String(e) });
     }
     if (this.file?.path === path) this.file = file;
@@ -500,9 +537,9 @@ export class BootPath extends LitElement {
 
   async #layerChanges(layer: number): Promise<void> {
     try {
-      this.layerChanges = await this.#theEngine.changes(layer, this.#image);
+      this.layerChanges = await (await this.#asked()).changes(layer, this.#image);
     } catch (e) {
-      if (!(e instanceof Cancelled)) this.layerChanges = { layer, path: "/", total: 0, off: 0, changes: [] };
+      if (!wasCancelled(e)) this.layerChanges = { layer, path: "/", total: 0, off: 0, changes: [] };
     }
   }
 
@@ -522,8 +559,8 @@ export class BootPath extends LitElement {
     const shown = this.settings;
     try {
       const tried: { [F in Firmware]?: Outcome } = {};
-      for (const f of firmwares) tried[f] = (await this.#theEngine.run({ ...shown, ...underFirmware(f) })).outcome;
-      await this.#theEngine.run(shown);
+      for (const f of firmwares) tried[f] = (await (await this.#asked()).run({ ...shown, ...underFirmware(f) })).outcome;
+      await (await this.#asked()).run(shown);
       this.tried = tried;
     } catch (e) {
       this.#fail(this.#job, e, "settings");
@@ -534,10 +571,10 @@ export class BootPath extends LitElement {
   async #parse(line: string): Promise<void> {
     this.commandProblem = "";
     try {
-      this.command = await this.#theEngine.parseCommand(line);
+      this.command = await (await this.#asked()).parseCommand(line);
       await this.run({ ...pick(this.settings, ["set", "remove", "write", "patch"]), ...this.command.settings });
     } catch (e) {
-      if (!(e instanceof Cancelled)) this.commandProblem = e instanceof Error ? e.message : String(e);
+      if (!wasCancelled(e)) this.commandProblem = e instanceof Error ? e.message : String(e);
     }
   }
 
@@ -549,12 +586,13 @@ export class BootPath extends LitElement {
 
   async #refreshLibrary(): Promise<void> {
     if (this.controls !== "lab") return;
-    this.library = await this.#theEngine.library().catch(() => []);
+    this.library = await (await this.#asked()).library().catch(() => []);
   }
 
   // ---- requests of the parts, keys, files ----------------------------------------------------------
 
   #do(r: PlayerRequest): void {
+    void this.complete(); // who asks for something reads on
     switch (r.do) {
       case "seek": this.pause(); this.list = false; return this.seek(r.to);
       case "step": this.pause(); return this.seek(this.at + r.by);
@@ -564,7 +602,7 @@ export class BootPath extends LitElement {
       case "speed": this.speed = r.factor; return;
       case "open": this.settings = {}; this.off = {}; this.step = null; void this.open(r.what); return;
       case "library": this.settings = {}; this.off = {}; void this.#open({ name: r.entry.origin.name, data: `library:${r.entry.key}` }); return;
-      case "forget": void this.#theEngine.forget(r.entry.key).then(() => this.#refreshLibrary()); return;
+      case "forget": void this.#asked().then((engine) => engine.forget(r.entry.key)).then(() => this.#refreshLibrary()); return;
       case "settings": void this.run(r.settings); return;
       case "cancel": return this.#cancel();
       case "dismiss": this.problem = null; return;
@@ -634,11 +672,11 @@ export class BootPath extends LitElement {
       case "golden": return [text(this.result ? tools.golden(this.result) : "", "text/plain"), ".txt"];
       case "svg": return [text(tools.svgOf(view()).svg, "image/svg+xml"), `.${this.panes.side}.svg`];
       case "png": return [await tools.pngOf(view()), `.${this.panes.side}.png`];
-      case "slice": return [new Blob([(await this.#theEngine.slice()) as BlobPart]), ".slice"];
+      case "slice": return [new Blob([(await (await this.#asked()).slice()) as BlobPart]), ".slice"];
       case "page": {
         const template = inlined ? document.documentElement.outerHTML : await (await fetch(new URL("bootpath.html", this.#base))).text();
         const place = { lang: this.language, step: String(this.at), view: this.panes.side, settings: this.settings, off: this.off };
-        return [text(await tools.onePage(template, `${name}.slice`, place, await this.#theEngine.slice()), "text/html"), ".html"];
+        return [text(await tools.onePage(template, `${name}.slice`, place, await (await this.#asked()).slice()), "text/html"), ".html"];
       }
       default: { const never: never = what; return never; }
     }
@@ -700,7 +738,6 @@ export class BootPath extends LitElement {
     super.connectedCallback();
     this.#resize(this.getBoundingClientRect().width);
     this.#observer.observe(this);
-    loadFonts(this.#base);
     if (this.controls === "lab") {
       void loadSamples(this.#base).then((s) => (this.samples = s));
       void this.#rememberLibrary();
@@ -722,7 +759,7 @@ export class BootPath extends LitElement {
   override async scheduleUpdate(): Promise<void> {
     const lang = this.#wantedLanguage;
     if (lang !== this.#speaks) {
-      await loadStrings(this.#base, lang);
+      await Promise.all([loadStrings(this.#base, lang), this.#tools && loadStrings(this.#base, lang, "more")]);
       const messages = await this.#sentences(lang, this.steps);
       this.#speaks = this.language = lang;
       this.messages = messages;
@@ -737,10 +774,7 @@ export class BootPath extends LitElement {
 
   override willUpdate(changed: PropertyValues): void {
     if (changed.has("view") && isView(this.view)) this.#place("side", this.view, false);
-    if (changed.has("step") && this.step && this.result) {
-      this.seek(this.#first(this.result));
-      this.step = null;
-    }
+    if (changed.has("step") && this.step && this.result) this.#goTo(this.step);
   }
 
   override updated(): void {
@@ -769,7 +803,7 @@ export class BootPath extends LitElement {
   }
 
   #resize(width: number): void {
-    this.layout = width >= wideFrom ? "wide" : width >= narrowBelow ? "medium" : "narrow";
+    this.layout = width >= wideFrom && this.controls === "lab" ? "wide" : width >= narrowBelow ? "medium" : "narrow";
   }
 
   #say(key: Key, args?: Args): string {
@@ -797,7 +831,7 @@ export class BootPath extends LitElement {
   override render() {
     const lang = this.language;
     const lab = this.controls === "lab";
-    if (lab || this.layout !== "narrow" || this.list) void this.#more();
+    if (lab) void this.#more();
     const empty = this.steps.length === 0;
     const opener = lab && (this.opener || (empty && !this.work && !this.inspection));
     return html`<div class="frame ${this.layout}" lang=${htmlLang(lang)}>
@@ -877,14 +911,18 @@ export class BootPath extends LitElement {
 
   /** Loads the parts that are not in this script; elements that wait for them become themselves. */
   async #more(): Promise<typeof tools> {
-    const there = () => (globalThis as { bootpathTools?: typeof tools }).bootpathTools;
-    if (!there()) await (inlined ? customElements.whenDefined("bp-state") : import(new URL("more.js", this.#base).href));
-    return there() as typeof tools;
+    await loadStrings(this.#base, this.language, "more");
+    if (!this.#tools) await (inlined ? customElements.whenDefined("bp-state") : import(new URL("more.js", this.#base).href));
+    return this.#tools as typeof tools;
+  }
+
+  get #tools(): typeof tools | undefined {
+    return (globalThis as { bootpathTools?: typeof tools }).bootpathTools;
   }
 
   #view(v: View, scene: Scene, cites: readonly Cite[]) {
     const lang = this.language;
-    if (!core.includes(v)) void this.#more();
+    if (!core.includes(v)) void Promise.all([this.#more(), this.complete()]);
     switch (v) {
       case "console": return html`<bp-console .lang=${lang} .steps=${scene.steps} .at=${this.at}></bp-console>`;
       case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds} .writable=${this.controls === "lab" && this.inspection ? (this.inspection.kind === "system" ? diskName(this.inspection, scene.steps) : this.inspection.name) : ""}></bp-evidence>
@@ -974,18 +1012,8 @@ export class BootPath extends LitElement {
 
 const pick = <K extends keyof RunSettings>(s: RunSettings, keys: readonly K[]): RunSettings => Object.fromEntries(keys.filter((k) => s[k] !== undefined).map((k) => [k, s[k]]));
 
-const fontFaces = [
-  ["Source Sans 3 Variable", "source-sans-3-latin-wght-normal.woff2", "200 900"],
-  ["Source Code Pro Variable", "source-code-pro-latin-wght-normal.woff2", "200 900"],
-] as const;
-
-/** Fonts belong to the document, not to a shadow tree; a page that has them already keeps its own. */
-function loadFonts(base: string): void {
-  for (const [family, file, weight] of fontFaces) {
-    if ([...document.fonts].some((f) => f.family.replace(/"/g, "").toLowerCase() === family.toLowerCase())) continue;
-    document.fonts.add(new FontFace(family, `url(${new URL(`fonts/${file}`, base).href})`, { weight, display: "swap" }));
-  }
-}
+/** Whether two runs have the same steps, as far as a list of them tells. */
+const sameList = (a: readonly Step[], b: readonly Step[]) => a.length === b.length && a.every((s, i) => s.kind === b[i]?.kind && s.at === b[i]?.at);
 
 customElements.define("boot-path", BootPath);
 

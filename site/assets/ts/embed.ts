@@ -77,6 +77,9 @@ function obey(m: Command): void {
   }
 }
 
+// Before the element begins to speak; the other script defines it.
+player.setAttribute("lang", langOf(decode(location.hash)?.lang ?? navigator.language));
+
 await customElements.whenDefined("boot-path");
 for (const type of ["ready", "stepchange", "outcome", "error"]) {
   player.addEventListener(type, (e) => {

@@ -3,22 +3,13 @@
 // hold has it opened again. A worker that was cancelled or died is replaced.
 import { asset, inlined } from "./assets";
 import type { Part } from "./dropped";
-import type { Candidate, ChangeListing, Chunk, Command, Comparison, Exercise, Failure, Inspection, Kind, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
+import { Cancelled, EngineError } from "./refusals";
+import type { Candidate, ChangeListing, Chunk, Command, Comparison, Exercise, Inspection, Kind, LibraryEntry, ProgressReport, Request, Response, RunResult, RunSettings, TreeListing } from "./wire.gen";
 
 /** The files of the learner, the bytes of a slice, or the address of either. */
 export type Input = readonly Part[] | Uint8Array | string;
 
 export type OnProgress = (p: ProgressReport) => void;
-
-/** An answer that is a refusal: what was expected, what was found, where. */
-export class EngineError extends Error {
-  constructor(readonly failure: Failure | { code: "crash" | "engine"; message: string }) {
-    super(failure.message);
-  }
-}
-
-/** The request was given up by the page. */
-export class Cancelled extends Error {}
 
 interface Pending {
   id: number;

@@ -1,4 +1,4 @@
-// The parts that an embedded start does not show at first: they are loaded when one of them is wanted.
+// What an embedded start does not need at first, the engine's side of a player among it: loaded when it is wanted.
 import "./elements/change";
 import "./elements/conditions";
 import "./elements/disk";
@@ -10,13 +10,13 @@ import "./elements/memory";
 import "./elements/opener";
 import "./elements/services";
 import "./elements/state";
-import "./elements/steps";
 import "./elements/trees";
+import { Engine } from "./engine";
 import { asciicast, golden, traceEvents } from "./exports";
 import { onePage } from "./onepage";
 import { pngOf, svgOf } from "./picture";
 
-export const tools = { asciicast, golden, traceEvents, onePage, pngOf, svgOf };
+export const tools = { Engine, asciicast, golden, traceEvents, onePage, pngOf, svgOf };
 
 // The one-file page cannot import by address: there this script is run, and leaves its tools here.
 (globalThis as { bootpathTools?: typeof tools }).bootpathTools = tools;

@@ -9,7 +9,7 @@ import type { RunSettings } from "./wire.gen";
 
 export interface Place {
   src?: string; // sample id or address
-  step?: string; // number or kind
+  step?: string; // as selector.ts names it
   end?: string; // of an embed: where playing stops
   view?: string;
   scenario?: string;

@@ -1,4 +1,4 @@
-// The samples shipped with the site: content/samples/index.json.
+// The samples shipped with the site: content/samples/index.json. What is said about each is with the strings.
 import { asset } from "./assets";
 import type { RunSettings } from "./wire.gen";
 import type { Lang } from "./words";
@@ -8,7 +8,6 @@ export interface Sample {
   file: string;
   kind: "application" | "system" | "rootfs" | "other";
   title: { [L in Lang]: string };
-  text?: { [L in Lang]: string };
   settings?: RunSettings; // as it is usually started
 }
 

@@ -44,7 +44,7 @@ async function find(): Promise<void> {
   }
 }
 
-await loadStrings(base, lang);
+await loadStrings(base, lang, "more");
 form.hidden = false;
 form.addEventListener("submit", (e) => {
   e.preventDefault();

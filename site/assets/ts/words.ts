@@ -5,12 +5,12 @@ import type en from "./ui/en.json";
 import type { Step } from "./wire.gen";
 
 export type Lang = "en" | "zh";
-export type Key = keyof typeof en;
+export type Key = keyof typeof en | `sample.${string}`;
 export type Args = { [name: string]: string | number };
 export type Strings = { [K in Key]: string };
 
 // The scripts of a page share what was loaded, whichever of them came first.
-const shared = globalThis as { bootpathStrings?: { [L in Lang]?: Strings } };
+const shared = globalThis as { bootpathStrings?: { [L in Lang]?: Partial<Strings> } };
 const strings = (shared.bootpathStrings ??= {});
 
 const loading = new Map<string, Promise<object>>();
@@ -25,20 +25,21 @@ function load(base: string, path: string): Promise<object> {
   return p;
 }
 
-/** True when the language's UI strings are there. */
-const hasStrings = (lang: Lang): boolean => strings[lang] !== undefined;
+/** The strings of a part of the page, and one by which it is seen that they are there. */
+const parts = { ui: "go.play", more: "evidence.none" } as const satisfies { [part: string]: Key };
 
-export async function loadStrings(base: string, lang: Lang): Promise<void> {
-  if (!hasStrings(lang)) useStrings(lang, (await load(base, `i18n/ui.${lang}.json`)) as Strings);
+/** ui: of what an embedded start shows at first; more: of the elements that come with more.js. */
+export async function loadStrings(base: string, lang: Lang, part: keyof typeof parts = "ui"): Promise<void> {
+  if (!strings[lang]?.[parts[part]]) useStrings(lang, (await load(base, `i18n/${part}.${lang}.json`)) as Partial<Strings>);
 }
 
-/** Of one of the site's own pages: also the strings that the element does not need. */
+/** All strings, for the site's own pages. */
 export async function loadPageStrings(base: string, lang: Lang): Promise<void> {
   useStrings(lang, (await load(base, `i18n/pages.${lang}.json`)) as Strings);
 }
 
-export function useStrings(lang: Lang, all: Strings): void {
-  strings[lang] ??= all;
+export function useStrings(lang: Lang, some: Partial<Strings>): void {
+  strings[lang] = { ...strings[lang], ...some };
 }
 
 export const htmlLang = (lang: Lang) => (lang === "zh" ? "zh-CN" : "en");

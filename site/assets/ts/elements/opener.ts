@@ -56,7 +56,7 @@ export class BpOpener extends Part {
       </div>
       ${this.closable ? html`<button class="icon close" title=${this.say("drop.close")} aria-label=${this.say("drop.close")} @click=${() => this.ask({ do: "opener", on: false })}>${icon("close")}</button>` : nothing}
       ${this.samples.length > 0 ? html`<section><h3 class="head">${this.say("drop.samples")}</h3><ul>${this.samples.map((s) => html`<li><button class="pick" @click=${
-        () => this.ask({ do: "open", what: s.id })}><b>${s.title[this.lang]}</b><span class="quiet">${this.say(`bar.${s.kind}`)}</span>${s.text ? html`<span class="note">${s.text[this.lang]}</span>` : nothing}</button></li>`)}</ul></section>` : nothing}
+        () => this.ask({ do: "open", what: s.id })}><b>${s.title[this.lang]}</b><span class="quiet">${this.say(`bar.${s.kind}`)}</span><span class="note">${this.say(`sample.${s.id}`)}</span></button></li>`)}</ul></section>` : nothing}
       ${this.library.length > 0 ? html`<section><h3 class="head">${this.say("drop.library")}</h3><ul>${this.library.map((e) => html`<li><button class="pick" @click=${
         () => this.ask({ do: "library", entry: e })}><b>${e.origin.name}</b><span class="quiet">${format.size(e.origin.size)}</span></button><button class="icon" title=${
         this.say("drop.forget", { name: e.origin.name })} aria-label=${this.say("drop.forget", { name: e.origin.name })} @click=${() => this.ask({ do: "forget", entry: e })}>${icon("close", 12)}</button></li>`)}</ul></section>` : nothing}

@@ -42,7 +42,8 @@ export class Marked {
 export class History {
   readonly #steps = new Map<string, number[]>();
 
-  constructor(steps: readonly Step[]) {
+  /** tables: touched by steps whose changes are not there yet. */
+  constructor(steps: readonly Step[], private readonly tables: readonly Table[] = []) {
     for (const s of steps) {
       for (const c of s.changes ?? []) {
         const key = `${c.table} ${c.id}`;
@@ -61,6 +62,6 @@ export class History {
   /** Whether any step of the run touches the table. */
   has(table: Table): boolean {
     for (const key of this.#steps.keys()) if (key.startsWith(`${table} `)) return true;
-    return false;
+    return this.tables.includes(table);
   }
 }
