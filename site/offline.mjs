@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
+import { assemble } from "./assets/sw/assemble.mjs";
 
 const limit = 20e6; // bytes that no file may exceed
 const dist = process.argv[2];
@@ -15,32 +16,21 @@ const made = ["sw.js", "bootpath.html", "bootpath-offline.zip"];
 
 const walk = (dir) => readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? walk(join(dir, e.name)) : [relative(dist, join(dir, e.name))]));
 const read = (path) => readFileSync(join(dist, path));
-const text = (path) => readFileSync(join(dist, path), "utf8");
 
 for (const name of made.slice(1)) rmSync(join(dist, name), { force: true });
-const all = walk(dist).filter((p) => !made.includes(p) && !p.endsWith("onefile.html")).sort();
+const all = walk(dist).filter((p) => !made.includes(p)).sort();
 /** What is kept for reading without a network: not the parts of runs, which are there whole (assets/ts/ready.ts). */
 const paths = all.filter((p) => !/^traces\/(first|part)\//.test(p));
 
 const hashes = Object.fromEntries(paths.map((p) => [p, createHash("sha256").update(read(p)).digest("hex").slice(0, 16)]));
-const worker = text("sw.js").replace(/^self\.bootpath=.*;\n/, "");
+const worker = read("sw.js").toString().replace(/^self\.bootpath=.*;\n/, "");
 writeFileSync(join(dist, "sw.js"), `self.bootpath=${JSON.stringify({ files: hashes })};\n${worker}`);
 
-/** A script's text as it may stand inside <script>. */
-const inside = (script) => script.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
-const data = (type, path) => `data:${type};base64,${read(path).toString("base64")}`;
-const carried = (path) => {
-  const packed = path.endsWith(".pack") ? read(path) : gzipSync(read(path), { level: 9 });
-  return `<script type="text/plain" data-file="${path}">${packed.toString("base64")}</script>`;
-};
-
-const files = paths.filter((p) => /^(engine|samples|traces|scenarios|i18n)\//.test(p));
-const page = text("onefile.html")
-  .replace(/<link rel="?stylesheet"? href="?([^" >]+)"?>/, (_, href) => `<style>${text(href).replace(/url\("?\/?([^")]+\.woff2)"?\)/g, (_, font) => `url(${data("font/woff2", font)})`)}</style>`)
-  .replace("<!--files-->", () => files.map(carried).join("\n"))
-  .replace(/<script type="?module"? src="?([^" >]+)"?><\/script>/g, (_, src) => `<script type="module">${inside(text(src))}</script>`);
-writeFileSync(join(dist, "bootpath.html"), page);
-rmSync(join(dist, "onefile.html"));
+writeFileSync(join(dist, "bootpath.html"), await assemble(paths, {
+  text: async (path) => read(path).toString(),
+  base64: async (path) => read(path).toString("base64"),
+  packed: async (path) => (path.endsWith(".pack") ? read(path) : gzipSync(read(path), { level: 9 })).toString("base64"),
+}));
 
 const archive = zipSync(Object.fromEntries([...paths, "sw.js"].map((p) => [`bootpath/${p}`, new Uint8Array(read(p))])), { level: 9, mtime: "1980-01-01" });
 writeFileSync(join(dist, "bootpath-offline.zip"), archive);

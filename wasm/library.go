@@ -16,19 +16,31 @@ import (
 )
 
 // The library keeps opened images as slices in IndexedDB, so that the next visit opens them without their
-// files. Entries and bytes lie in two stores: the list is shown without reading the bytes.
+// files. Entries and bytes lie in two stores: the list is shown without reading the bytes. The database is also
+// the page's, for what a learner has done; site/assets/ts/database.ts describes it and opens the same version.
 const (
 	libraryName    = "bootpath"
-	libraryVersion = 1
+	libraryVersion = 2
 	entryStore     = "entries"
 	sliceStore     = "slices"
+	progressStore  = "progress"
 	libraryPrefix  = "library:"
 	libraryMax     = 8 << 20 // bytes of one slice
 )
 
+// errFull: the browser gives this site no more room.
+var errFull error = idb.NewDOMException("QuotaExceededError")
+
 func openLibrary(ctx context.Context) (*idb.Database, error) {
 	req, err := idb.Global().Open(ctx, libraryName, libraryVersion, func(db *idb.Database, old, new uint) error {
-		for _, name := range []string{entryStore, sliceStore} {
+		there, err := db.ObjectStoreNames()
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{entryStore, sliceStore, progressStore} {
+			if slices.Contains(there, name) {
+				continue
+			}
 			if _, err := db.CreateObjectStore(name, idb.ObjectStoreOptions{}); err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -84,8 +85,8 @@ func (e *engine) handle(text string, payload, reply js.Value) {
 		resp, out = wire.Response{Failure: wire.FailureOf(err)}, nil
 	}
 	send(resp, out)
-	if req.Method == "run" && err == nil {
-		e.keep()
+	if req.Method == "run" && err == nil && errors.Is(e.keep(), errFull) {
+		send(wire.Response{Unkept: e.session.Inspect().Name}, nil)
 	}
 }
 
@@ -270,18 +271,18 @@ func inputFiles(name string, payload js.Value, progress func(int64)) ([]wire.Inp
 
 // keep puts the opened image into the library as a slice; a full or forbidden IndexedDB only means that
 // the next visit starts without it.
-func (e *engine) keep() {
+func (e *engine) keep() error {
 	if e.kept {
-		return
+		return nil
 	}
 	e.kept = true
 	in := e.session.Inspect()
 	if in.Origin != nil {
-		return
+		return nil
 	}
 	var b bytes.Buffer
 	if err := e.session.Slice(&b, e.origin()); err != nil || b.Len() > libraryMax {
-		return
+		return err
 	}
 	o := e.origin()
 	o.Name, o.Size, o.Read = in.Name, in.Size, in.BytesRead
@@ -289,6 +290,7 @@ func (e *engine) keep() {
 	if err != nil {
 		js.Global().Get("console").Call("info", "bootpath: the library did not keep "+in.Name+": "+err.Error())
 	}
+	return err
 }
 
 func toJS(b []byte) js.Value {

@@ -228,6 +228,7 @@ type Response struct {
 	Comparison *Comparison          `json:"comparison,omitempty"`
 	Command    *scenario.Command    `json:"command,omitempty"`
 	Progress   *ProgressReport      `json:"progress,omitempty"` // any number before the answer
+	Unkept     string               `json:"unkept,omitempty"`   // run: after the answer, the image that the full library did not take
 	Failure    *Failure             `json:"failure,omitempty"`
 }
 

@@ -59,7 +59,7 @@ export async function useFake(page) {
   await page.context().route("**/samples/index.json", (r) => r.fulfill(json(fake.index)));
   await page.context().route("**/traces/**", (r) => r.fulfill({ status: 404 }));
   await page.context().route("**/engine/worker.js", (r) => r.fulfill({ contentType: "text/javascript", body: fake.worker(byName()) }));
-  for (const lang of ["en", "zh"]) await page.context().route(new RegExp(`/i18n/(?!ui)\\w+\\.${lang}\\.json$`), (r) => r.fulfill(json(fake.messages[lang])));
+  for (const lang of ["en", "zh"]) await page.context().route(new RegExp(`/i18n/(?!ui|more)\\w+\\.${lang}\\.json$`), (r) => r.fulfill(json(fake.messages[lang])));
 }
 
 function byName() {

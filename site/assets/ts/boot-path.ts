@@ -73,7 +73,7 @@ export class BootPath extends LitElement {
     speed: { state: true }, panes: { state: true }, cite: { state: true }, kernelCites: { state: true }, fetched: { state: true }, work: { state: true }, problem: { state: true },
     inspection: { state: true }, result: { state: true }, engineHolds: { state: true }, opener: { state: true }, list: { state: true }, over: { state: true },
     layout: { state: true, attribute: false }, listing: { state: true }, layerChanges: { state: true }, listingProblem: { state: true }, file: { state: true }, editing: { state: true }, difference: { state: true }, outcomeBefore: { state: true },
-    tried: { state: true }, trying: { state: true }, command: { state: true }, commandProblem: { state: true }, linked: { state: true }, cancelled: { state: true }, said: { state: true },
+    tried: { state: true }, trying: { state: true }, command: { state: true }, commandProblem: { state: true }, linked: { state: true }, cancelled: { state: true }, unkept: { state: true }, said: { state: true },
   };
 
   /** A sample's id, or the address of an image or a slice. */
@@ -131,6 +131,7 @@ export class BootPath extends LitElement {
   declare private commandProblem: string;
   declare private linked: boolean;
   declare private cancelled: boolean;
+  declare private unkept: string; // name of an image that the library has no room for
   declare private said: string;
 
   #engine: Engine | null = null;
@@ -170,7 +171,7 @@ export class BootPath extends LitElement {
     this.kernelCites = this.fetched = this.work = this.problem = this.inspection = this.result = null;
     this.engineHolds = this.opener = this.list = this.over = this.linked = this.cancelled = false;
     this.listing = this.layerChanges = this.file = this.difference = this.outcomeBefore = this.command = null;
-    this.listingProblem = this.editing = this.commandProblem = "";
+    this.listingProblem = this.editing = this.commandProblem = this.unkept = "";
     this.tried = {};
     this.trying = false;
     this.layout = "narrow";
@@ -315,7 +316,7 @@ export class BootPath extends LitElement {
   /** The engine's side of this player. It is loaded when something is asked of it. */
   async #asked(): Promise<Engine> {
     const { Engine } = await this.#more();
-    const engine = (this.#engine ??= new Engine(this.#base));
+    const engine = (this.#engine ??= new Engine(this.#base, (name) => (this.unkept = name)));
     if (this.#unasked) engine.prepare(this.#unasked.source.name, this.#unasked.source.data, this.#unasked.settings);
     this.#unasked = null;
     return engine;
@@ -339,6 +340,7 @@ export class BootPath extends LitElement {
     this.work = { what, name, read: 0 };
     this.problem = null;
     this.cancelled = false;
+    this.unkept = "";
     this.opener = false;
     return ++this.#job;
   }
@@ -580,8 +582,8 @@ export class BootPath extends LitElement {
 
   /** Asking the library loads the engine, so only a browser that kept something is asked without being told to. */
   async #rememberLibrary(): Promise<void> {
-    const known = (await indexedDB.databases?.().catch(() => [])) ?? [];
-    if (known.some((d) => d.name === "bootpath")) await this.#refreshLibrary();
+    const { imagesKept } = await this.#more();
+    if ((await imagesKept().catch(() => 0)) > 0) await this.#refreshLibrary();
   }
 
   async #refreshLibrary(): Promise<void> {
@@ -863,7 +865,8 @@ export class BootPath extends LitElement {
         <span class="quiet">${w.read > 0 ? this.#say("work.read", { read: format.size(w.read) }) : ""}</span>
         <span class="acts"><button class="push" @click=${ask({ do: "cancel" })}>${this.#say("work.cancel")}</button></span><i class="bar"></i></div>`;
     }
-    return this.cancelled ? html`<div class="banner" role="status"><span>${this.#say("work.cancelled")}</span></div>` : nothing;
+    if (this.cancelled) return html`<div class="banner" role="status"><span>${this.#say("work.cancelled")}</span></div>`;
+    return this.unkept ? html`<div class="banner" role="status"><span>${this.#say("bar.unkept", { name: this.unkept })}</span><span class="acts"><button class="push" @click=${() => (this.unkept = "")}>${this.#say("fail.dismiss")}</button></span></div>` : nothing;
   }
 
   #player() {

@@ -1,8 +1,8 @@
 // What the lessons add to their pages: answers to questions, and which lessons are done. Nothing leaves the
 // browser; one that keeps nothing forgets when the page is closed.
-import { forget, remember, remembered, type Progress } from "./progress";
+import { forget, noProgress, note, onElsewhere, remembered, type Progress } from "./progress";
 
-const progress: Progress = await remembered();
+let progress: Progress = await remembered();
 
 function mark(): void {
   const items = document.querySelectorAll<HTMLElement>("li[data-lesson]");
@@ -15,16 +15,21 @@ function mark(): void {
   if (button) button.hidden = done === 0;
 }
 
-/** A lesson is done when each of its questions was answered rightly once. */
+/** A lesson is done when each of its questions was answered rightly once, in this tab or in another. */
 async function answered(form: HTMLFormElement): Promise<void> {
   const lesson = form.closest<HTMLElement>("article[data-lesson]");
   const name = lesson?.dataset["lesson"];
   if (!lesson || !name) return;
-  progress.answers[`${name}/${form.dataset["ask"]}`] = true;
-  const all = [...lesson.querySelectorAll<HTMLFormElement>("form.ask")];
-  if (all.every((f) => progress.answers[`${name}/${f.dataset["ask"]}`])) progress.lessons[name] ??= new Date().toISOString().slice(0, 10);
+  const question = (f: HTMLFormElement) => `${name}/${f.dataset["ask"]}`;
+  let problem = await note({ answers: { [question(form)]: true } });
+  Object.assign(progress.answers, (await remembered()).answers, { [question(form)]: true });
+  if ([...lesson.querySelectorAll<HTMLFormElement>("form.ask")].every((f) => progress.answers[question(f)])) {
+    progress.lessons[name] ??= new Date().toISOString().slice(0, 10);
+    problem = (await note({ lessons: { [name]: progress.lessons[name] } })) ?? problem;
+  }
   mark();
-  await remember(progress);
+  const output = form.querySelector("output");
+  if (output && problem) output.textContent += ` ${form.dataset[problem] ?? ""}`;
 }
 
 for (const form of document.querySelectorAll<HTMLFormElement>("form.ask")) {
@@ -44,11 +49,14 @@ for (const form of document.querySelectorAll<HTMLFormElement>("form.ask")) {
 }
 
 document.querySelector("#course-forget")?.addEventListener("click", () => {
-  progress.lessons = {};
-  progress.answers = {};
-  progress.exercises = {};
+  progress = noProgress();
   mark();
   void forget();
+});
+
+onElsewhere((now) => {
+  progress = now;
+  mark();
 });
 
 mark();

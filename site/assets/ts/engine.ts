@@ -82,6 +82,10 @@ class Host {
   }
 
   #answer(response: Response, bytes?: Uint8Array): void {
+    if (response.unkept) {
+      this.holds?.onUnkept(response.unkept);
+      return;
+    }
     const p = this.#pending;
     if (p?.id !== response.id) return;
     if (response.progress) {
@@ -134,7 +138,8 @@ export class Engine {
   #settings: RunSettings | null = null; // of the latest run
   #compared: (() => Promise<Comparison>) | null = null; // asks for the latest comparison again
 
-  constructor(base: string) {
+  /** onUnkept hears of an image that the library of this browser has no room for. */
+  constructor(base: string, readonly onUnkept: (name: string) => void = () => undefined) {
     this.#host = hostOf(base);
   }
 

@@ -1,11 +1,11 @@
 // What this browser keeps of the site: images opened before (the engine's library, as slices), progress in the
 // course and exercises, settings. It can be saved as one file, taken in again, and deleted at once.
 import { strFromU8, strToU8, unzipSync, zipSync, type Unzipped } from "fflate";
-import { forget, remember, remembered, type Progress } from "./progress";
+import { deleteDB } from "idb";
+import { databaseName, unkept, within } from "./database";
+import { forget, remembered, write, type Progress } from "./progress";
 import type { LibraryEntry } from "./wire.gen";
 
-const library = { name: "bootpath", version: 1, entries: "entries", slices: "slices" }; // as wasm/library.go has them
-const course = "bootpath-course";
 const settings = /^bootpath-/; // keys of localStorage
 
 interface Kept {
@@ -14,39 +14,11 @@ interface Kept {
   settings: { [key: string]: string };
 }
 
-const answer = <T>(r: IDBRequest<T>) => new Promise<T>((ok, no) => {
-  r.onsuccess = () => ok(r.result);
-  r.onerror = () => no(r.error);
-});
-
-function openLibrary(): Promise<IDBDatabase> {
-  const r = indexedDB.open(library.name, library.version);
-  r.onupgradeneeded = () => {
-    for (const store of [library.entries, library.slices]) r.result.createObjectStore(store);
-  };
-  return answer(r);
-}
-
-async function withLibrary<T>(mode: IDBTransactionMode, work: (entries: IDBObjectStore, slices: IDBObjectStore) => Promise<T>): Promise<T> {
-  const db = await openLibrary();
-  try {
-    const t = db.transaction([library.entries, library.slices], mode);
-    return await work(t.objectStore(library.entries), t.objectStore(library.slices));
-  } finally {
-    db.close();
-  }
-}
-
 async function images(): Promise<Kept["images"]> {
-  const known = (await indexedDB.databases?.()) ?? [];
-  if (!known.some((d) => d.name === library.name)) return [];
-  return withLibrary("readonly", async (entries, slices) => {
-    const [texts, keys, bytes] = await Promise.all([answer(entries.getAll()), answer(entries.getAllKeys()), Promise.all([answer(slices.getAllKeys()), answer(slices.getAll())])]);
-    const slice = new Map(bytes[0].map((k, i) => [k, bytes[1][i] as Uint8Array]));
-    return keys.flatMap((k, i) => {
-      const b = slice.get(k);
-      return b ? [{ entry: JSON.parse(texts[i] as string) as LibraryEntry, slice: b }] : [];
-    });
+  return within("readonly", ["entries", "slices"], async (t) => {
+    const keys = await t.objectStore("entries").getAllKeys();
+    const all = await Promise.all(keys.map(async (key) => ({ entry: await t.objectStore("entries").get(key), slice: await t.objectStore("slices").get(key) })));
+    return all.flatMap(({ entry, slice }) => (entry && slice ? [{ entry: JSON.parse(entry) as LibraryEntry, slice }] : []));
   });
 }
 
@@ -70,33 +42,26 @@ export function unpack(file: Uint8Array): Kept {
   if (index.bootpath !== 1) throw new Error("index.json: version 1 of bootpath's own format is wanted");
   return {
     images: (index.images ?? []).flatMap(({ entry, file }) => (files[file] && typeof entry?.key === "string" ? [{ entry, slice: files[file] }] : [])),
-    progress: { ...index.progress, lessons: index.progress?.lessons ?? {}, answers: index.progress?.answers ?? {} } as Progress,
+    progress: { lessons: index.progress?.lessons ?? {}, answers: index.progress?.answers ?? {}, exercises: index.progress?.exercises ?? {} },
     settings: Object.fromEntries(Object.entries(index.settings ?? {}).filter(([k, v]) => settings.test(k) && typeof v === "string")),
   };
 }
 
 export async function take(k: Kept): Promise<void> {
-  if (k.images.length > 0) {
-    await withLibrary("readwrite", async (entries, slices) => {
-      for (const { entry, slice } of k.images) await Promise.all([answer(entries.put(JSON.stringify(entry), entry.key)), answer(slices.put(slice, entry.key))]);
-    });
-  }
-  const now = await remembered();
-  await remember({ ...now, ...k.progress, lessons: { ...now.lessons, ...k.progress.lessons }, answers: { ...now.answers, ...k.progress.answers } });
+  await within("readwrite", ["entries", "slices"], async (t) => {
+    for (const { entry, slice } of k.images) {
+      await t.objectStore("entries").put(JSON.stringify(entry), entry.key);
+      await t.objectStore("slices").put(slice, entry.key);
+    }
+  });
+  await write(k.progress);
   for (const [key, value] of Object.entries(k.settings)) localStorage.setItem(key, value);
 }
 
 /** Deletes all of it, also the copy of the site for reading without a network. */
 export async function deleteAll(): Promise<void> {
   await forget();
-  for (const name of [library.name, course]) {
-    await new Promise<void>((ok, no) => {
-      const r = indexedDB.deleteDatabase(name);
-      r.onsuccess = () => ok();
-      r.onblocked = () => ok(); // another tab has it open: it is deleted when that one closes
-      r.onerror = () => no(r.error);
-    });
-  }
+  await deleteDB(databaseName, { blocked: () => undefined }); // a tab that writes at this moment closes it first
   for (const key of Object.keys(localStorage)) if (settings.test(key)) localStorage.removeItem(key);
   for (const key of await caches.keys()) if (key.startsWith("bootpath")) await caches.delete(key);
   for (const r of await navigator.serviceWorker?.getRegistrations() ?? []) await r.unregister();
@@ -128,7 +93,8 @@ function act(section: HTMLElement): void {
       await work();
       tell(done);
     } catch (e) {
-      tell("failed", e instanceof Error ? e.message : String(e));
+      if (unkept(e) === "full") tell("full");
+      else tell("failed", e instanceof Error ? e.message : String(e));
     }
     await show(section);
   };

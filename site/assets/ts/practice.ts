@@ -9,7 +9,8 @@ import type { BpBytesDialog } from "./elements/bytes-dialog";
 import "./elements/bytes-dialog";
 import { icon, stageColour } from "./elements/base";
 import { encode as encodePlace } from "./place";
-import { remember, remembered, type Progress } from "./progress";
+import type { Unkept } from "./database";
+import { noProgress, note, onElsewhere, remembered, type Progress } from "./progress";
 import { loadSamples, type Sample } from "./samples";
 import { fill, langOf, loadMessages, loadPageStrings, say, sentence, type Messages } from "./words";
 import type { Exercise, Kind, RunResult, RunSettings, Step } from "./wire.gen";
@@ -30,7 +31,7 @@ interface Question {
 class BpPractice extends LitElement {
   static override properties = {
     mode: { state: true }, sample: { state: true }, seed: { state: true }, samples: { state: true }, messages: { state: true }, working: { state: true }, problem: { state: true },
-    exercise: { state: true }, run: { state: true }, chosen: { state: true }, questions: { state: true }, asked: { state: true }, answer: { state: true }, foreseen: { state: true }, progress: { state: true },
+    exercise: { state: true }, run: { state: true }, chosen: { state: true }, questions: { state: true }, asked: { state: true }, answer: { state: true }, foreseen: { state: true }, progress: { state: true }, unkept: { state: true },
   };
   declare mode: Mode;
   declare sample: string;
@@ -47,6 +48,7 @@ class BpPractice extends LitElement {
   declare answer: Kind | null;
   declare foreseen: number;
   declare progress: Progress;
+  declare unkept: Unkept | null;
   #engine: Engine | null = null;
   #opened = "";
   #turn = 0;
@@ -64,7 +66,8 @@ class BpPractice extends LitElement {
     this.chosen = [];
     this.questions = [];
     this.asked = this.foreseen = 0;
-    this.progress = { lessons: {}, answers: {}, exercises: {} };
+    this.progress = noProgress();
+    this.unkept = null;
   }
 
   protected override createRenderRoot(): HTMLElement {
@@ -88,6 +91,7 @@ class BpPractice extends LitElement {
     this.samples = samples.filter((s) => (s.kind === "application" || s.kind === "system") && s.id !== "broken-programs");
     this.messages = messages;
     this.progress = progress;
+    onElsewhere((now) => (this.progress = now));
     this.#place();
   }
 
@@ -162,7 +166,7 @@ class BpPractice extends LitElement {
   #keep(exercise: string, right: boolean): void {
     if (exercise in this.progress.exercises) return; // the first try counts
     this.progress = { ...this.progress, exercises: { ...this.progress.exercises, [exercise]: right } };
-    void remember(this.progress);
+    void note({ exercises: { [exercise]: right } }).then((why) => (this.unkept = why));
   }
 
   // ---- drawing ----------------------------------------------------------------------------------------
@@ -188,7 +192,8 @@ class BpPractice extends LitElement {
 
   #score(): string {
     const all = Object.values(this.progress.exercises);
-    return all.length === 0 ? say(lang, "practice.score.none") : say(lang, "practice.score", { right: all.filter(Boolean).length, all: all.length });
+    const score = all.length === 0 ? say(lang, "practice.score.none") : say(lang, "practice.score", { right: all.filter(Boolean).length, all: all.length });
+    return this.unkept ? `${score} ${say(lang, `kept.${this.unkept}`)}` : score;
   }
 
   #rail(steps: readonly Step[], failed: boolean) {

@@ -929,5 +929,7 @@ export interface Response {
   command?: Command;
   /** any number before the answer */
   progress?: ProgressReport;
+  /** run: after the answer, the image that the full library did not take */
+  unkept?: string;
   failure?: Failure;
 }
