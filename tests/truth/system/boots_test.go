@@ -117,6 +117,7 @@ func compare(t *testing.T, boots, name, image, firmware string) []string {
 	shown := normal(console.String())
 	screens := map[string]*screen{} // the sources show the same text, in part
 	kept := orderKept(t, boots, name, res.Facts.UnitRuns)
+	sameUnits(t, filepath.Join(boots, name), res.Facts)
 
 	var report []string
 	next := map[string]int{} // per source, because the sources are not ordered among each other
@@ -201,6 +202,59 @@ func orderKept(t *testing.T, boots, name string, runs []boot.UnitRun) int {
 	}
 	return kept
 }
+
+// sameUnits checks that the units that started are the recorded ones, and that those that were passed over
+// because of a condition are too.
+func sameUnits(t *testing.T, dir string, facts scenario.Facts) {
+	if !exists(filepath.Join(dir, "units.json")) {
+		return
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "facts.json"))
+	require.NoError(t, err)
+	var recorded struct {
+		Started []struct{ Unit string } `json:"units_started_in_order"`
+	}
+	require.NoError(t, json.Unmarshal(data, &recorded))
+	if len(recorded.Started) == 0 {
+		return
+	}
+	data, err = os.ReadFile(filepath.Join(dir, "units.json"))
+	require.NoError(t, err)
+	var units []struct{ Id, ConditionResult, ConditionTimestampMonotonic string }
+	require.NoError(t, json.Unmarshal(data, &units))
+	want, got, loaded := map[string]string{}, map[string]string{}, map[string]bool{}
+	for _, u := range units {
+		loaded[u.Id] = true
+		if u.ConditionResult == "no" && u.ConditionTimestampMonotonic != "0" {
+			want[u.Id] = "skipped"
+		}
+	}
+	for _, u := range recorded.Started {
+		want[u.Unit] = "started"
+	}
+	for _, r := range facts.UnitRuns {
+		if r.Condition != "" && (loaded[r.Name] || !r.Initrd) {
+			got[r.Name] = "skipped"
+		}
+	}
+	for _, name := range facts.Units {
+		got[name] = "started"
+	}
+	for name, state := range want {
+		if got[name] != state && !ofTheMachine.MatchString(name) {
+			t.Errorf("%s: %q, recorded %q", name, got[name], state)
+		}
+	}
+	for name, state := range got {
+		if want[name] == "" && name != "sysroot.mount" && name != "-.mount" { // the manager of an initramfs has their times
+			t.Errorf("%s: %q, not recorded", name, state)
+		}
+	}
+}
+
+// ofTheMachine are units that no image decides: devices (one that a unit waits for has its line), and the mounts
+// that a service's own process makes for its credentials.
+var ofTheMachine = regexp.MustCompile(`\.device$|^run-credentials-.*\.mount$`)
 
 // inJournal tells whether PID 1 says text after the journal runs: then it is in the journal alone. Its
 // twin, the status line, or the step of a skipped unit shows that it is said.
