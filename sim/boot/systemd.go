@@ -18,68 +18,6 @@ import (
 	"bootpath/sim/trace"
 )
 
-// Virtual time of systemd. All values are modelled. They come from the recorded QEMU boots (TCG, one
-// processor): of deb-bios, the least disturbed one, where nothing else is said.
-const (
-	// From the first line to "Hostname set": 14 ms (brk-initarg).
-	costSystemdHello = 14 * time.Millisecond
-	// Generators and loading of units, up to "Queued start job": 5.5 s (deb-uefi).
-	costSystemdLoad = 5500 * time.Millisecond
-	// One fork of PID 1 for a unit: 400 ms between "Starting" lines.
-	costSystemdFork = 400 * time.Millisecond
-	// PID 1 takes note that a process ended, or that one says it is ready: 45 ms between lines of ended processes.
-	costSystemdEvent = 45 * time.Millisecond
-	// From when udev runs and was told of all devices to "Found device", while PID 1 does nothing else: 1.8 s.
-	costSystemdDevice = 1800 * time.Millisecond
-	// A mount(8) process: 900 ms (sys-fs-fuse-connections.mount).
-	costSystemdMount = 900 * time.Millisecond
-)
-
-// programCost is how long a program takes that a unit waits for. Programs are not run: these are the times
-// between "Starting" and "Started" or "Finished"; those that were not recorded are taken to be short.
-func programCost(exe string) time.Duration {
-	ms := time.Duration(800)
-	switch path.Base(exe) {
-	case "systemd-journald":
-		ms = 4500
-	case "systemd-fsck":
-		ms = 2900
-	case "dracut-cmdline":
-		ms = 12000
-	case "dracut-initqueue": // it settles: its end comes after the devices
-		ms = 9000
-	case "dracut-pre-udev":
-		ms = 3000
-	case "udevadm": // trigger, for every device there is
-		ms = 7000
-	case "systemd-udevd":
-		ms = 5200
-	case "ifup": // networking.service
-		ms = 5600
-	case "systemd-timesyncd":
-		ms = 4700
-	case "systemd-logind":
-		ms = 4400
-	case "e2scrub_all":
-		ms = 4600
-	case "journalctl": // --flush
-		ms = 3200
-	case "systemd-random-seed":
-		ms = 2600
-	case "dbus-daemon":
-		ms = 2400
-	case "systemd-tmpfiles":
-		ms = 2400
-	case "systemd-update-utmp", "systemd-user-sessions":
-		ms = 1700
-	case "systemd-sysusers", "systemd-machine-id-setup":
-		ms = 1300
-	case "systemd-sysctl", "systemd-remount-fs":
-		ms = 920
-	}
-	return ms * time.Millisecond
-}
-
 // sysdMode is where systemd runs as PID 1.
 type sysdMode struct {
 	// initrd: /etc/initrd-release makes systemd start initrd.target and leave by switching the root.
@@ -106,7 +44,8 @@ type sysd struct {
 	newRoot string
 	newInit string // "" is systemd again
 	again   []*systemd.Unit
-	blocked bool // the program that ran last waits for ever
+	blocked bool              // the program that ran last waits for ever
+	conf    map[string]string // system.conf(5)
 	k       *kernel.Kernel
 	pid1    *kernel.Task
 	fs      fsys.FS
@@ -122,6 +61,10 @@ type sysd struct {
 	versionText string
 
 	pending  []pending
+	began    time.Duration // when PID 1 began
+	finished bool          // no job was left: the start is over
+	silentAt time.Duration // when a prompt takes the console whether or not jobs are left; 0 for never
+	horizon  time.Duration // what happens later than this is not followed
 	seq      int
 	target   *systemd.Unit
 	fellBack bool          // to rescue.target, because the default target cannot be loaded
@@ -130,6 +73,14 @@ type sysd struct {
 	procs   map[*systemd.Unit]*kernel.Task // main processes
 	steps   map[*systemd.Unit]int          // the unit's last step
 	started map[*systemd.Unit]bool
+
+	queuedAt   map[*systemd.Job]time.Duration
+	result     map[*systemd.Unit]string // of services, as systemctl shows it
+	restarting map[*systemd.Unit]int    // those that wait for RestartSec= to pass
+	restarted  map[*systemd.Unit]int    // how often
+	rates      map[*systemd.Unit]*startRate
+	fired      map[*systemd.Unit]int // how often a path or timer started its unit
+	listening  map[string]bool       // addresses of the Internet that a socket unit has
 
 	doubts []string // what was assumed because it cannot be known
 	unsure string   // why a failure may be none on the real machine; "" when nothing is in doubt
@@ -169,8 +120,10 @@ func (s *start) systemd(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS) {
 func (s *start) systemdIn(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS, mode sysdMode) {
 	x := &sysd{start: s, mode: mode, k: k, pid1: pid1, fs: taskFS{pid1, root}, params: cmdline.Parse(k.Options().Cmdline),
 		procs: map[*systemd.Unit]*kernel.Task{}, steps: map[*systemd.Unit]int{}, started: map[*systemd.Unit]bool{},
-		modules: map[string]bool{}, mountedUnits: map[string]bool{},
-		efi: s.c.Firmware == "uefi",
+		modules: map[string]bool{}, mountedUnits: map[string]bool{}, queuedAt: map[*systemd.Job]time.Duration{}, result: map[*systemd.Unit]string{},
+		restarting: map[*systemd.Unit]int{}, restarted: map[*systemd.Unit]int{}, rates: map[*systemd.Unit]*startRate{},
+		fired: map[*systemd.Unit]int{}, listening: map[string]bool{}, began: s.m.Now(),
+		efi: s.c.Firmware == "uefi", horizon: 1 << 62,
 	}
 	x.host = systemd.Host{Kernel: k.Options().Version, Arch: unitArch(k.Options().Arch)}
 	x.pid1.Actor, x.pid1.Stage, x.pid1.Comm = "systemd[1]", x.stage(trace.Init), "systemd"
@@ -227,7 +180,8 @@ func unitRow(u *systemd.Unit, state string) machine.Set {
 // setupConsole reads what decides how much is shown: the command line and system.conf.
 func (x *sysd) setupConsole() {
 	x.sysdConsole = sysdConsole{status: statusOn, format: "description", logLevel: logInfo, printk: x.params.LogLevel(), booted: x.kernelStart()}
-	conf := x.systemConf()
+	x.conf = x.managerConf()
+	conf := x.conf
 	if v := conf["StatusUnitFormat"]; v != "" {
 		x.format = v
 	}
@@ -248,11 +202,7 @@ func (x *sysd) setupConsole() {
 	if v, ok := x.params.Get("systemd.log_level"); ok {
 		level = v
 	}
-	for i, name := range []string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"} {
-		if level == name || level == strconv.Itoa(i) {
-			x.logLevel = i
-		}
-	}
+	x.logLevel = syslogLevel(level, x.logLevel)
 }
 
 func parseStatus(v string, otherwise showStatus) showStatus {
@@ -269,73 +219,6 @@ func parseStatus(v string, otherwise showStatus) showStatus {
 		return statusError
 	}
 	return otherwise
-}
-
-// systemConf reads system.conf(5) and its drop-ins. "Entries in this file show the compile time
-// defaults": commented-out lines count where no line says otherwise.
-func (x *sysd) systemConf() map[string]string {
-	out := map[string]string{}
-	read := func(name string) {
-		file, err := fsys.OpenFile(x.fs, name)
-		if err != nil {
-			return
-		}
-		defer file.Close()
-		text, err := blob.ReadAll(file, 1<<20)
-		if err != nil {
-			return
-		}
-		for line := range strings.SplitSeq(string(text), "\n") {
-			k, v, ok := strings.Cut(strings.TrimPrefix(line, "#"), "=")
-			if ok && !strings.ContainsAny(k, " \t#") && strings.HasPrefix(line, "#") && v != "" {
-				out[k] = v
-			}
-		}
-		if f, err := systemd.Parse(file, "/"+name); err == nil {
-			for _, e := range f.Entries {
-				if e.Section == "Manager" && e.Value != "" {
-					out[e.Key] = e.Value
-				}
-			}
-		}
-	}
-	found := false
-	for _, p := range []string{"etc/systemd/system.conf", "usr/lib/systemd/system.conf"} {
-		if real, err := fsys.Resolve(x.fs, p); err == nil {
-			read(real)
-			found = true
-			break
-		}
-	}
-	if l := x.early(); !found && l != nil { // the same program, built with the same defaults, is in the real root
-		text, _ := l.readAny("etc/systemd/system.conf", 1<<20)
-		for line := range strings.SplitSeq(string(text), "\n") {
-			if k, v, ok := strings.Cut(strings.TrimPrefix(line, "#"), "="); ok && strings.HasPrefix(line, "#") && k == "StatusUnitFormat" {
-				out[k] = v
-			}
-		}
-	}
-	byName := map[string]string{}
-	for _, dir := range []string{"usr/lib", "usr/local/lib", "etc"} {
-		d := dir + "/systemd/system.conf.d"
-		list, _ := x.fs.ReadDir(d)
-		for _, e := range list {
-			if strings.HasSuffix(e.Name(), ".conf") {
-				byName[e.Name()] = path.Join(d, e.Name())
-			}
-		}
-	}
-	var names []string
-	for n := range byName {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	for _, n := range names {
-		if real, err := fsys.Resolve(x.fs, byName[n]); err == nil {
-			read(real)
-		}
-	}
-	return out
 }
 
 // kernelStart is when the kernel's clock began: at its first step.
@@ -508,9 +391,9 @@ func (x *sysd) queueDefault() bool {
 	x.target = u
 	x.facts.Target = u.ID
 	x.resume()
-	txn, err := x.mgr.Queue(u, systemd.Start, systemd.Isolate)
+	txn, err := x.queue(u, systemd.Start, systemd.Isolate)
 	if err != nil && err.Error() == "Operation refused, unit may not be isolated." {
-		txn, err = x.mgr.Queue(u, systemd.Start, systemd.Replace)
+		txn, err = x.queue(u, systemd.Start, systemd.Replace)
 	}
 	x.cycles(txn)
 	if err != nil {
@@ -663,15 +546,29 @@ func (x *sysd) run() {
 		for j := x.mgr.Next(); j != nil && !x.m.Ended(); j = x.mgr.Next() {
 			x.perform(j)
 		}
+		if !x.finished && len(x.mgr.Jobs()) == 0 && !x.m.Ended() && !x.left {
+			x.startupFinished()
+		}
 		p, ok := x.next()
 		if !ok {
 			return
 		}
 		for x.m.WaitUntil(p.at); ok && !x.m.Ended() && !x.left; p, ok = x.due() {
+			x.silent = x.silent || x.silentAt > 0 && x.m.Now() >= x.silentAt
 			p.do()
 			x.m.Wait(costSystemdEvent)
 		}
 	}
+}
+
+// afterwards is how long the run follows what the start has set off, once it is over.
+const afterwards = 30 * time.Second
+
+// startupFinished is manager_check_finished: no job is left. From now on the console gets no status lines.
+func (x *sysd) startupFinished() {
+	x.finished, x.silent, x.horizon = true, true, x.m.Now()+afterwards
+	x.emit(trace.Step{Kind: "systemd.startup-finished", Stage: trace.Userspace, Rule: "systemd(1)",
+		Args: map[string]string{"target": x.target.ID, "state": string(x.target.State), "units": strconv.Itoa(len(x.facts.Units)), "assumed": strings.Join(x.doubts, "; ")}})
 }
 
 // next takes what happens next.
@@ -681,7 +578,7 @@ func (x *sysd) next() (pending, bool) {
 			return a.at < b.at
 		}
 		return a.prio < b.prio || a.prio == b.prio && a.seq < b.seq
-	}, 1<<62)
+	}, x.horizon)
 }
 
 // due takes one of the things that have happened by now, the most urgent first.

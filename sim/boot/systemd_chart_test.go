@@ -18,9 +18,9 @@ func barOf(t *testing.T, f Facts, name string) UnitRun {
 
 func TestTheChartTellsWhenUnitsRanAndWhatTheyWaitedFor(t *testing.T) {
 	tr, facts, _ := runSmall(t, "", map[string]string{
-		unitDir + "a.service":                         "[Unit]\nDescription=The A\n[Service]\nType=oneshot\nExecStart=/bin/true\n",
-		unitDir + "b.service":                         "[Unit]\nDescription=The B\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/true\n",
-		unitDir + "c.service":                         "[Unit]\nDescription=The C\nConditionPathExists=/nowhere\n[Service]\nExecStart=/bin/true\n",
+		unitDir + "a.service":                         "[Unit]\nDescription=The A\n[Service]\nType=oneshot\nExecStart=/bin/prog\n",
+		unitDir + "b.service":                         "[Unit]\nDescription=The B\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/prog\n",
+		unitDir + "c.service":                         "[Unit]\nDescription=The C\nConditionPathExists=/nowhere\n[Service]\nExecStart=/bin/prog\n",
 		unitDir + "d.service":                         "[Unit]\nDescription=The D\n[Service]\nType=oneshot\nExecStart=/bin/none\n",
 		unitDir + "multi-user.target.wants/b.service": "-> ../b.service", unitDir + "multi-user.target.wants/c.service": "-> ../c.service",
 		unitDir + "multi-user.target.wants/d.service": "-> ../d.service"})

@@ -26,6 +26,8 @@ type sysdConsole struct {
 	logLevel int    // systemd.log_level=, as in syslog
 	printk   int    // the kernel's console log level
 	journald bool   // from now on the journal takes the log, not the kernel's ring buffer
+	forward  int    // the level up to which the journal writes to the console, -1 for nothing
+	silent   bool   // no status lines any more
 	version  int
 	booted   time.Duration // when the kernel started
 }
@@ -41,11 +43,21 @@ const (
 // log is a line that systemd logs. Before the journal runs it goes to the kernel's ring buffer, and
 // from there to the console when the kernel's console log level lets it through.
 func (c *sysdConsole) log(now time.Duration, level int, format string, args ...any) string {
-	if c.journald || level > c.logLevel || level >= c.printk {
+	return c.logAs("systemd[1]", now, level, fmt.Sprintf(format, args...))
+}
+
+// logAs is log for another process.
+func (c *sysdConsole) logAs(who string, now time.Duration, level int, text string) string {
+	switch {
+	case level > c.logLevel:
+		return ""
+	case c.journald && level > c.forward: // journald-console.c writes lines as the kernel does
+		return ""
+	case !c.journald && level >= c.printk:
 		return ""
 	}
 	t := now - c.booted
-	return fmt.Sprintf("[%5d.%06d] systemd[1]: %s\n", t/time.Second, t%time.Second/time.Microsecond, fmt.Sprintf(format, args...))
+	return fmt.Sprintf("[%5d.%06d] %s: %s\n", t/time.Second, t%time.Second/time.Microsecond, who, text)
 }
 
 // Status words of the lines on the console, job.c.
@@ -61,7 +73,7 @@ const (
 
 // line is a status line. important ones are failures: they show unless status is off altogether.
 func (c *sysdConsole) line(word, text string, important bool) string {
-	if c.status != statusOn && (!important || c.status == statusNo) {
+	if c.silent || c.status != statusOn && (!important || c.status == statusNo) {
 		return ""
 	}
 	head := "         "

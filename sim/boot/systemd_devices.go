@@ -21,24 +21,12 @@ func (x *sysd) startDevice(j *systemd.Job) {
 	st.Console = x.say(u, wordNone, "Expecting device %s...", logInfo)
 	x.steps[u] = x.emit(st, unitRow(u, "activating"))
 	x.waitingDevices = append(x.waitingDevices, j)
-	limit := timeSpan(u.JobTimeout, deviceTimeout)
-	if limit > 0 {
-		x.later(limit, onOther, j, func() { x.deviceTimedOut(j) })
+	if limit := timeSpan(u.JobRunningTimeout, deviceTimeout); limit > 0 {
+		x.later(limit, onOther, j, func() { x.jobTimedOut(j, "systemd.unit(5) JobRunningTimeoutSec=") })
 	}
 	if x.devicesDone {
 		x.announce()
 	}
-}
-
-func (x *sysd) deviceTimedOut(j *systemd.Job) {
-	u := j.Unit
-	st := x.step("systemd.device-timeout", j, "systemd.unit(5) JobRunningTimeoutSec=")
-	st.Args["path"] = u.Description
-	x.flip()
-	ended := x.mgr.Finish(j, systemd.TimedOut)
-	st.Console = x.log(x.m.Now(), logWarning, "%s: Job %s/start timed out.", u.ID, u.ID) + x.say(u, wordTime, "Timed out waiting for device %s.", logErr) + x.jobsFailed(ended, 0)
-	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
-	x.fallout(ended)
 }
 
 // deviceCheck lets the devices appear once udev runs and was told of all of them.

@@ -15,12 +15,10 @@ func (x *sysd) end() {
 	if x.m.Ended() {
 		return
 	}
-	if left := x.mgr.Jobs(); len(left) > 0 {
+	if left := x.mgr.Jobs(); len(left) > 0 && !x.finished {
 		x.stuck(left)
 		return
 	}
-	x.emit(trace.Step{Kind: "systemd.startup-finished", Stage: trace.Userspace, Rule: "systemd(1)",
-		Args: map[string]string{"target": x.target.ID, "state": string(x.target.State), "units": strconv.Itoa(len(x.facts.Units)), "assumed": strings.Join(x.doubts, "; ")}})
 	if x.shell != nil {
 		x.repairShell()
 		return

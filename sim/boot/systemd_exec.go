@@ -5,7 +5,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/systemd"
@@ -198,13 +197,8 @@ func (x *sysd) declared(name, kind string) bool {
 // childLog is what the forked process says before it is another program: its name is that of the program in
 // parentheses, its last eight bytes.
 func (x *sysd) childLog(u *systemd.Unit, c systemd.Command, pid int, text string) string {
-	if x.journald || logErr > x.logLevel || logErr >= x.printk {
-		return ""
-	}
 	name := path.Base(c.Path)
-	name = name[max(0, len(name)-8):]
-	t := x.m.Now() - x.booted
-	return fmt.Sprintf("[%5d.%06d] (%s)[%d]: %s: %s\n", t/time.Second, t%time.Second/time.Microsecond, name, pid, u.ID, text)
+	return x.logAs(fmt.Sprintf("(%s)[%d]", name[max(0, len(name)-8):], pid), x.m.Now(), logErr, u.ID+": "+text)
 }
 
 // spawnWords are the lines about a process that did not become its program.
@@ -247,6 +241,10 @@ func (x *sysd) execFailed(j *systemd.Job, c systemd.Command, e *spawnError, proc
 	st := x.step("systemd.exec-failed", j, "")
 	st.Cites = append(e.cites, st.Cites...)
 	x.spawnArgs(&st, c, e)
+	if x.result[j.Unit] = "exit-code"; e.step == "" {
+		x.result[j.Unit] = "resources"
+	}
+	x.kill(j.Unit)
 	x.failed(j, systemd.JobFailed, st, x.spawnWords(j.Unit, c, e, process), "Failed to start %s.")
 }
 
@@ -261,5 +259,6 @@ func (x *sysd) mainFailed(u *systemd.Unit, c systemd.Command, e *spawnError) {
 		Cites: e.cites, Args: map[string]string{"unit": u.ID, "description": u.Description}}
 	x.spawnArgs(&st, c, e)
 	x.steps[u] = x.emit(st, unitRow(u, "failed"))
-	x.onFailure(u)
+	x.result[u] = "exit-code"
+	x.ended(u, systemd.OnFailure)
 }

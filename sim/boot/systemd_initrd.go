@@ -214,7 +214,7 @@ func (x *sysd) request(by *systemd.Unit, verb, name string) {
 	} else if verb == "stop" {
 		typ = systemd.Stop
 	}
-	txn, err := x.mgr.Queue(u, typ, mode)
+	txn, err := x.queue(u, typ, mode)
 	st := trace.Step{Kind: "systemd.request", Rule: "systemctl(1)", Args: map[string]string{"unit": u.ID, "verb": verb}}
 	if by != nil {
 		st.Args["by"], st.Cause = by.ID, x.steps[by]
@@ -463,18 +463,3 @@ const (
 	// From a request of systemctl --no-block to the end of the program: 160 ms (deb-dracut, initrd-cleanup).
 	costSystemctl = 160 * time.Millisecond
 )
-
-// stopping ends the main process of a service, and the job when that has ended. It tells whether there was one.
-func (x *sysd) stopping(j *systemd.Job) bool {
-	u := j.Unit
-	if x.procs[u] == nil || u.Type != "service" || x.early() == nil {
-		return false
-	}
-	st := x.step("systemd.stopping", j, "systemd.kill(5)")
-	st.Console = x.say(u, wordNone, "Stopping %s...", logInfo)
-	x.steps[u] = x.emit(st, unitRow(u, "deactivating"))
-	x.early().quietly(func() { x.procs[u].Exit(0) })
-	delete(x.procs, u)
-	x.later(costSystemdStop, onExit, j, func() { x.stopUnit(j) })
-	return true
-}

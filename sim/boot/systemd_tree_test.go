@@ -39,7 +39,7 @@ const unitDir = "usr/lib/systemd/system/"
 // what a test adds. A nil-like value "-" takes a file out.
 func smallSystem(more map[string]string) systemdTree {
 	files := map[string]string{
-		"usr/lib/systemd/systemd*": elfProgram(), "bin/true*": elfProgram(), "sbin/agetty*": elfProgram(), "usr/lib/systemd/systemd-sulogin-shell*": elfProgram(),
+		"usr/lib/systemd/systemd*": elfProgram(), "bin/prog*": elfProgram(), "sbin/agetty*": elfProgram(), "usr/lib/systemd/systemd-sulogin-shell*": elfProgram(),
 		"etc/hostname": "box\n", "etc/machine-id": "0123456789abcdef0123456789abcdef\n", "etc/os-release": "PRETTY_NAME=\"Small OS 1\"\nID=small\n",
 		"etc/issue": "Small OS \\n \\l\n\n", "etc/shadow": "root:*:1::::::\n", "etc/fstab": "UUID=1234 / ext4 defaults 0 0\n",
 		"etc/systemd/system.conf":                                    "[Manager]\n#StatusUnitFormat=combined\n",
@@ -51,14 +51,14 @@ func smallSystem(more map[string]string) systemdTree {
 		unitDir + "local-fs.target":                   "[Unit]\nDescription=Local File Systems\nDefaultDependencies=no\nOnFailure=emergency.target\nOnFailureJobMode=replace-irreversibly\n",
 		unitDir + "getty.target":                      "[Unit]\nDescription=Login Prompts\n",
 		unitDir + "serial-getty@.service":             "[Unit]\nDescription=Serial Getty on %I\nBindsTo=dev-%i.device\nAfter=dev-%i.device\n[Service]\nType=idle\nExecStart=/sbin/agetty\n",
-		unitDir + "systemd-udevd.service":             "[Unit]\nDescription=Devices\nDefaultDependencies=no\n[Service]\nType=notify\nExecStart=/bin/true\n",
-		unitDir + "systemd-udev-trigger.service":      "[Unit]\nDescription=Coldplug\nDefaultDependencies=no\nAfter=systemd-udevd.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
+		unitDir + "systemd-udevd.service":             "[Unit]\nDescription=Devices\nDefaultDependencies=no\n[Service]\nType=notify\nExecStart=/bin/prog\n",
+		unitDir + "systemd-udev-trigger.service":      "[Unit]\nDescription=Coldplug\nDefaultDependencies=no\nAfter=systemd-udevd.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/prog\n",
 		unitDir + "emergency.target":                  "[Unit]\nDescription=Emergency Mode\nDefaultDependencies=no\nRequires=emergency.service\nAfter=emergency.service\nAllowIsolate=yes\n",
 		unitDir + "emergency.service":                 "[Unit]\nDescription=Emergency Shell\nDefaultDependencies=no\n[Service]\nType=idle\nExecStart=-/usr/lib/systemd/systemd-sulogin-shell emergency\n",
 		unitDir + "rescue.target":                     "[Unit]\nDescription=Rescue Mode\nRequires=rescue.service\nAfter=rescue.service\nAllowIsolate=yes\n",
 		unitDir + "rescue.service":                    "[Unit]\nDescription=Rescue Shell\nDefaultDependencies=no\n[Service]\nType=idle\nExecStart=-/usr/lib/systemd/systemd-sulogin-shell rescue\n",
 		unitDir + "multi-user.target.wants/a.service": "-> ../a.service",
-		unitDir + "a.service":                         "[Unit]\nDescription=The A\n[Service]\nExecStart=/bin/true\n",
+		unitDir + "a.service":                         "[Unit]\nDescription=The A\n[Service]\nExecStart=/bin/prog\n",
 	}
 	for p, text := range more {
 		files[p] = text
@@ -119,7 +119,7 @@ func TestASmallSystemReachesItsLoginPrompt(t *testing.T) {
 	for _, p := range state[trace.Processes] {
 		exes = append(exes, p["exe"])
 	}
-	require.Contains(t, exes, "/bin/true", "the service's process is in the table")
+	require.Contains(t, exes, "/bin/prog", "the service's process is in the table")
 }
 
 func TestQuietHoldsStatusLinesBackUntilSomethingFails(t *testing.T) {
@@ -136,7 +136,7 @@ func TestQuietHoldsStatusLinesBackUntilSomethingFails(t *testing.T) {
 func TestAProgramThatIsMissingFailsItsUnit(t *testing.T) {
 	oneshot := "[Unit]\nDescription=The A\n[Service]\nType=oneshot\nExecStart=/bin/none\n"
 	tr, _, out := runSmall(t, "", map[string]string{unitDir + "a.service": oneshot, unitDir + "multi-user.target.wants/b.service": "-> ../b.service",
-		unitDir + "b.service": "[Unit]\nDescription=The B\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/true\n"})
+		unitDir + "b.service": "[Unit]\nDescription=The B\nRequires=a.service\nAfter=a.service\n[Service]\nExecStart=/bin/prog\n"})
 	require.Contains(t, out, "systemd[1]: a.service: Main process exited, code=exited, status=203/EXEC\n")
 	require.Contains(t, out, "systemd[1]: a.service: Failed with result 'exit-code'.\n")
 	require.Contains(t, out, "[FAILED] Failed to start a.service - The A.\n         See 'systemctl status a.service' for details.\n")
@@ -162,7 +162,7 @@ func TestConditionsAreAskedWhenTheUnitStarts(t *testing.T) {
 	for cond, met := range map[string]bool{
 		"ConditionPathExists=/etc/hostname": true, "ConditionPathExists=!/etc/hostname": false, "ConditionPathExists=/nowhere": false,
 		"ConditionFileNotEmpty=/etc/hostname": true, "ConditionDirectoryNotEmpty=/etc": true, "ConditionDirectoryNotEmpty=/dev/shm": false,
-		"ConditionFileIsExecutable=/bin/true": true, "ConditionFileIsExecutable=/etc/hostname": false, "ConditionPathIsDirectory=/etc": true,
+		"ConditionFileIsExecutable=/bin/prog": true, "ConditionFileIsExecutable=/etc/hostname": false, "ConditionPathIsDirectory=/etc": true,
 		"ConditionPathIsSymbolicLink=/usr/lib/systemd/system/default.target": true, "ConditionPathIsMountPoint=/": true, "ConditionPathIsMountPoint=/etc": false,
 		"ConditionPathExistsGlob=/etc/host*": true, "ConditionPathIsReadWrite=/": false, "ConditionPathIsReadWrite=/run": true,
 		"ConditionVirtualization=vm": true, "ConditionVirtualization=!container": true, "ConditionVirtualization=qemu": true, "ConditionVirtualization=kvm": false,
@@ -174,7 +174,7 @@ func TestConditionsAreAskedWhenTheUnitStarts(t *testing.T) {
 		"ConditionPathExists=|/nowhere\nConditionPathExists=|/etc/hostname": true, "ConditionPathExists=|/nowhere\nConditionPathExists=|/nothing": false,
 		"ConditionPathExists=/nowhere\nConditionPathExists=": true, "ConditionNeedsUpdate=/etc": false,
 	} {
-		tr, _, out := runSmall(t, "", map[string]string{unitDir + "a.service": "[Unit]\nDescription=The A\n" + cond + "\n[Service]\nExecStart=/bin/true\n"})
+		tr, _, out := runSmall(t, "", map[string]string{unitDir + "a.service": "[Unit]\nDescription=The A\n" + cond + "\n[Service]\nExecStart=/bin/prog\n"})
 		require.Equal(t, met, strings.Contains(out, "Started a.service"), "%s\n%s", cond, out)
 		require.Equal(t, trace.Works, tr.Outcome.Verdict)
 		if !met {
@@ -186,14 +186,14 @@ func TestConditionsAreAskedWhenTheUnitStarts(t *testing.T) {
 }
 
 func TestAConditionThatCannotBeKnownIsSaid(t *testing.T) {
-	tr, _, out := runSmall(t, "", map[string]string{unitDir + "a.service": "[Unit]\nDescription=The A\nConditionPathExists=/sys/class/thing\n[Service]\nExecStart=/bin/true\n"})
+	tr, _, out := runSmall(t, "", map[string]string{unitDir + "a.service": "[Unit]\nDescription=The A\nConditionPathExists=/sys/class/thing\n[Service]\nExecStart=/bin/prog\n"})
 	require.Equal(t, "ConditionPathExists=/sys/class/thing", stepOf(t, tr, "systemd.condition-unknown", "a.service").Args["condition"])
 	require.Contains(t, out, "Started a.service")
 	require.Contains(t, stepOf(t, tr, "systemd.startup-finished", "").Args["assumed"], "ConditionPathExists=/sys/class/thing")
 }
 
 func TestAnAssertionFailsItsUnit(t *testing.T) {
-	_, _, out := runSmall(t, "", map[string]string{unitDir + "a.service": "[Unit]\nDescription=The A\nAssertPathExists=/nowhere\n[Service]\nExecStart=/bin/true\n"})
+	_, _, out := runSmall(t, "", map[string]string{unitDir + "a.service": "[Unit]\nDescription=The A\nAssertPathExists=/nowhere\n[Service]\nExecStart=/bin/prog\n"})
 	require.Contains(t, out, "[ASSERT] Assertion failed for a.service - The A.\n")
 }
 

@@ -2,13 +2,10 @@ package boot
 
 import (
 	"fmt"
-	"path"
 	"strings"
-	"time"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/systemd"
-	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -31,6 +28,9 @@ func (x *sysd) perform(j *systemd.Job) {
 			x.finish(j, systemd.Skipped)
 		}
 	default:
+		if limit := timeSpan(u.JobRunningTimeout, -1); limit > 0 && u.JobTimeout == "" && u.Type != "device" {
+			x.later(limit, onOther, j, func() { x.jobTimedOut(j, "systemd.unit(5) JobRunningTimeoutSec=") })
+		}
 		x.startUnit(j)
 	}
 }
@@ -38,6 +38,10 @@ func (x *sysd) perform(j *systemd.Job) {
 // startUnit is unit_start: conditions, then asserts, then what the type does.
 func (x *sysd) startUnit(j *systemd.Job) {
 	u := j.Unit
+	if u.Service != nil && x.tooOften(u) {
+		x.refuseStart(j)
+		return
+	}
 	if u.State == systemd.Active {
 		x.finish(j, systemd.Done)
 		return
@@ -63,7 +67,7 @@ func (x *sysd) startUnit(j *systemd.Job) {
 	// be in active state" - systemd.unit(5)
 	for _, e := range u.Deps(systemd.BindsTo) {
 		if _, after := u.Has(systemd.After, e.To); after && e.To.State != systemd.Active {
-			x.finishFor(j, systemd.Dependency, e)
+			x.finishFor(j, systemd.Dependency, e, x.log(x.m.Now(), logNotice, "%s: Bound to unit %s, but unit isn't active.", u.ID, e.To.ID))
 			return
 		}
 	}
@@ -75,7 +79,7 @@ func (x *sysd) startUnit(j *systemd.Job) {
 	case "swap":
 		x.startSwap(j)
 	case "socket":
-		x.active(j, "systemd.listening", "Listening on %s.")
+		x.startSocket(j)
 	case "target":
 		x.active(j, "systemd.reached", "Reached target %s.")
 	case "slice":
@@ -83,7 +87,9 @@ func (x *sysd) startUnit(j *systemd.Job) {
 	case "automount":
 		x.active(j, "systemd.automount", "Set up automount %s.")
 	case "timer":
-		x.active(j, "systemd.timer", "Started %s.")
+		x.startTimer(j)
+	case "path":
+		x.startPath(j)
 	default:
 		x.active(j, "systemd.started", "Started %s.")
 	}
@@ -141,6 +147,7 @@ func (x *sysd) active(j *systemd.Job, kind trace.Kind, format string) {
 	}
 	x.steps[u] = x.emit(st, unitRow(u, "active"))
 	x.finish(j, systemd.Done)
+	x.up(u)
 }
 
 func manual(u *systemd.Unit) string { return "systemd." + u.Type + "(5)" }
@@ -189,15 +196,15 @@ func (x *sysd) assertFailed(j *systemd.Job, v verdict) {
 
 // finish ends a job and tells what else ends with it.
 func (x *sysd) finish(j *systemd.Job, r systemd.JobResult) {
-	x.finishFor(j, r, systemd.Edge{})
+	x.finishFor(j, r, systemd.Edge{}, "")
 }
 
-// finishFor is finish with the dependency that decided.
-func (x *sysd) finishFor(j *systemd.Job, r systemd.JobResult, because systemd.Edge) {
+// finishFor is finish with the dependency that decided, and what was said about it before.
+func (x *sysd) finishFor(j *systemd.Job, r systemd.JobResult, because systemd.Edge, before string) {
 	ended := x.mgr.Finish(j, r)
 	ended[0].Cause, ended[0].Why = because.To, because.Why
 	if r == systemd.Dependency || r == systemd.Skipped {
-		x.dependencyFailed(ended[0], x.jobsFailed(ended, 0))
+		x.dependencyFailed(ended[0], before, x.jobsFailed(ended, 0))
 	}
 	x.fallout(ended)
 }
@@ -206,12 +213,12 @@ func (x *sysd) finishFor(j *systemd.Job, r systemd.JobResult, because systemd.Ed
 func (x *sysd) fallout(ended []systemd.Ended) {
 	for i, e := range ended {
 		if i > 0 {
-			x.dependencyFailed(e, x.jobsFailed(ended, i))
+			x.dependencyFailed(e, "", x.jobsFailed(ended, i))
 		}
 	}
 	for _, e := range ended {
 		if failsByJob(e.Result) {
-			x.onFailure(e.Job.Unit)
+			x.trigger(e.Job.Unit, systemd.OnFailure)
 		}
 	}
 }
@@ -241,7 +248,7 @@ func (x *sysd) jobsFailed(ended []systemd.Ended, i int) string {
 	return out.String()
 }
 
-func (x *sysd) dependencyFailed(e systemd.Ended, after string) {
+func (x *sysd) dependencyFailed(e systemd.Ended, before, after string) {
 	u := e.Job.Unit
 	st := x.step("systemd.dependency-failed", e.Job, "systemd.unit(5) Requires=")
 	word, format := wordDepend, "Dependency failed for %s."
@@ -255,26 +262,31 @@ func (x *sysd) dependencyFailed(e systemd.Ended, after string) {
 			st.Cause = n
 		}
 	}
-	st.Console = x.say(u, word, format, logWarning) + after
+	st.Console = before + x.say(u, word, format, logWarning) + after
 	x.flip()
 	x.steps[e.Job.Unit] = x.emit(st, unitRow(e.Job.Unit, "inactive"))
 }
 
-// onFailure starts what a failed unit names for that case. systemd.unit(5) OnFailure=.
-func (x *sysd) onFailure(u *systemd.Unit) {
-	for i, e := range u.Deps(systemd.OnFailure) {
+// trigger starts what a unit names for the case that it failed, or that it ended well. systemd.unit(5)
+// OnFailure=, OnSuccess=.
+func (x *sysd) trigger(u *systemd.Unit, d systemd.Dep) {
+	kind, mode := trace.Kind("systemd.on-failure"), u.OnFailureMode
+	if d == systemd.OnSuccess {
+		kind, mode = "systemd.on-success", u.OnSuccessMode
+	}
+	for i, e := range u.Deps(d) {
 		said := ""
 		if i == 0 {
-			said = x.log(x.m.Now(), logInfo, "%s: Triggering OnFailure= dependencies.", u.ID)
+			said = x.log(x.m.Now(), logInfo, "%s: Triggering %s= dependencies.", u.ID, d)
 		}
-		st := trace.Step{Console: said, Kind: "systemd.on-failure", Stage: trace.Userspace, Rule: "systemd.unit(5) OnFailure=", Cites: e.Why.Cites(),
+		st := trace.Step{Console: said, Kind: kind, Stage: trace.Userspace, Rule: "systemd.unit(5) " + d.String() + "=", Cites: e.Why.Cites(),
 			Args: map[string]string{"unit": u.ID, "starts": e.To.ID}}
 		if n, ok := x.steps[u]; ok {
 			st.Cause = n
 		}
-		txn, err := x.mgr.Queue(e.To, systemd.Start, u.OnFailureMode)
+		txn, err := x.queue(e.To, systemd.Start, mode)
 		if err != nil {
-			st.Kind, st.Args["error"] = "systemd.on-failure-refused", err.Error()
+			st.Kind, st.Args["error"] = kind+"-refused", err.Error()
 			x.emit(st)
 			continue
 		}
@@ -287,10 +299,36 @@ func (x *sysd) onFailure(u *systemd.Unit) {
 	}
 }
 
+// jobTimedOut ends a job that takes too long; what it waits for goes on. job_dispatch_timer in job.c.
+func (x *sysd) jobTimedOut(j *systemd.Job, rule string) {
+	u := j.Unit
+	kind, format := trace.Kind("systemd.job-timeout"), "Timed out starting %s."
+	switch u.Type {
+	case "device":
+		kind, format = "systemd.device-timeout", "Timed out waiting for device %s."
+	case "mount":
+		format = "Timed out mounting %s."
+	case "swap":
+		format = "Timed out activating swap %s."
+	}
+	st := x.step(kind, j, rule)
+	st.Args["path"] = u.Description
+	x.flip()
+	ended := x.mgr.Finish(j, systemd.TimedOut)
+	st.Console = x.log(x.m.Now(), logWarning, "%s: Job %s/%s timed out.", u.ID, u.ID, j.Type) + x.say(u, wordTime, format, logErr) + x.jobsFailed(ended, 0)
+	x.steps[u] = x.emit(st, unitRow(u, string(u.State)))
+	x.fallout(ended)
+}
+
 // failed tells that a unit did not start, and ends its job.
 func (x *sysd) failed(j *systemd.Job, r systemd.JobResult, st trace.Step, detail string, format string) {
+	x.failedAs(systemd.Failed, j, r, st, detail, format)
+}
+
+// failedAs is failed for a unit that is in another state then: one that was never begun is inactive.
+func (x *sysd) failedAs(state systemd.State, j *systemd.Job, r systemd.JobResult, st trace.Step, detail string, format string) {
 	u := j.Unit
-	u.State = systemd.Failed
+	u.State = state
 	var out strings.Builder
 	out.WriteString(detail)
 	x.flip()
@@ -303,414 +341,10 @@ func (x *sysd) failed(j *systemd.Job, r systemd.JobResult, st trace.Step, detail
 		out.WriteString(x.line(wordNone, "See 'systemctl status "+u.ID+"' for details.", false))
 	}
 	st.Console = out.String()
-	x.steps[u] = x.emit(st, unitRow(u, "failed"))
-	if r == systemd.JobFailed {
-		x.onFailure(u)
+	x.steps[u] = x.emit(st, unitRow(u, string(state)))
+	if state == systemd.Failed && r == systemd.JobFailed && !x.restartLater(u) {
+		x.trigger(u, systemd.OnFailure)
 	}
 	x.finish(j, r)
-}
-
-// startService is service_start: ExecCondition=, ExecStartPre=, then ExecStart= as its Type= says.
-func (x *sysd) startService(j *systemd.Job) {
-	u := j.Unit
-	sv := u.Service
-	x.stopsFirst(u)
-	instant := (sv.Type == "simple" || sv.Type == "idle") && len(sv.Pre) == 0 && len(sv.Condition) == 0
-	if instant || len(sv.Start) == 0 && sv.Type == "oneshot" && len(sv.Pre) == 0 {
-		x.m.Wait(costSystemdFork)
-		x.serviceUp(j)
-		return
-	}
-	if x.passphrase(j) {
-		return
-	}
-	if x.environmentMissing(u) != nil {
-		x.serviceUp(j) // fails before it counts as starting
-		return
-	}
-	x.begin(j, "systemd.starting", "Starting %s...", commandCites(sv.Start))
-	x.m.Wait(costSystemdFork)
-	takes, prio := time.Duration(0), onExit
-	for _, list := range [][]systemd.Command{sv.Condition, sv.Pre, sv.Start} {
-		for _, c := range list {
-			takes += programCost(c.Path)
-		}
-	}
-	switch sv.Type {
-	case "notify", "notify-reload":
-		prio = onNotify
-	case "dbus":
-		prio = onOther
-	}
-	if len(sv.Start) > 0 && path.Base(sv.Start[0].Path) == "systemd-fsck" {
-		x.later(costSystemdFork, onOther, j, func() { x.traffic("systemd-fsckd.socket", u) })
-	}
-	x.later(takes, prio, j, func() { x.serviceUp(j) })
-}
-
-// traffic starts the service of a socket that a program connects to: systemd.socket(5). Which programs
-// do is known where it is documented: systemd-fsck(8) reports to systemd-fsckd.service(8).
-func (x *sysd) traffic(socket string, by *systemd.Unit) {
-	u := x.mgr.Get(socket)
-	if u == nil || u.State != systemd.Active || u.Socket == nil || u.Socket.Accept {
-		return
-	}
-	service := x.mgr.Load(u.Socket.Service)
-	if service == nil || service.State != systemd.Inactive || x.mgr.Job(service) != nil {
-		return
-	}
-	if _, err := x.mgr.Queue(service, systemd.Start, systemd.Replace); err != nil {
-		return
-	}
-	x.emit(trace.Step{Kind: "systemd.traffic", Stage: trace.Userspace, Rule: "systemd.socket(5)", Cites: unitCites(u), Cause: x.steps[by],
-		Args: map[string]string{"unit": service.ID, "socket": u.ID, "by": by.ID}}, unitRow(service, "queued"))
-}
-
-func commandCites(list []systemd.Command) []blob.Cite {
-	var out []blob.Cite
-	for _, c := range list {
-		out = append(out, c.File.Cite(c.Entry)...)
-	}
-	return out
-}
-
-// serviceUp tries the service's programs. What a program does is not known; one that can be executed is
-// taken to succeed.
-func (x *sysd) serviceUp(j *systemd.Job) {
-	u := j.Unit
-	sv := u.Service
-	for _, list := range [][]systemd.Command{sv.Condition, sv.Pre} {
-		for _, c := range list {
-			if err := x.spawn(u, c, false); err != nil && !c.IgnoreFailure {
-				x.execFailed(j, c, err, "Control")
-				return
-			}
-		}
-	}
-	waits, asked := sv.Type != "simple" && sv.Type != "idle", false
-	for _, c := range sv.Start {
-		err := x.spawn(u, c, sv.Type != "oneshot")
-		if x.blocked || x.m.Ended() {
-			x.blocked = false
-			return // the program waits for somebody: its unit stays as it is
-		}
-		if err == nil {
-			asked = asked || x.early() != nil && path.Base(c.Path) == "systemctl"
-			continue
-		}
-		if waits && !c.IgnoreFailure {
-			x.execFailed(j, c, err, "Main")
-			return
-		}
-		if !waits {
-			// Type=simple counts as started once the process exists, before its program runs.
-			x.serviceActive(j)
-			x.mainFailed(u, c, err)
-			return
-		}
-	}
-	if asked { // what PID 1 was asked for begins before the program that asked has ended
-		x.later(costSystemctl, onExit, j, func() { x.serviceActive(j) })
-		return
-	}
-	x.serviceActive(j)
-}
-
-// serviceActive ends a start that worked.
-func (x *sysd) serviceActive(j *systemd.Job) {
-	u := j.Unit
-	sv := u.Service
-	u.State = systemd.Active
-	x.markStarted(u)
-	x.serviceEffects(u)
-	kind, format, state := trace.Kind("systemd.started"), "Started %s.", "active"
-	before := ""
-	if sv.Type == "oneshot" {
-		kind, format = "systemd.finished", "Finished %s."
-		if !sv.RemainAfterExit {
-			u.State, state = systemd.Inactive, "inactive"
-			before = x.log(x.m.Now(), logInfo, "%s: Deactivated successfully.", u.ID)
-		}
-	}
-	st := x.step(kind, j, "systemd.service(5) Type="+sv.Type)
-	st.Cites = append(commandCites(sv.Start), st.Cites...)
-	if len(sv.Start) > 0 {
-		st.Args["command"] = strings.Join(sv.Start[0].Argv, " ")
-	}
-	st.Console = before + x.say(u, wordOK, format, logInfo)
-	x.steps[u] = x.emit(st, unitRow(u, state))
-	if u.ID == "systemd-journald.service" {
-		x.journald = true
-	}
-	if u.ID == "emergency.service" || u.ID == "rescue.service" {
-		x.shell = u
-	}
-	x.finish(j, systemd.Done)
-	x.deviceCheck()
-}
-
-// serviceEffects are what services of systemd itself change that later conditions look at.
-func (x *sysd) serviceEffects(u *systemd.Unit) {
-	if module, ok := strings.CutPrefix(systemd.Template(u.ID), "modprobe@"); ok && module == ".service" {
-		x.modules[systemd.Instance(u.ID)] = true
-	}
-	switch u.ID {
-	case "systemd-remount-fs.service":
-		x.remountRoot()
-	case "systemd-udevd.service":
-		x.udevd = true
-	case "systemd-udev-trigger.service":
-		x.coldplug = true
-		x.coldplugInitrd()
-	case "systemd-machine-id-commit.service":
-		if x.transientID {
-			x.pid1.Quiet = true
-			if x.pid1.Umount("/etc/machine-id", kernel.MNT_DETACH) == nil {
-				x.transientID = false
-			}
-			x.pid1.Quiet = false
-		}
-	}
-}
-
-// remountRoot applies the root's options of /etc/fstab. systemd-remount-fs.service(8).
-func (x *sysd) remountRoot() {
-	u := x.mgr.Get("-.mount")
-	if u == nil || u.Fragment == "" || u.Mount == nil {
-		return
-	}
-	flags := kernel.MS_REMOUNT
-	if _, ro := u.Mount.Option("ro"); ro {
-		flags |= kernel.MS_RDONLY
-	}
-	x.pid1.Quiet = true
-	err := x.pid1.Mount("", "/", "", flags, "")
-	x.pid1.Quiet = false
-	if err != nil {
-		x.doubt("whether the root file system can be remounted: %v", err)
-		return
-	}
-	mode := "r/w"
-	if flags&kernel.MS_RDONLY != 0 {
-		mode = "ro"
-	}
-	root, _ := x.mountRow("/")
-	x.emit(trace.Step{Kind: "systemd.remount-root", Stage: trace.Userspace, Rule: "systemd-remount-fs.service(8)", Cites: u.Files[0].Cite(u.Mount.Entry),
-		Args: map[string]string{"device": root["source"], "mode": mode}, Console: x.ext4Remounted(root, mode)})
-}
-
-// ext4Remounted is the kernel's line about it, fs/ext4/super.c: since 6.3 with the UUID, since 6.5 with
-// the mode, before 5.12 with the options.
-func (x *sysd) ext4Remounted(root trace.Row, mode string) string {
-	var major, minor int
-	if _, err := fmt.Sscanf(x.host.Kernel, "%d.%d", &major, &minor); err != nil || root["fstype"] != "ext4" || x.printk <= logInfo {
-		return ""
-	}
-	version, uuid := major*1000+minor, ""
-	if d, ok := x.deviceFor(root["source"]); ok {
-		uuid = strings.ToLower(d.UUID)
-	}
-	text := "re-mounted. Quota mode: none."
-	switch {
-	case version < 5012:
-		return "" // the options there are the driver's own wording
-	case version >= 6005:
-		text = fmt.Sprintf("re-mounted %s %s. Quota mode: none.", uuid, mode)
-	case version >= 6003:
-		text = fmt.Sprintf("re-mounted %s. Quota mode: none.", uuid)
-	}
-	t := x.m.Now() - x.booted
-	return fmt.Sprintf("[%5d.%06d] EXT4-fs (%s): %s\n", t/time.Second, t%time.Second/time.Microsecond, path.Base(root["source"]), text)
-}
-
-// startMount mounts a file system where bytes for it are in the image, or the kernel makes it.
-func (x *sysd) startMount(j *systemd.Job) {
-	u := j.Unit
-	x.begin(j, "systemd.mounting", "Mounting %s...", u.Mount.File.Cite(u.Mount.Entry))
-	x.m.Wait(costSystemdFork)
-	x.later(costSystemdMount, onExit, j, func() {
-		if err := x.mountNow(u); err != nil {
-			st := x.step("systemd.mount-failed", j, "mount(8) exit status 32")
-			st.Cites = append(u.Mount.File.Cite(u.Mount.Entry), st.Cites...)
-			st.Args["what"], st.Args["where"], st.Args["error"] = u.Mount.What, u.Mount.Where, strerror(err)
-			x.failed(j, systemd.JobFailed, st, x.processFailed(u, "Mount", "32/n/a"), "Failed to mount %s.")
-			return
-		}
-		x.mountedUnits[u.Mount.Where] = true
-		x.active(j, "systemd.mounted", "Mounted %s.")
-	})
-}
-
-// mountNow makes the mount in the simulated kernel. Network file systems are taken to be there.
-func (x *sysd) mountNow(u *systemd.Unit) error {
-	mt := u.Mount
-	if mt.Network() {
-		x.doubt("whether %s can be reached over the network", mt.What)
-		return nil
-	}
-	x.pid1.Quiet = true
-	defer func() { x.pid1.Quiet = false }()
-	if _, err := x.pid1.Stat(mt.Where); err != nil {
-		if err := x.pid1.MkdirAll(mt.Where, 0o755); err != nil {
-			return err
-		}
-	}
-	what, fstype := mt.What, mt.FSType
-	if d, ok := x.deviceFor(mt.What); ok {
-		what = "/dev/" + d.Name
-		if fstype == "" || fstype == "auto" {
-			fstype = d.FSType
-		}
-		if d.FS == nil && d.FSType != "" {
-			x.doubt("what is on %s, which bootpath does not read (%s)", what, d.FSType)
-			return nil
-		}
-	}
-	flags := kernel.MountFlags(0)
-	for name, f := range map[string]kernel.MountFlags{"ro": kernel.MS_RDONLY, "nosuid": kernel.MS_NOSUID, "nodev": kernel.MS_NODEV, "noexec": kernel.MS_NOEXEC, "bind": kernel.MS_BIND} {
-		if _, ok := mt.Option(name); ok {
-			flags |= f
-		}
-	}
-	if err := x.mountDriver(fstype); err != nil {
-		return err
-	}
-	data := ""
-	if fstype == "btrfs" { // of the options for a driver only those choose what is seen
-		_, data = kernel.ParseOptions(mt.Options)
-	}
-	err := x.pid1.Mount(what, mt.Where, fstype, flags, data)
-	if err == nil {
-		x.mountedRoot(mt.Where, what, fstype, flags&kernel.MS_RDONLY != 0, data)
-	}
-	if err == kernel.ENODEV && !strings.HasPrefix(what, "/dev/") {
-		x.doubt("whether the kernel has the file system %s", fstype)
-		return nil
-	}
-	return err
-}
-
-// processFailed are the lines about a process that ended with an exit status that is no success.
-func (x *sysd) processFailed(u *systemd.Unit, process, status string) string {
-	return x.log(x.m.Now(), logNotice, "%s: %s process exited, code=exited, status=%s", u.ID, process, status) +
-		x.log(x.m.Now(), logWarning, "%s: Failed with result 'exit-code'.", u.ID)
-}
-
-// startSwap activates a swap area. swapon(8) ends with 255 when there is none.
-func (x *sysd) startSwap(j *systemd.Job) {
-	x.begin(j, "systemd.activating-swap", "Activating swap %s...", j.Unit.Mount.File.Cite(j.Unit.Mount.Entry))
-	x.m.Wait(costSystemdFork)
-	x.later(costSystemdMount, onExit, j, func() {
-		u := j.Unit
-		if why := x.noSwap(u.Mount.What); why != "" {
-			st := x.step("systemd.swap-failed", j, "swapon(8)")
-			st.Cites = append(u.Mount.File.Cite(u.Mount.Entry), st.Cites...)
-			st.Args["what"], st.Args["error"] = u.Mount.What, why
-			x.failed(j, systemd.JobFailed, st, x.processFailed(u, "Swap", "255/EXCEPTION"), "Failed to activate swap %s.")
-			return
-		}
-		x.active(j, "systemd.swap", "Activated swap %s.")
-	})
-}
-
-// noSwap tells what is wrong with a swap file; "" when nothing is, or the device cannot be looked into.
-func (x *sysd) noSwap(what string) string {
-	if strings.HasPrefix(what, "/dev/") {
-		return ""
-	}
-	file, err := x.pid1.Open(what)
-	if err != nil {
-		return strerror(err)
-	}
-	defer file.Close()
-	const at = 4096 - 10 // the last ten bytes of the first page: include/linux/swap.h
-	var magic [10]byte
-	if _, err := file.ReadAt(magic[:], at); err != nil || string(magic[:]) != "SWAPSPACE2" {
-		return "read swap header failed"
-	}
-	return ""
-}
-
-// stopUnit ends a unit that conflicts with what is to start.
-func (x *sysd) stopUnit(j *systemd.Job) {
-	u := j.Unit
-	if u.State != systemd.Active && u.State != systemd.Activating {
-		x.finish(j, systemd.Done)
-		return
-	}
-	if x.stopping(j) {
-		return
-	}
-	before := ""
-	if u.State == systemd.Activating && u.Type == "service" {
-		before = x.log(x.m.Now(), logInfo, "%s: Deactivated successfully.", u.ID)
-	}
-	x.pid1.Quiet = true
-	if p := x.procs[u]; p != nil {
-		p.Exit(0)
-		delete(x.procs, u)
-	}
-	x.pid1.Quiet = false
-	u.State = systemd.Inactive
-	st := x.step("systemd.stopped", j, "systemd.unit(5) Conflicts=")
-	format := "Stopped %s."
-	switch u.Type {
-	case "target":
-		format = "Stopped target %s."
-	case "mount":
-		format = "Unmounted %s."
-	case "slice":
-		format = "Removed slice %s."
-	case "socket":
-		format = "Closed %s."
-	case "swap":
-		format = "Deactivated swap %s."
-	case "automount":
-		format = "Unset automount %s."
-	}
-	st.Console = before + x.say(u, wordOK, format, logInfo)
-	x.steps[u] = x.emit(st, unitRow(u, "inactive"))
-	x.finish(j, systemd.Done)
-}
-
-// timeSpan is a time span of systemd.time(7); otherwise when it cannot be read. "infinity" and 0 are
-// negative: no limit.
-func timeSpan(s string, otherwise time.Duration) time.Duration {
-	s = strings.TrimSpace(s)
-	switch s {
-	case "":
-		return otherwise
-	case "infinity", "0":
-		return -1
-	}
-	units := []struct {
-		name string
-		d    time.Duration
-	}{{"minutes", time.Minute}, {"minute", time.Minute}, {"min", time.Minute}, {"seconds", time.Second}, {"second", time.Second}, {"sec", time.Second},
-		{"hours", time.Hour}, {"hour", time.Hour}, {"hr", time.Hour}, {"msec", time.Millisecond}, {"ms", time.Millisecond}, {"usec", time.Microsecond},
-		{"us", time.Microsecond}, {"days", 24 * time.Hour}, {"day", 24 * time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"h", time.Hour}, {"d", 24 * time.Hour}}
-	total := time.Duration(0)
-	for s != "" {
-		i := 0
-		for i < len(s) && (s[i] >= '0' && s[i] <= '9' || s[i] == '.') {
-			i++
-		}
-		var n float64
-		if _, err := fmt.Sscanf(s[:i], "%g", &n); err != nil || n > 1e9 {
-			return otherwise
-		}
-		s = strings.TrimLeft(s[i:], " ")
-		unit := time.Second
-		for _, u := range units {
-			if rest, ok := strings.CutPrefix(s, u.name); ok {
-				unit, s = u.d, strings.TrimLeft(rest, " ")
-				break
-			}
-		}
-		if s != "" && (s[0] < '0' || s[0] > '9') {
-			return otherwise
-		}
-		total += time.Duration(n * float64(unit))
-	}
-	return total
+	x.down(u)
 }

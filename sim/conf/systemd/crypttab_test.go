@@ -35,7 +35,7 @@ func TestCrypttabBecomesServices(t *testing.T) {
 	require.Equal(t, []string{"umount.target"}, deps(u, Conflicts))
 	require.Equal(t, []string{"blockdev@dev-mapper-secret.target", "cryptsetup.target", "umount.target"}, deps(u, Before))
 	require.Equal(t, []string{"cryptsetup-pre.target", device, `system-systemd\x2dcryptsetup.slice`, "systemd-journald.socket", "systemd-udevd-kernel.socket"}, deps(u, After))
-	require.Equal(t, "10s", m.Get(device).JobTimeout)
+	require.Equal(t, "10s", m.Get(device).JobRunningTimeout)
 	late := m.Get("systemd-cryptsetup@late.service")
 	require.Equal(t, []string{"blockdev@dev-mapper-late.target", "umount.target"}, deps(late, Before))
 	require.Contains(t, deps(late, Requires), "-.mount", "the key file")

@@ -53,7 +53,7 @@ func TestFstabBecomesUnits(t *testing.T) {
 	} {
 		require.Equal(t, c.want, ids(m.Load(c.unit).Deps(c.dep)), "%s %v", c.unit, c.dep)
 	}
-	require.Equal(t, "5s", m.Load("dev-sdb1.device").JobTimeout)
+	require.Equal(t, "5s", m.Load("dev-sdb1.device").JobRunningTimeout)
 	require.Equal(t, "/etc/fstab", m.Load("data.mount").SourcePath)
 	require.Equal(t, NotFound, m.Load("proc.mount").Load, "systemd mounts /proc by itself")
 	why, ok := m.Load("local-fs.target").Has(Requires, m.Load("data.mount"))

@@ -141,7 +141,7 @@ func (u *Unit) LoadError() error {
 // Queue builds the transaction that starts (or stops) u and queues its jobs.
 func (m *Manager) Queue(u *Unit, typ JobType, mode JobMode) (*Txn, error) {
 	if mode == Isolate && u.Load == Loaded && !u.AllowIsolate {
-		return nil, &TxnError{"Operation refused, unit may not be isolated.", u}
+		return &Txn{Anchor: u}, &TxnError{"Operation refused, unit may not be isolated.", u}
 	}
 	t := &txn{m: m, out: &Txn{Anchor: u}, jobs: map[*Unit][]*tjob{}, irr: mode == ReplaceIrreversibly}
 	if err := t.add(typ, u, nil, Reason{}, true, false); err != nil {
@@ -246,6 +246,9 @@ func (t *txn) isolate() {
 // activate makes the transaction consistent: the steps are those that systemd takes, in its order.
 func (t *txn) activate(mode JobMode) error {
 	t.mark(t.anchor)
+	if mode == Fail {
+		t.spare()
+	}
 	t.dropRedundant()
 	for {
 		if mode != Isolate {
@@ -288,6 +291,21 @@ func (t *txn) mark(j *tjob) {
 			if l.matters {
 				todo = append(todo, l.to)
 			}
+		}
+	}
+}
+
+// spare drops what is not needed and would stop something that runs, or change a job that is queued:
+// transaction_minimize_impact.
+func (t *txn) spare() {
+	for _, j := range t.live() {
+		if j.gone || j.matters {
+			continue
+		}
+		have := t.m.jobs[j.Unit]
+		running := j.Unit.State == Active || j.Unit.State == Activating
+		if j.Type == Stop && running || have != nil && conflicting(j.Type, have.Type) {
+			t.remove(j, true)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -30,9 +31,8 @@ func (m *Manager) settings(u *Unit) {
 	u.SourcePath = u.setting("Unit", "SourcePath")
 	u.Description, _ = m.Env.Host.expand(u, u.setting("Unit", "Description"))
 	u.JobTimeout = u.setting("Unit", "JobTimeoutSec")
-	if v := u.setting("Unit", "JobRunningTimeoutSec"); v != "" {
-		u.JobTimeout = v
-	}
+	u.JobRunningTimeout = cmp.Or(u.setting("Unit", "JobRunningTimeoutSec"), u.JobTimeout)
+	u.OnSuccessMode = JobMode(cmp.Or(u.setting("Unit", "OnSuccessJobMode"), string(Fail)))
 	if v := u.setting("Unit", "OnFailureJobMode"); v != "" {
 		u.OnFailureMode = JobMode(v)
 	}

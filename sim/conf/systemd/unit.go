@@ -106,8 +106,10 @@ type Unit struct {
 	Notes       []string
 
 	Conditions, Asserts []Condition
-	JobTimeout          string // JobTimeoutSec= or JobRunningTimeoutSec=, "" for the type's default
+	JobTimeout          string // JobTimeoutSec=, since the job was queued
+	JobRunningTimeout   string // JobRunningTimeoutSec=, since it runs; "" for the type's default
 	OnFailureMode       JobMode
+	OnSuccessMode       JobMode
 	RefuseManualStart   bool
 	StopWhenUnneeded    bool
 	IgnoreOnIsolate     bool
