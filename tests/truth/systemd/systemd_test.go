@@ -104,7 +104,7 @@ func run(t *testing.T, set scenario.RunSettings) *scenario.Result {
 	res, err := scenario.Run(im, nil, set)
 	require.NoError(t, err)
 	require.NoError(t, res.Trace.Check(func(name string) (int64, bool) {
-		b := store.Blob(name)
+		b := res.Image.Store.Blob(name)
 		if b == nil {
 			return 0, false
 		}
