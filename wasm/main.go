@@ -242,7 +242,7 @@ func openSession(name string, payload js.Value, progress func(int64)) (*wire.Ses
 }
 
 func inputFiles(name string, payload js.Value, progress func(int64)) ([]wire.InputFile, error) {
-	blocks := newBlocks(progress)
+	blocks := newBlocks(readBlocks, progress)
 	input := func(name string, r io.ReaderAt, size int64) []wire.InputFile {
 		return []wire.InputFile{{Name: name, R: blocks.of(r, size), Size: size}}
 	}

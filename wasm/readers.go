@@ -14,18 +14,32 @@ import (
 // A call into the browser costs about a millisecond whatever its length (docs/rationale.md), so reads are
 // widened to whole blocks and the blocks are kept.
 const (
-	readBlock  = 256 << 10
-	readBlocks = 128 // 32 MiB
+	readBlock     = 256 << 10
+	readBlocks    = 64 // of the files: 16 MiB
+	scratchBlocks = 8  // of the scratch space: what is read there goes into the store's memory
 )
 
 // blocks are the latest blocks of the files of one image.
 type blocks struct {
+	max      int
 	progress func(int64)
 	lru      *list.List // of *keptBlock
 	fetched  int64
 }
 
-func newBlocks(progress func(int64)) *blocks { return &blocks{progress: progress, lru: list.New()} }
+func newBlocks(max int, progress func(int64)) *blocks {
+	return &blocks{max: max, progress: progress, lru: list.New()}
+}
+
+// room is where the next block goes: in place of the oldest when there are enough.
+func (b *blocks) room() []byte {
+	if b.lru.Len() < b.max {
+		return make([]byte, readBlock)
+	}
+	old := b.lru.Remove(b.lru.Back()).(*keptBlock)
+	delete(old.of.blocks, old.index)
+	return old.data[:readBlock]
+}
 
 // of reads r through the blocks.
 func (b *blocks) of(r io.ReaderAt, size int64) *cached {
@@ -62,18 +76,15 @@ func (c *cached) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
+// block returns a block; it may be overwritten by the next call.
 func (c *cached) block(i int64) ([]byte, error) {
 	if e := c.blocks[i]; e != nil {
 		c.all.lru.MoveToFront(e)
 		return e.Value.(*keptBlock).data, nil
 	}
-	data := make([]byte, min(readBlock, c.size-i*readBlock))
+	data := c.all.room()[:min(readBlock, c.size-i*readBlock)]
 	if n, err := c.r.ReadAt(data, i*readBlock); n < len(data) {
 		return nil, fmt.Errorf("reading %d bytes at %#x: got %d: %w", len(data), i*readBlock, n, err)
-	}
-	if c.all.lru.Len() >= readBlocks {
-		old := c.all.lru.Remove(c.all.lru.Back()).(*keptBlock)
-		delete(old.of.blocks, old.index)
 	}
 	c.blocks[i] = c.all.lru.PushFront(&keptBlock{c, i, data})
 	if c.all.fetched += int64(len(data)); c.all.progress != nil {

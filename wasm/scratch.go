@@ -22,7 +22,7 @@ type scratch struct {
 
 func newScratch() *scratch {
 	s := &scratch{}
-	s.kept = newBlocks(nil).of(partsReader{s}, math.MaxInt64)
+	s.kept = newBlocks(scratchBlocks, nil).of(partsReader{s}, math.MaxInt64)
 	return s
 }
 
