@@ -81,6 +81,8 @@ func findCommand(name string) (grubCommand, bool) {
 		return grubCommand{"increment", (*grub).cmdIncrement}, true
 	case "btrfs-mount-subvol", "btrfs-info", "btrfs-list-subvols", "btrfs-get-default-subvol":
 		return grubCommand{"btrfs", (*grub).cmdBtrfs}, true
+	case "cryptomount":
+		return grubCommand{"cryptodisk", (*grub).cmdCryptomount}, true
 	case "fwsetup":
 		return grubCommand{"efifwsetup", (*grub).cmdFirmware}, true
 	case "hwmatch":

@@ -7,6 +7,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/disk"
+	"bootpath/sim/disk/luks"
 	"bootpath/sim/exe/grubcore"
 	"bootpath/sim/fsys"
 	"bootpath/sim/machine"
@@ -170,5 +171,51 @@ func (g *grub) cmdHwmatch(c *grubCall) int {
 	g.put("match", match, false)
 	g.emit("grub.set-variable", "", map[string]string{"name": "match", "value": match, "command": c.text()},
 		"Ubuntu's GRUB: hwmatch.c; assumption: the display adapter is QEMU's standard VGA", machine.Cites(c.src.cite(c.node.Span), g.fileCites(c.args[0])), g.varRow("match"))
+	return grubOK
+}
+
+// cmdCryptomount is "cryptomount": it asks for the passphrase of an encrypted volume, which nobody but its owner knows.
+// grub-core/disk/cryptodisk.c; modules luks and luks2 know the two formats.
+func (g *grub) cmdCryptomount(c *grubCall) int {
+	known := []option{{"uuid", 'u', 0}, {"all", 'a', 0}, {"boot", 'b', 0}, {"password", 'p', 'r'}, {"key-file", 'k', 'r'}, {"keyfile-offset", 'O', 'r'}, {"keyfile-size", 'S', 'r'}, {"header", 'H', 'r'}}
+	set, args, bad := options(c.args, known, false)
+	if bad != "" {
+		return g.failf(c, "unknown argument `%s'", bad)
+	}
+	plain := func(uuid string) string { return strings.ToLower(strings.ReplaceAll(uuid, "-", "")) }
+	byUUID := len(set["uuid"]) > 0
+	if len(args) == 0 && len(set["all"])+len(set["boot"]) == 0 {
+		return g.failf(c, "no device name")
+	}
+	for i := range g.devs {
+		d := &g.devs[i]
+		if d.vol == nil || d.vol.Type != "crypto_LUKS" || d.module != "" && !g.mods[d.module] {
+			continue
+		}
+		switch {
+		case byUUID && plain(args[0]) != plain(d.vol.UUID), !byUUID && len(args) > 0 && strings.Trim(args[0], "()") != d.name:
+			continue
+		}
+		h, err := luks.Read(d.vol.R)
+		if err != nil || h.Version == 1 && !g.mods["luks"] || h.Version == 2 && !g.mods["luks2"] {
+			continue
+		}
+		const prompt = "Enter passphrase for %s%s%s (%s): "
+		text := ""
+		if !g.says("cryptodisk", prompt) { // up to 2.06 the format's module asks, after it said what for
+			text = "Attempting to decrypt master key...\n"
+		}
+		text += fmt.Sprintf("Enter passphrase for %s (%s): ", d.name, plain(d.vol.UUID))
+		g.emit("grub.passphrase", text, map[string]string{"uuid": d.vol.UUID, "device": d.name, "command": c.text()}, "GRUB manual, cryptomount", machine.Cites(c.src.cite(c.node.Span), h.Cites))
+		g.giveUp("the passphrase of " + d.vol.UUID + " on (" + d.name + ")")
+		return grubFailed
+	}
+	if byUUID || len(args) > 0 {
+		msg := "no such cryptodisk found"
+		if more := ", perhaps a needed disk or cryptodisk module is not loaded"; g.says("cryptodisk", more) {
+			msg += more
+		}
+		return g.failf(c, "%s", msg)
+	}
 	return grubOK
 }

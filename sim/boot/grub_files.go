@@ -15,6 +15,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/disk"
+	"bootpath/sim/disk/md"
 	"bootpath/sim/exe/grubcore"
 	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/ext4"
@@ -51,6 +52,7 @@ const (
 // grubDevice is a disk or partition as GRUB names it.
 type grubDevice struct {
 	name   string // "hd0,msdos1"
+	alias  string // another name: "mduuid/…"
 	module string // that makes it visible: "part_msdos"; "" for a whole disk
 	number int
 	vol    *disk.Volume // nil when the range holds nothing that is known
@@ -62,6 +64,7 @@ func (g *grub) devices() {
 	g.devs = append(g.devs, grubDevice{name: base, vol: fromTop(g.c.Disk.Volume(0))})
 	defer g.addMemdisk()
 	defer g.addLogical()
+	defer g.addArrays()
 	if g.c.Disk.Table == nil {
 		return
 	}
@@ -82,6 +85,36 @@ func (g *grub) addLogical() {
 		if ok {
 			g.devs = append(g.devs, grubDevice{name: "lvm/" + strings.ReplaceAll(vg, "-", "--") + "-" + strings.ReplaceAll(lv, "-", "--"), module: "lvm", vol: fromTop(v)})
 		}
+	}
+}
+
+// addArrays adds the RAID arrays: grub-core/disk/mdraid1x_linux.c, mdraid_linux.c. A partition of which a mirror's
+// data begins at the start is for GRUB a file system as well.
+func (g *grub) addArrays() {
+	d := g.c.Disk
+	for _, a := range md.Arrays(d) {
+		module, id := "mdraid1x", "mduuid/"+strings.ReplaceAll(a.UUID, ":", "")
+		_, name, named := strings.Cut(a.Name, ":")
+		if !named {
+			name = a.Name
+		}
+		dev := grubDevice{name: "md/" + name, alias: id, module: module}
+		if a.Version == "0.90" {
+			dev.name, dev.module = id, "mdraid09"
+		}
+		for i := range d.Volumes {
+			v := &d.Volumes[i]
+			if v.Name != a.VolumeName() {
+				continue
+			}
+			dev.vol = fromTop(v)
+			for j := range g.devs {
+				if have := &g.devs[j]; have.vol != nil && have.vol.Type == "linux_raid_member" && have.vol.Off == v.Off && v.R != nil {
+					have.vol = dev.vol
+				}
+			}
+		}
+		g.devs = append(g.devs, dev)
 	}
 }
 
@@ -130,10 +163,10 @@ func (g *grub) device(name string) (*grubDevice, *grubError) {
 	if drive == "cd" && base == "hd96" {
 		drive = base
 	}
-	if strings.HasPrefix(name, "lvm/") && g.mods["lvm"] {
+	if head, _, _ := strings.Cut(name, "/"); head == "lvm" && g.mods["lvm"] || (head == "md" || head == "mduuid") && (g.mods["mdraid1x"] || g.mods["mdraid09"]) {
 		for i := range g.devs {
-			if g.devs[i].name == name {
-				return &g.devs[i], nil
+			if d := &g.devs[i]; (d.name == name || d.alias == name) && g.mods[d.module] {
+				return d, nil
 			}
 		}
 		return nil, g.noDevice(name, fmt.Sprintf("disk `%s' not found", name))

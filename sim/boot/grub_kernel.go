@@ -51,6 +51,7 @@ type grubOS struct {
 	memMax  uint64 // of mem= on the command line, 0 without
 	initrds []initrd
 	old     bool            // linux16
+	stub    *pe.File        // of a kernel that GRUB hands to the firmware as a program
 	chain   func(cause int) // chainloader: what boot starts instead of a kernel
 }
 
@@ -82,6 +83,7 @@ func (g *grub) cmdLinux(c *grubCall) int {
 	if msg, cites := os.check(g.platform); msg != "" {
 		return g.fail(c, &grubError{msg: msg, code: errBadOS, cites: cites})
 	}
+	os.stub = g.asProgram(f, f.Size())
 	os.place()
 	os.cmdline, os.memMax = loaderCmdline(c.args)
 	if limit := int(os.header.CmdlineSize); os.header.Version >= 0x206 && limit > 0 && len(os.cmdline) > limit {
@@ -90,11 +92,24 @@ func (g *grub) cmdLinux(c *grubCall) int {
 	h := &os.header
 	cites := machine.Cites(c.src.cite(c.node.Span), g.fileCites(name), os.rec.Cite(&h.BootFlag, &h.Header, &h.Version, &h.PrefAddress, &h.InitSize))
 	g.m.Wait(cost(os.size, rateGRUB(g.platform)))
+	g.os = os
 	g.emit(g.efiKind("grub.load-kernel"), "", map[string]string{"path": os.path, "size": bytesText(os.size), "address": hex(os.target), "cmdline": os.cmdline,
 		"protocol": fmt.Sprintf("%d.%02d", h.Version>>8, h.Version&0xff)}, "GRUB 2.06: loader/i386/linux.c; Linux boot protocol", cites,
 		g.loaderRows(memoryRow(os.target, os.space, "Linux kernel, compressed", os.path))...)
-	g.os = os
 	return grubOK
+}
+
+// asProgram is the kernel when GRUB lets firmware start it: from 2.12 on, when its EFI stub can fetch the initramfs
+// from GRUB, which an image version of 1 promises. grub-core/loader/efi/linux.c; it is nil when GRUB places the kernel itself.
+func (g *grub) asProgram(r io.ReaderAt, size int64) *pe.File {
+	if g.platform != "x86_64-efi" || strings.HasPrefix(g.version, "2.0") || !g.says("linux", "LoadFile2 initrd loading") {
+		return nil
+	}
+	img, err := pe.Read(r, size)
+	if err != nil || img.Header.Machine != g.peMachine() || img.Optional.MajorImageVersion < 1 {
+		return nil
+	}
+	return img
 }
 
 // check is the tests of grub_cmd_linux in its order; the words are GRUB's.
@@ -263,13 +278,16 @@ func (g *grub) boot(cites []blob.Cite) {
 		os.chain(g.m.Last())
 		return
 	}
-	if g.platform == "x86_64-efi" && !g.hasVideo() {
+	if g.platform == "x86_64-efi" && os.stub == nil && !g.hasVideo() {
 		// Without a text mode to fall back to (ACCEPTS_PURE_TEXT is 0 on EFI) a driver has to be there.
 		g.printed++
 		g.emit("grub.no-video-mode", "error: no suitable video mode found.\nBooting in blind mode\n", nil, "GRUB 2.06: grub_linux_boot, grub_video_set_mode", cites)
 	}
 	mode, rule := "protected", "GRUB 2.06: grub_linux_boot, grub_relocator32_boot"
-	if g.efiStub() {
+	switch {
+	case os.stub != nil:
+		mode, rule = "long", "GRUB 2.12: loader/efi/linux.c, grub_arch_efi_linux_boot_image"
+	case g.efiStub():
 		mode, rule = "long", "Red Hat's and Debian's GRUB: loader/i386/efi/linux.c, handover_linux"
 	}
 	rows := []machine.Set{cpuRow(mode, "Linux, "+os.path)}
@@ -286,6 +304,10 @@ func (g *grub) boot(cites []blob.Cite) {
 	h := &os.header
 	n := g.emit(g.efiKind("grub.jump-kernel"), "", map[string]string{"path": os.path, "address": hex(os.target), "cmdline": os.cmdline}, rule,
 		machine.Cites(cites, os.rec.Cite(&h.PrefAddress)), rows...)
+	if os.stub != nil {
+		g.start.efiStub(os.stub, nil, os.path, efiGiven{by: "grub", initrds: os.initrds, options: os.cmdline, cause: n})
+		return
+	}
 	if g.efiStub() {
 		n = g.m.Emit(trace.Step{Actor: "linux", Stage: trace.Bootloader, Kind: "linux.efi-secure-boot", Console: efiStubText(os.cmdline, "UEFI Secure Boot is enabled."),
 			Rule: "drivers/firmware/efi/libstub: efi_get_secureboot"})
@@ -293,10 +315,10 @@ func (g *grub) boot(cites []blob.Cite) {
 	g.linux(loaded{by: "grub", path: os.path, image: os.image, size: os.size, initrds: os.initrds, cmdline: os.cmdline, cause: n})
 }
 
-// efiStub tells whether the kernel is entered through its EFI stub: on arm64 always, on x86 with Secure Boot, where
-// Debian's, Ubuntu's and Red Hat's GRUB does that: linuxefi.
+// efiStub tells whether the kernel is entered through its EFI stub: on arm64 always; on x86 when GRUB gives it to the
+// firmware, and with Secure Boot, where Debian's, Ubuntu's and Red Hat's GRUB does that: linuxefi.
 func (g *grub) efiStub() bool {
-	return g.platform == "arm64-efi" || g.secure() != nil && g.platform != "i386-pc"
+	return g.os != nil && g.os.stub != nil || g.platform == "arm64-efi" || g.secure() != nil && g.platform != "i386-pc"
 }
 
 func isEFI(platform string) bool { return strings.HasSuffix(platform, "-efi") }

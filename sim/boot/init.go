@@ -25,6 +25,7 @@ func (x *linux) stage() trace.Stage {
 // end at decides which init this is. asked tells whether the command line names it.
 func (x *linux) firstProgram(name string, asked bool) {
 	x.pid1.Stage = trace.Init
+	x.unsure = "" // what was not found on the way here was not needed
 	exe := x.pid1.Exe
 	if exe == "" {
 		exe, _ = x.pid1.RealPath(name)

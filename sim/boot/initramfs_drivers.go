@@ -309,6 +309,7 @@ func (in *shProcess) coldplugWith(rules bool) {
 			break
 		}
 	}
+	in.udevMD()
 	in.udevLVM()
 }
 
@@ -413,6 +414,16 @@ func (in *shProcess) found(what, result string, b blockDevice) {
 func (in *shProcess) findfs(words []string) ctl {
 	if len(words) < 2 {
 		return in.failed()
+	}
+	tag, _, _ := strings.Cut(words[1], "=")
+	if found, ok := in.find(words[0], true); ok && !strings.HasPrefix(words[1], "/dev/") && tag != "LABEL" && tag != "UUID" {
+		// "handle LABEL=xxx and UUID=xxx, fail on anything else" - BusyBox's findfs; util-linux's knows more
+		if real, err := in.x.pid1.RealPath(found); err == nil && strings.HasPrefix(path.Base(real), "busybox") {
+			version, _ := in.x.busyboxVersion()
+			in.found(words[1], "none", blockDevice{})
+			in.err("%s multi-call binary.\n\nUsage: findfs LABEL=label or UUID=uuid\n\nFind a filesystem device based on a label or UUID\n", version)
+			return in.failed()
+		}
 	}
 	b, ok := in.blockDevice(words[1])
 	if !ok {

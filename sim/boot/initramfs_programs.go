@@ -786,6 +786,9 @@ func (in *shProcess) stacked(words []string) ctl {
 	name := path.Base(words[0])
 	types := map[string]string{"mdadm": "linux_raid_member", "raidautorun": "linux_raid_member", "dmraid": "raid_member", "cryptsetup": "crypto_LUKS", "btrfs": "btrfs", "zpool": "zfs_member", "bcache-register": "bcache"}
 	want := types[name]
+	if name == "mdadm" {
+		return in.mdadm(words)
+	}
 	if want == "" {
 		want = "LVM2_member"
 		if len(lvm.Members(in.x.c.Disk)) > 0 && in.lvmCommand(words) {

@@ -154,6 +154,8 @@ func (x *linux) blockDevices() []blockDevice {
 		base := x.hw[0].name
 		if n := 0; strings.HasPrefix(d.Name, "dm-") && scanInt(d.Name[3:], &n) && n < len(x.mapped) {
 			b.vol = x.mapped[n]
+		} else if v := x.arrayVolume(d.Name); v != nil {
+			b.vol = v
 		} else if l := x.loopNamed(d.Name); l != nil {
 			if l.file == "" {
 				continue
@@ -226,6 +228,9 @@ func (x *linux) doubt(tag string) {
 	for _, b := range x.blockDevices() {
 		if b.vol == nil || b.vol.Type == "" || b.vol.FS != nil || b.vol.Type == "LVM2_member" && b.vol.Err == nil || damagedSquashfs(b.vol) {
 			continue // a physical volume that is read hides nothing, and what no kernel can read neither
+		}
+		if x.inMirror(b.vol) {
+			continue
 		}
 		x.unsure = behind(b.name, b.vol)
 		return

@@ -11,9 +11,12 @@ import (
 	"bootpath/sim/machine"
 )
 
-// logicalLink is the device that the links of a logical volume lead to: /dev/mapper/vg-lv and /dev/vg/lv.
-// lvm(8).
+// logicalLink is the device that the links of a logical volume lead to, /dev/mapper/vg-lv and /dev/vg/lv, or of an
+// array. lvm(8), mdadm(8).
 func (s *start) logicalLink(name string) (device string, ok bool) {
+	if node, ok := s.arrayLink(name); ok {
+		return node, true
+	}
 	for i, v := range s.mapped {
 		if name == "/dev/mapper/"+lvm.DeviceName(v.Name) || name == "/dev/"+v.Name {
 			return fmt.Sprintf("dm-%d", i), true
@@ -84,7 +87,7 @@ func (in *shProcess) activateLVM(by string) bool {
 	for _, m := range lvm.Members(x.c.Disk) {
 		present := false
 		for _, b := range x.blockDevices() {
-			present = present || b.vol != nil && b.vol.Name == "" && b.vol.Type == "LVM2_member" && b.vol.Off == m.Off
+			present = present || b.vol != nil && (b.vol.Name == "" || strings.HasPrefix(b.vol.Name, "md:")) && b.vol.Type == "LVM2_member" && b.vol.Off == m.Off
 		}
 		if !present {
 			return false // the disk's driver is not there yet
@@ -162,7 +165,7 @@ func behind(device string, v *disk.Volume) string {
 	case "crypto_LUKS", "BitLocker":
 		return fmt.Sprintf("what lies behind the passphrase or key of /dev/%s (%s)", device, v.Type)
 	case "linux_raid_member":
-		return fmt.Sprintf("what the array of /dev/%s holds: bootpath does not put RAID arrays together", device)
+		return fmt.Sprintf("what the array of /dev/%s holds: bootpath puts only mirrors together, and those need a member in sync", device)
 	}
 	return fmt.Sprintf("what is on /dev/%s: bootpath recognises %s there and cannot read it", device, v.Type)
 }

@@ -70,7 +70,7 @@ func TestARootOnALogicalVolume(t *testing.T) {
 		{"an encrypted disk", "../disk/luks/testdata/luks2.img.zst", init(udev + root), trace.Unknown, "what lies behind the passphrase or key of /dev/vda (crypto_LUKS)", ""},
 		{"an encrypted disk is opened", "../disk/luks/testdata/luks1.img.zst", init("cryptsetup luksOpen /dev/vda root\n"+root, map[string]string{"sbin/cryptsetup": tinyProgram}), trace.Unknown,
 			"the passphrase of root (/dev/vda)", "Enter passphrase for /dev/vda: "},
-		{"a member of an array", "../disk/md/testdata/v1.2.img.zst", init(udev + root), trace.Unknown, "what the array of /dev/vda holds: bootpath does not put RAID arrays together", ""},
+		{"a member of an array", "../disk/md/testdata/v1.2.img.zst", init(udev + root), trace.Unknown, "what the array of /dev/vda holds: bootpath puts only mirrors together, and those need a member in sync", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := onDisk(t, c.disk, nil, "root=/dev/mapper/sys--tem-root ro", c.initramfs)

@@ -130,6 +130,10 @@ func (s *start) efiStub(img *pe.File, vol *disk.Volume, name string, given efiGi
 			if !ok {
 				continue
 			}
+			if vol == nil { // a program that its starter had in memory comes from no volume
+				s.unknown(trace.Bootloader, "where the kernel's EFI stub looks for "+file+", which initrd= names")
+				return
+			}
 			f, at, err := openEFI(vol, file)
 			if err != nil {
 				s.unknown(trace.Bootloader, "what the kernel's EFI stub does without "+file+", which initrd= names")

@@ -172,6 +172,7 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error 
 			d.Volumes = append(d.Volumes, im.openVolume(p.Number, off, min(size, d.Size-off)))
 		}
 	}
+	im.openArrays()
 	im.openLogical()
 	if !known && d.Table == nil && len(d.ElTorito) == 0 && len(d.Volumes) == 0 && !im.looksLikeDisk() {
 		return unrecognised(b)

@@ -117,6 +117,18 @@ func dashedUUID(s string) string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
+// openArrays adds the mirrors that have a member on the disk, and names why other arrays cannot be read.
+func (im *Image) openArrays() {
+	d := im.Disk
+	for _, a := range md.Arrays(d) {
+		v := a.Volume(d)
+		if v.R != nil && !openMember(&v, v.R) {
+			openFS(&v, v.R)
+		}
+		d.Volumes = append(d.Volumes, v)
+	}
+}
+
 // openLogical adds the logical volumes of the groups whose physical volumes are on the disk.
 func (im *Image) openLogical() {
 	d := im.Disk

@@ -163,7 +163,7 @@ type Member struct {
 func Members(d *disk.Disk) []Member {
 	var out []Member
 	for _, v := range d.Volumes {
-		if v.Type != "LVM2_member" || v.Name != "" || v.Err != nil {
+		if v.Type != "LVM2_member" || v.Name != "" && !strings.HasPrefix(v.Name, "md:") || v.Err != nil {
 			continue
 		}
 		if pv, err := ReadPV(v.R, v.Size); err == nil {

@@ -1,5 +1,5 @@
 // Package md reads the superblock of a member of a Linux software RAID array, in the formats 0.90, 1.0, 1.1
-// and 1.2. The array itself is not put together.
+// and 1.2. Mirrors are put together, for which one member is enough; other arrays are described.
 //
 // The layout is that of the kernel's include/uapi/linux/raid/md_p.h, the places and checksums those of
 // drivers/md/md.c.
@@ -21,6 +21,8 @@ const (
 	magic       = 0xa92b4efc
 	reserved090 = 64 << 10 // bytes: a superblock 0.90 lies in the last whole 64 KiB
 	size090     = 4096
+	roleSpare   = 0xffff
+	recovering  = 2    // MD_FEATURE_RECOVERY_OFFSET
 	maxRoles    = 1920 // what fits behind the header in 4096 bytes
 )
 
@@ -74,7 +76,15 @@ type Super090 struct {
 	UUID1     uint32 `at:"0x34"`
 	UUID2     uint32 `at:"0x38"`
 	UUID3     uint32 `at:"0x3c"`
+	State     uint32 `at:"0x84"`
+	Active    uint32 `at:"0x88"`
+	Working   uint32 `at:"0x8c"` // members in use, and spares
+	Failed    uint32 `at:"0x90"`
+	Spare     uint32 `at:"0x94"`
 	Csum      uint32 `at:"0x98"`
+	EventsLow uint32 `at:"0x9c"`
+	EventsTop uint32 `at:"0xa0"`
+	ThisState uint32 `at:"0xf90"` // of this member: bit 0 faulty, 1 active, 2 in sync
 }
 
 // Member is what a superblock says.
@@ -85,6 +95,11 @@ type Member struct {
 	Level   string // "raid1", "linear" …
 	Disks   int    // that the array has when it is whole
 	Cites   []blob.Cite
+
+	Off, Size int64  // bytes: where on the member the array's data begins, and how much of it is used
+	Events    uint64 // counts changes: the member with the highest count knows best
+	InSync    bool   // it holds its part of the data: it is neither a spare nor failed nor being filled
+	Working   int    // members that the array had when this was written
 }
 
 // Read looks for a superblock on a volume of size bytes in all places. The error wraps [decode.ErrFormat]
@@ -140,7 +155,22 @@ func read1(r io.ReaderAt, off int64) (*Member, error) {
 	}
 	name, _, _ := strings.Cut(string(s.Name[:]), "\x00")
 	u := s.ArrayUUID
+	role := func(i uint32) uint32 {
+		if i >= s.MaxDevices {
+			return roleSpare
+		}
+		return uint32(binary.LittleEndian.Uint16(data[256+2*i:]))
+	}
+	working := 0
+	for i := range s.MaxDevices {
+		if role(i) < s.RaidDisks {
+			working++
+		}
+	}
+	const limit = 1 << 54 // sectors
 	return &Member{
+		Off: int64(min(s.DataOffset, limit)) * disk.SectorSize, Size: int64(min(s.Size, limit)) * disk.SectorSize, Events: s.Events,
+		InSync: role(s.DeviceNumber) < s.RaidDisks && s.Features&recovering == 0, Working: working,
 		UUID: fmt.Sprintf("%x:%x:%x:%x", u[:4], u[4:8], u[8:12], u[12:]), Name: name, Level: level(s.Level), Disks: int(s.RaidDisks),
 		Cites: rec.Cite(&s.Magic, &s.Major, &s.ArrayUUID, &s.Name, &s.Level, &s.RaidDisks),
 	}, nil
@@ -176,6 +206,7 @@ func read090(r io.ReaderAt, off int64) (*Member, error) {
 	return &Member{
 		UUID:  fmt.Sprintf("%08x:%08x:%08x:%08x", s.UUID0, s.UUID1, s.UUID2, s.UUID3),
 		Level: level(s.Level), Disks: int(s.RaidDisks),
+		Size: int64(s.Size) << 10, Events: uint64(s.EventsTop)<<32 | uint64(s.EventsLow), InSync: s.ThisState&7 == 6, Working: int(s.Working),
 		Cites: rec.Cite(&s.Magic, &s.Major, &s.Minor, &s.UUID0, &s.UUID1, &s.UUID2, &s.UUID3, &s.Level, &s.RaidDisks),
 	}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/disk"
 	"bootpath/tests/fixture"
 )
 
@@ -17,7 +18,7 @@ var versions = []string{"0.90", "1.0", "1.1", "1.2"}
 
 func TestLayout(t *testing.T) {
 	require.NoError(t, decode.CheckLayout(new(Super1), 256))
-	require.NoError(t, decode.CheckLayout(new(Super090), 0x9c))
+	require.NoError(t, decode.CheckLayout(new(Super090), 0xf94))
 }
 
 func TestMembersAreWhatMdadmExamines(t *testing.T) {
@@ -70,4 +71,29 @@ func FuzzRead(f *testing.F) {
 			fixture.Cited(t, b.Size(), m.Cites...)
 		}
 	})
+}
+
+func TestMirrorsArePutTogether(t *testing.T) {
+	for _, v := range []string{"0.90", "1.0"} {
+		data := fixture.Zst(t, "testdata/v"+v+".img.zst")
+		b := fixture.Blob("disk0", data)
+		m, err := Read(b, b.Size())
+		require.NoError(t, err)
+		require.True(t, m.InSync, v)
+		require.EqualValues(t, 2, m.Disks)
+		d := &disk.Disk{Name: "disk0", R: b, Size: b.Size(), Volumes: []disk.Volume{{Partition: 1, R: b, Size: b.Size(), Type: "linux_raid_member"}}}
+		list := Arrays(d)
+		require.Len(t, list, 1)
+		require.NoError(t, list[0].Err)
+		require.Equal(t, 1, list[0].Present)
+		require.EqualValues(t, 0, list[0].At)
+		vol := list[0].Volume(d)
+		require.Equal(t, m.Size, vol.Size)
+		require.NoError(t, vol.Err)
+	}
+	b := fixture.Blob("disk0", fixture.Zst(t, "testdata/v1.2.img.zst"))
+	d := &disk.Disk{Name: "disk0", R: b, Size: b.Size(), Volumes: []disk.Volume{{Partition: 1, R: b, Size: b.Size(), Type: "linux_raid_member"}}}
+	require.ErrorIs(t, Arrays(d)[0].Err, decode.ErrUnsupported)
+	require.ErrorContains(t, Arrays(d)[0].Err, "raid5 of 3 devices")
+	require.Nil(t, Arrays(d)[0].Volume(d).R)
 }

@@ -18,7 +18,7 @@ var text string
 func TestRecordings(t *testing.T) {
 	recorded.Lines{
 		Text: text, Folder: "layouts",
-		Decides:  regexp.MustCompile(`^(BdsDxe: |error: |EFI stub: |Booting .*'|GRUB_FORCE_PARTUUID|Loading (Linux|initial)|Failed to boot|Press any key to continue|grub> |tiny: |tiny-root: |Kernel panic|VFS: Cannot)`),
+		Decides:  regexp.MustCompile(`^(BdsDxe: |error: |EFI stub: |Booting .*'|GRUB_FORCE_PARTUUID|Loading (Linux|initial)|Failed to boot|Press any key to continue|grub> |tiny: |tiny-root: |Kernel panic|VFS: Cannot|md/raid1:|md127: |root is |Enter passphrase|Attempting to decrypt)`),
 		Settings: func(mode string) scenario.RunSettings { return scenario.RunSettings{Firmware: mode} },
 	}.Test(t)
 }

@@ -50,7 +50,7 @@ func (l Lines) Test(t *testing.T) {
 			}
 			require.Equal(t, strings.Split(strings.TrimSpace(text), "\n"), l.deciding(console.String()), "%+v", res.Trace.Outcome)
 			require.NoError(t, res.Trace.Check(func(name string) (int64, bool) {
-				b := store.Blob(name)
+				b := res.Image.Store.Blob(name)
 				if b == nil {
 					return 0, false
 				}
