@@ -73,6 +73,11 @@ type Config struct {
 	Stop        bool   // docker stop, when the program runs
 	StopTimeout string // seconds until SIGKILL; -1 for never
 	UserMaps    []kernel.IDMap
+	UserNS      string          // --userns
+	Rootless    bool            // the engine is called by a user, not by root
+	HostUser    HostUser        // that user
+	UsernsRemap bool            // docker's daemon has userns-remap
+	Publish     []string        // "[IP:]HOST:CONTAINER[/PROTOCOL]"
 	Binfmt      []kernel.Binfmt // of the host
 }
 
@@ -91,6 +96,7 @@ type Facts struct {
 	Upper      string // the host's directory that gets what the container writes; removed with it
 	Volumes    []Volume
 	Security   *Security
+	UserNS     *UserNS // when the container's root is not the host's
 
 	Ports   *Ports // once the program runs
 	Memory  *Memory
@@ -133,6 +139,7 @@ type failure struct {
 
 	load   bool // docker load refused the archive, before any container
 	client bool // the engine's client refused the command line
+	code   int  // podman: the exit code, when it is not the usual one
 	usage  bool // docker's client adds where to find help
 }
 
@@ -150,6 +157,10 @@ func Run(m *machine.Machine, c Config) Facts {
 	if r.c.HostKernel == "" {
 		r.c.HostKernel = "6.1.0"
 	}
+	if r.c.HostUser.UID == 0 {
+		r.c.HostUser = firstUser()
+	}
+	r.c.Rootless = r.c.Rootless && r.engine() != ""
 	r.start()
 	return r.facts
 }
@@ -221,7 +232,8 @@ func (r *run) mountRoot() {
 		r.emit(trace.Step{Actor: r.runtime(), Stage: trace.Create, Kind: "engine.bundle", Rule: "runtime-spec bundle.md",
 			Args: map[string]string{"bundle": path.Dir(r.dir), "root": r.dir}})
 	} else {
-		err = t.MountFS(r.root, r.dir, "overlay", "overlay", options)
+		r.ownLayers()
+		err = r.mountOverlay(t, options)
 		r.workdir(t)
 		r.mtab(t)
 	}
@@ -230,11 +242,31 @@ func (r *run) mountRoot() {
 	}
 }
 
+// mountOverlay mounts the layers. In a user namespace the kernel allows it since 5.11, with marks that a user
+// may set; before, a program does it by FUSE. overlayfs.rst, userxattr; fuse-overlayfs(1).
+func (r *run) mountOverlay(t *kernel.Task, options string) error {
+	if !r.c.Rootless {
+		return t.MountFS(r.root, r.dir, "overlay", "overlay", options)
+	}
+	if !olderThan(r.c.HostKernel, 5, 11) {
+		return t.MountFS(r.root, r.dir, "overlay", "overlay", options+",userxattr")
+	}
+	fuse := r.program(t, "shim.start-fuse", "/usr/bin/fuse-overlayfs", "-o", options, r.dir)
+	return fuse.MountFS(r.root, r.dir, "fuse-overlayfs", "fuse.fuse-overlayfs", "nodev,nosuid")
+}
+
 // podmanStore is what podman does before it mounts the layers: nothing that is mounted in its store shall
 // appear elsewhere, and /dev/shm is a file system that containers of a pod can share. containers/storage
 // drivers/overlay, libpod container_internal_linux.go.
 func (r *run) podmanStore(t *kernel.Task) {
-	store := "/var/lib/containers/storage/overlay"
+	store, _, _ := r.names()
+	store += "/overlay"
+	if r.c.Rootless { // its first use in this mount namespace
+		t.Quiet = true
+		t.MkdirAll(store, 0o700)
+		t.Quiet = false
+		t.Mount(store, store, "", kernel.MS_BIND, "")
+	}
 	t.Mount("", store, "", kernel.MS_PRIVATE, "")
 	for _, m := range r.spec.Mounts {
 		if strings.HasSuffix(m.source, "/userdata/shm") {
@@ -277,9 +309,20 @@ func (r *run) workdir(t *kernel.Task) {
 func (r *run) names() (store, root, actor string) {
 	switch r.engine() {
 	case "docker":
-		return "/var/lib/docker", "/var/lib/docker/overlay2/" + r.layerID() + "/merged", "dockerd"
+		store = "/var/lib/docker"
+		switch {
+		case r.c.Rootless:
+			store = home + "/.local/share/docker"
+		case len(r.options.maps.uid) > 0:
+			store = fmt.Sprintf("/var/lib/docker/%d.%d", r.options.maps.uid[0].Outside, r.options.maps.gid[0].Outside)
+		}
+		return store, store + "/overlay2/" + r.layerID() + "/merged", "dockerd"
 	case "podman":
-		return "/var/lib/containers/storage", "/var/lib/containers/storage/overlay/" + r.layerID() + "/merged", "podman"
+		store = "/var/lib/containers/storage"
+		if r.c.Rootless {
+			store = home + "/.local/share/containers/storage"
+		}
+		return store, store + "/overlay/" + r.layerID() + "/merged", "podman"
 	}
 	return "/run/bundle", "/run/bundle/rootfs", r.runtime()
 }

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -16,16 +17,16 @@ import (
 func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	main.Actor, main.Stage = "crun", trace.Create
 	seal(main, "/tmp/crun."+r.id[:6])
-	main.MkdirAll("/run/crun/"+r.id, 0o700)
+	main.MkdirAll(r.stateDir("crun"), 0o700)
 	if r.engine() != "" { // "crun run" does not wait for a start
-		main.Mknod("/run/crun/"+r.id+"/exec.fifo", fsys.S_IFIFO|0o600, 0)
+		main.Mknod(r.stateDir("crun")+"/exec.fifo", fsys.S_IFIFO|0o600, 0)
 	}
 	r.emit(trace.Step{Actor: main.Actor, Stage: trace.Create, Kind: "runc.join-keyring", Rule: "keyctl(2) KEYCTL_JOIN_SESSION_KEYRING",
 		Args: map[string]string{"keyring": r.id}})
 	if err := r.crunLimits(main); err != nil {
 		return nil, err
 	}
-	if !r.cgroupV1() {
+	if !r.cgroupV1() && !r.c.Rootless {
 		main.MakeCgroup("", r.spec.CgroupPath)
 	}
 	init, err := r.crunClone(main)
@@ -34,7 +35,11 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	}
 	init.Comm, init.Actor = "crun:[2:INIT]", "crun:[init]"
 	init.Setgroups(r.spec.Groups)
-	if r.cgroupV1() {
+	if r.c.Rootless {
+		if r.spec.CgroupPath != "" {
+			r.delegate(main, init)
+		}
+	} else if r.cgroupV1() {
 		r.makeCgroup(main, init)
 	} else if r.userNS() {
 		main.JoinCgroup("", r.spec.CgroupPath, init)
@@ -42,6 +47,7 @@ func (r *run) crun(main *kernel.Task) (*kernel.Task, error) {
 	if err := r.cgroupLimits(main); err != nil {
 		return nil, err
 	}
+	r.sysctls(init)
 	init.Stage = trace.Mounts
 	if err := r.crunMounts(init); err != nil {
 		return nil, err
@@ -55,7 +61,7 @@ func (r *run) crunClone(main *kernel.Task) (*kernel.Task, error) {
 	flags := r.spec.Namespaces &^ kernel.CLONE_NEWCGROUP
 	switch {
 	case r.userNS():
-	case r.cgroupV1():
+	case r.cgroupV1() || r.c.Rootless:
 		return main.Clone(flags)
 	default:
 		return main.CloneInto(r.spec.CgroupPath, flags)
@@ -65,10 +71,11 @@ func (r *run) crunClone(main *kernel.Task) (*kernel.Task, error) {
 		return nil, err
 	}
 	child.Comm, child.Actor = "crun:[1:CHILD]", "crun:[child]"
-	for _, file := range []string{"gid_map", "uid_map"} {
-		if err := main.WriteIDMap(child, file, r.c.UserMaps); err != nil {
-			return nil, crunError("write "+file, err)
-		}
+	if err := main.WriteIDMap(child, "gid_map", r.spec.GIDMap); err != nil {
+		return nil, crunError(fmt.Sprintf("writing file `/proc/%d/gid_map`", child.PID), err)
+	}
+	if err := main.WriteIDMap(child, "uid_map", r.spec.UIDMap); err != nil {
+		return nil, crunError(fmt.Sprintf("writing file `/proc/%d/uid_map`", child.PID), err)
 	}
 	child.Setuid(0)
 	child.Setgid(0)
@@ -219,7 +226,7 @@ func (r *run) crunDevices(t *kernel.Task) {
 	dev := scoped(t, r.dir, "/dev")
 	for _, name := range []string{"null", "zero", "full", "tty", "random", "urandom"} {
 		for _, d := range kernel.CharDevices() {
-			if d.Name == name && r.userNS() {
+			if d.Name == name && r.inUserNS() {
 				r.bindDevice(t, name, path.Join(dev, name), kernel.MS_NOSUID|kernel.MS_NOEXEC)
 			} else if d.Name == name {
 				t.Mknod(path.Join(dev, name), fsys.S_IFCHR|d.Mode, d.Major<<8|d.Minor)
@@ -274,33 +281,35 @@ func (r *run) crunReady(t *kernel.Task) error {
 	if err := t.SetHostname(s.Hostname); err != nil {
 		return crunError("sethostname", err)
 	}
-	r.sysctls(t)
 	return nil
 }
 
-// dropPrivileges is what crun does between start and execve.
-func (r *run) dropPrivileges(t *kernel.Task) {
+// dropPrivileges is the last that crun does before it waits for the start. A user that the user namespace does
+// not have fails here.
+func (r *run) dropPrivileges(t *kernel.Task) *failure {
 	s := &r.spec
 	if s.Seccomp != nil && !s.NoNewPrivs {
 		r.filter(t)
 	}
 	t.DropBounding(t.Cred.Bounding &^ s.Caps)
 	t.KeepCaps(true)
-	t.Setgid(s.GID)
-	t.Setuid(s.UID)
+	if err := t.Setgid(s.GID); err != nil {
+		return crunError(fmt.Sprintf("cannot setresgid to %d", s.GID), err)
+	}
+	if err := t.Setuid(s.UID); err != nil {
+		return crunError(fmt.Sprintf("cannot setresuid to %d", s.UID), err)
+	}
 	t.Capset(s.Effective, s.Effective, s.Inheritable)
 	t.SetAmbient(s.Inheritable)
 	if s.NoNewPrivs {
 		t.SetNoNewPrivs()
 	}
-	if s.Seccomp != nil && s.NoNewPrivs {
-		r.filter(t)
-	}
 	if r.chdirLater {
 		if err := t.Chdir(s.Cwd); err != nil {
-			r.refuse(crunError("chdir", err), trace.Create)
+			return crunError("chdir", err)
 		}
 	}
+	return nil
 }
 
 func dropOption(options, name string) string {

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -148,14 +149,26 @@ func (r *run) configure() bool {
 		s.Cwd = wd
 	}
 	s.Hostname = firstOf(r.c.Hostname, s.Hostname)
-	if len(r.c.UserMaps) > 0 {
-		r.applyUserNS(&s)
+	if r.c.Rootless {
+		r.rootlessSpec(&s)
 	}
+	if f := r.makeAuto(); f != nil {
+		return r.refuse(f, trace.Resolve)
+	}
+	r.applyUserNS(&s)
 	r.imageVolumes()
 	r.applyOptions(&s)
+	r.ignoreLimits(&s)
 	r.storage()
 	who, err := r.user(&s)
-	if err != nil {
+	if err == nil {
+		err = r.checkMapped(&s)
+	}
+	var known *failure
+	switch {
+	case errors.As(err, &known):
+		return r.refuse(known, trace.Resolve)
+	case err != nil:
 		return r.refuse(&failure{text: err.Error(), cites: r.cite("config.User"), early: true}, trace.Resolve)
 	}
 	s.Env = r.environment(s, who)
@@ -213,7 +226,8 @@ func (r *run) argv() []string {
 // user finds the numbers for --user or USER. A bare bundle carries numbers only: names are looked up by
 // whoever writes it, as here.
 func (r *run) user(s *spec) (account, error) {
-	want := firstOf(r.c.User, r.conf.User)
+	maps := r.options.maps
+	want := firstOf(r.c.User, r.conf.User, maps.user)
 	if uid, gid, ok := ids(want); ok && r.engine() == "" {
 		s.UID, s.GID = uid, gid
 		return account{uid: uid, gid: gid, home: homeOf(r.root, uid)}, nil
@@ -222,9 +236,10 @@ func (r *run) user(s *spec) (account, error) {
 	if err != nil {
 		return a, err
 	}
-	s.UID, s.GID, s.Groups = a.uid, a.gid, a.groups
-	if r.engine() == "docker" { // the primary group too, since 20.10.18
-		s.Groups = append([]uint32{a.gid}, a.groups...)
+	s.UID, s.GID, s.Groups = a.uid, a.gid, append(maps.groups, a.groups...)
+	// The primary group too: docker since 20.10.18, podman since 4.2 for a user that was named (CVE-2022-2989).
+	if r.engine() == "docker" || want != "" && !slices.Contains(s.Groups, a.gid) {
+		s.Groups = append([]uint32{a.gid}, s.Groups...)
 	}
 	return a, nil
 }
@@ -371,13 +386,16 @@ func (r *run) wrapDocker(f *failure) (string, int) {
 
 func (r *run) wrapPodman(f *failure) (string, int) {
 	if !r.created(f) {
-		code := 125
+		code := cmp.Or(f.code, 125)
 		if strings.HasPrefix(f.text, "unable to find") {
 			code = 126
 		}
 		return "Error: " + f.text, code
 	}
 	name, text := "/usr/bin/crun", f.text
+	if r.c.Engine == "podman" { // found by its name, not by --runtime
+		name = "crun"
+	}
 	if r.runtime() == "runc" {
 		name, text = "/usr/sbin/runc", "runc create failed: "+runcText(f)
 	}

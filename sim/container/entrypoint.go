@@ -26,10 +26,14 @@ func (r *run) execute(t *kernel.Task) {
 		r.refuse(f, trace.Create)
 		return
 	}
-	r.startFifo(t)
 	if r.runtime() == "crun" {
-		r.dropPrivileges(t)
-	} else if r.spec.Seccomp != nil && r.spec.NoNewPrivs {
+		if err := r.dropPrivileges(t); err != nil {
+			r.refuse(err, trace.Create)
+			return
+		}
+	}
+	r.startFifo(t)
+	if r.spec.Seccomp != nil && r.spec.NoNewPrivs {
 		// With no_new_privs the filter can come last and does not have to allow what is done before.
 		r.filter(t)
 	}
@@ -53,7 +57,7 @@ func (r *run) startFifo(t *kernel.Task) {
 		return // "crun run" does both in one
 	}
 	r.emit(trace.Step{Actor: t.Actor, Stage: trace.Exec, Kind: "runc.wait-start", Rule: "fifo(7); runtime-spec runtime.md, start",
-		Args: map[string]string{"fifo": "/run/" + r.runtime() + "/" + r.id + "/exec.fifo"}})
+		Args: map[string]string{"fifo": r.stateDir(r.runtime()) + "/exec.fifo"}})
 }
 
 // lookPath finds the program as runc's init does, with the user and the capabilities of the container already.
@@ -183,7 +187,7 @@ func (r *run) running(main, t *kernel.Task) {
 
 // lives is the program's life, as far as it was asked for; n is the step that says that it runs.
 func (r *run) lives(main, t *kernel.Task, n int) {
-	r.facts.Ports, r.facts.Memory, r.facts.Health = r.ports(t), r.memory(t), r.health(main)
+	r.facts.Ports, r.facts.Memory, r.facts.Health, r.facts.UserNS = r.ports(t), r.memory(t), r.health(main), r.describeUserNS(t)
 	if len(r.c.Exec) > 0 {
 		if r.exec(main); r.m.Ended() {
 			return

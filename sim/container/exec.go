@@ -68,7 +68,7 @@ func (r *run) enter(main *kernel.Task) (*kernel.Task, error) {
 	r.host.Quiet = true
 	r.host.JoinCgroup("", r.spec.CgroupPath, parent)
 	r.host.Quiet = false
-	seal(parent, "/run/runc/"+r.id+"/runc."+r.id[6:12])
+	seal(parent, r.stateDir("runc")+"/runc."+r.id[6:12])
 	child, err := parent.Clone(kernel.CLONE_PARENT)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,11 @@ func (r *run) makeHost() {
 		init.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", kernel.MS_NOSUID|kernel.MS_NODEV|kernel.MS_NOEXEC, "")
 	}
 	init.Mount("", "/", "", kernel.MS_REC|kernel.MS_SHARED, "")
-	if store := "/var/lib/containers/storage/overlay"; r.engine() == "podman" { // bound on itself at its first use
+	store, _, actor := r.names()
+	if r.c.Rootless {
+		r.userDirs(init)
+	}
+	if store += "/overlay"; r.engine() == "podman" && !r.c.Rootless { // bound on itself at its first use
 		init.MkdirAll(store, 0o700)
 		init.Mount(store, store, "", kernel.MS_BIND, "")
 	}
@@ -43,7 +47,6 @@ func (r *run) makeHost() {
 		init.WriteFile(p, nil, 0o755)
 	}
 	init.Become("/usr/lib/systemd/systemd", []string{"systemd"})
-	_, _, actor := r.names()
 	r.host, _ = init.Clone(0)
 	r.host.Become("/usr/bin/"+actor, []string{actor})
 	r.host.Quiet, r.host.Actor = false, actor
@@ -54,6 +57,15 @@ func (r *run) makeHost() {
 	}
 	r.emit(trace.Step{Actor: "host", Stage: trace.Resolve, Kind: "engine.host", Rule: "the host that docker run assumes: see Settings",
 		Args: map[string]string{"kernel": r.c.HostKernel, "arch": r.c.HostArch, "engine": r.c.Engine, "cgroup": version}, Cause: -1})
+	if r.c.Rootless {
+		r.rootless()
+	}
+}
+
+// userDirs are the directories of the user who calls the engine; pam_systemd(8) makes the one below /run.
+func (r *run) userDirs(init *kernel.Task) {
+	init.MkdirAll(home, 0o700)
+	init.MkdirAll(r.c.HostUser.runDir(), 0o700)
 }
 
 // hierarchies are the version 1 controllers in runc's order. libcontainer/cgroups/fs, subsystems.

@@ -43,7 +43,7 @@ func (r *run) ports(t *kernel.Task) *Ports {
 	} else if !r.spec.Namespaces.Has(kernel.CLONE_NEWNET) {
 		p.From = -1 // the host's own setting
 	}
-	owned := !r.userNS() || r.spec.Namespaces.Has(kernel.CLONE_NEWNET)
+	owned := !r.inUserNS() || r.spec.Namespaces.Has(kernel.CLONE_NEWNET)
 	switch {
 	case p.From == 0:
 		p.Low, p.Why = "allowed", "start"

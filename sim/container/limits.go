@@ -264,17 +264,20 @@ func (r *run) swapOnly() (string, error) {
 
 // describeNetwork says what of the network the container will see.
 func (r *run) describeNetwork() bool {
+	if what := r.elsewhere(); what != "" {
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Missing: what})
+		return false
+	}
 	_, _, actor := r.names()
 	kind := trace.Kind("engine.network-" + r.c.Network)
 	switch r.c.Network {
-	case "":
-		return true
+	case "", "default", "private", "slirp4netns":
+		if !r.c.Rootless {
+			return true
+		}
+		kind = "engine.network-slirp"
 	case "host", "none":
 	default:
-		if what := r.elsewhere(); what != "" {
-			r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Missing: what})
-			return false
-		}
 		kind = "engine.network-bridge"
 	}
 	r.emit(trace.Step{Actor: actor, Stage: trace.Create, Kind: kind, Rule: "docker run --network; network_namespaces(7)",

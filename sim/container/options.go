@@ -23,6 +23,7 @@ type options struct {
 	tmpfs        []specMount
 	volumes      []specMount
 	anonymous    []specMount // of the image's VOLUME
+	maps         idMaps
 	stopSignal   string
 	restart      string // the policy's name
 	retries      int
@@ -47,7 +48,7 @@ const minMemory = 6 << 20 // bytes; moby daemon/daemon_unix.go, linuxMinMemory
 // the image is looked for.
 func (r *run) readOptions() *failure {
 	o := &r.options
-	for _, read := range []func(*options) *failure{r.readMemory, r.readPids, r.readLimits, r.readSysctls, r.readSignal, r.readRestart, r.checkMemory, r.checkNetwork, r.readTmpfs, r.readVolumes} {
+	for _, read := range []func(*options) *failure{r.readMemory, r.readPids, r.readLimits, r.readSysctls, r.readSignal, r.readRestart, r.checkMemory, r.checkNetwork, r.readTmpfs, r.readVolumes, r.readUserNS, r.checkPublish} {
 		if f := read(o); f != nil {
 			return f
 		}
@@ -283,6 +284,12 @@ func (r *run) checkNetwork(*options) *failure {
 
 // elsewhere is what the network needs from the host and is not known here; "" when nothing.
 func (r *run) elsewhere() string {
+	switch kind, of, _ := strings.Cut(r.c.UserNS, ":"); {
+	case r.engine() == "podman" && kind == "container":
+		return "the container " + of + ", whose user namespace is to be joined"
+	case r.engine() == "podman" && kind == "ns":
+		return "which user namespace the host has at " + of
+	}
 	switch n := r.c.Network; {
 	case n == "" || n == "default" || n == "bridge" || n == "host" || n == "none":
 		return ""
@@ -395,8 +402,11 @@ func (r *run) volume(v string) (specMount, error) {
 		if source == "" {
 			source = shortSum(r.c.Name + "\x00" + dest)
 		}
-		store := map[string]string{"podman": "/var/lib/containers/storage/volumes"}[r.engine()]
-		source = path.Join(firstOf(store, "/var/lib/docker/volumes"), source, "_data")
+		store, _, _ := r.names()
+		if r.engine() == "" {
+			store = "/var/lib/docker"
+		}
+		source = path.Join(store, "volumes", source, "_data")
 	}
 	if f := r.checkTarget(dest); f != nil {
 		if strings.HasPrefix(f.text, "invalid container path") {

@@ -200,7 +200,7 @@ func TestInit(t *testing.T) {
 // libcontainer/cgroups/utils.go.
 func TestSwapThatTheRuntimeRefuses(t *testing.T) {
 	tr, _ := start(t, Config{Image: conf("/bin/prog"), Engine: "podman", MemorySwap: "64m"})
-	require.Equal(t, "Error: OCI runtime error: /usr/bin/crun: cannot set swap limit without the memory limit", tr.Outcome.Message)
+	require.Equal(t, "Error: OCI runtime error: crun: cannot set swap limit without the memory limit", tr.Outcome.Message)
 	tr, _ = start(t, Config{Image: conf("/bin/prog"), Engine: "podman-runc", Memory: "64m", MemorySwap: "32m"})
 	require.Equal(t, "Error: OCI runtime error: /usr/sbin/runc: runc create failed: unable to start container process: error during container init: error setting cgroup config for procHooks process: memory+swap limit should be >= memory limit", tr.Outcome.Message)
 }

@@ -19,7 +19,7 @@ func (r *run) runc(main *kernel.Task) (*kernel.Task, error) {
 	if err := r.checkSpec(); err != nil {
 		return nil, err
 	}
-	state := "/run/runc/" + r.id
+	state := r.stateDir("runc")
 	main.MkdirAll(state, 0o711)
 	main.Mknod(state+"/exec.fifo", fsys.S_IFIFO|0o622, 0)
 	init, err := r.stages(main, state)
@@ -114,7 +114,7 @@ func (r *run) stages(main *kernel.Task, state string) (*kernel.Task, error) {
 	init.Setsid()
 	init.Setuid(0)
 	init.Setgid(0)
-	if r.userNS() {
+	if r.inUserNS() {
 		init.Setgroups(nil) // those of the host mean nothing here
 	}
 	// The cgroup namespace comes last: its root is where the process is now, inside the new group.
@@ -138,6 +138,12 @@ func seal(t *kernel.Task, at string) {
 
 // makeCgroup puts init into its control group while it waits.
 func (r *run) makeCgroup(main, init *kernel.Task) {
+	if r.c.Rootless {
+		if r.spec.CgroupPath != "" {
+			r.delegate(main, init)
+		}
+		return
+	}
 	list := []string{""}
 	if r.cgroupV1() {
 		list = hierarchies()
@@ -191,7 +197,14 @@ func (r *run) mountEntry(t *kernel.Task, m specMount) error {
 		}
 		fstype = "cgroup2"
 	}
-	if err := t.Mount(m.source, dest, fstype, flags, data); err != nil {
+	source := m.source
+	if r.runtime() == "crun" { // see bindEntry; do_mount_cgroup_v2
+		flags |= prop & kernel.MS_REC
+		if fstype == "cgroup2" {
+			source = fstype
+		}
+	}
+	if err := t.Mount(source, dest, fstype, flags, data); err != nil {
 		return err
 	}
 	if prop != 0 {
@@ -291,7 +304,7 @@ func (r *run) mountCgroupV1(t *kernel.Task, dest string, flags, prop kernel.Moun
 func (r *run) devices(t *kernel.Task) {
 	dev := scoped(t, r.dir, "/dev")
 	for _, d := range kernel.CharDevices() {
-		if r.userNS() {
+		if r.inUserNS() {
 			r.bindDevice(t, d.Name, path.Join(dev, d.Name), 0)
 			continue
 		}
@@ -311,6 +324,9 @@ func (r *run) devLinks(t *kernel.Task, dev string, links [][2]string) {
 // deviceRules limit which devices can be opened: files of the devices controller in version 1, a BPF
 // program in version 2.
 func (r *run) deviceRules(main *kernel.Task) error {
+	if r.c.Rootless {
+		return nil // a user may neither write the files nor load the program; permissions of the nodes have to do
+	}
 	how := "BPF_PROG_ATTACH BPF_CGROUP_DEVICE"
 	if r.cgroupV1() {
 		how = "devices.deny, devices.allow"

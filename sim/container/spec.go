@@ -32,7 +32,8 @@ type spec struct {
 	CgroupPath      string
 	Memory, Swap    int64 // bytes; Swap is both together, -1 without limit; zero when not set
 	PidsLimit       int64 // -1 without limit, zero when not set
-	SharedNet       bool  // the namespace of the host's network is entered, not made
+	UIDMap, GIDMap  []kernel.IDMap
+	SharedNet       bool // the namespace of the host's network is entered, not made
 	AllDevices      bool
 }
 
@@ -42,7 +43,7 @@ type specMount struct {
 	options              string
 }
 
-// defaultCaps are the capabilities that docker and podman leave. moby oci/caps/defaults.go; containers.conf(5).
+// defaultCaps are the capabilities that docker leaves. moby oci/caps/defaults.go.
 func defaultCaps() kernel.Caps {
 	return kernel.SetOf(kernel.CAP_CHOWN, kernel.CAP_DAC_OVERRIDE, kernel.CAP_FSETID, kernel.CAP_FOWNER, kernel.CAP_MKNOD,
 		kernel.CAP_NET_RAW, kernel.CAP_SETGID, kernel.CAP_SETUID, kernel.CAP_SETFCAP, kernel.CAP_SETPCAP,
@@ -102,11 +103,21 @@ func (r *run) dockerSpec() spec {
 	return s
 }
 
+// podmanCaps are the capabilities that podman leaves: the list of Debian's containers.conf. containers.conf(5),
+// default_capabilities.
+func podmanCaps() kernel.Caps {
+	return defaultCaps() &^ kernel.SetOf(kernel.CAP_AUDIT_WRITE, kernel.CAP_MKNOD, kernel.CAP_NET_RAW)
+}
+
 // podmanSpec is what podman writes as root.
 func (r *run) podmanSpec() spec {
 	files := "/run/containers/storage/overlay-containers/" + r.id + "/userdata"
+	store, _, _ := r.names()
+	if r.c.Rootless {
+		files = r.c.HostUser.runDir() + "/containers/overlay-containers/" + r.id + "/userdata"
+	}
 	s := spec{
-		Cwd: "/", Caps: defaultCaps(), Hostname: r.id, Namespaces: allNamespaces, PidsLimit: 2048,
+		Cwd: "/", Caps: podmanCaps(), Hostname: r.id, Namespaces: allNamespaces, PidsLimit: 2048,
 		CgroupPath: "/libpod_parent/libpod-" + r.id,
 		Limits:     []rlimit{{"NOFILE", kernel.Limit{Soft: 1048576, Hard: 1048576}}, {"NPROC", kernel.Limit{Soft: 4194304, Hard: 4194304}}},
 		Mounts: []specMount{
@@ -116,7 +127,7 @@ func (r *run) podmanSpec() spec {
 			{"/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"},
 			{"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
 			{"/etc/hosts", "bind", files + "/hosts", "bind,rprivate"},
-			{"/dev/shm", "bind", "/var/lib/containers/storage/overlay-containers/" + r.id + "/userdata/shm", "bind,rprivate,nosuid,noexec,nodev"},
+			{"/dev/shm", "bind", store + "/overlay-containers/" + r.id + "/userdata/shm", "bind,rprivate,nosuid,noexec,nodev"},
 			{"/run/.containerenv", "bind", files + "/.containerenv", "bind,rprivate"},
 			{"/etc/resolv.conf", "bind", files + "/resolv.conf", "bind,rprivate"},
 			{"/etc/hostname", "bind", files + "/hostname", "bind,rprivate"},
@@ -124,6 +135,7 @@ func (r *run) podmanSpec() spec {
 		},
 		Masked:  []string{"/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/fs/selinux", "/sys/dev/block"},
 		Guarded: []string{"/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
+		Sysctl:  []string{"net.ipv4.ping_group_range=0 0"}, // containers.conf(5), default_sysctls
 	}
 	if !r.cgroupV1() {
 		s.Namespaces |= kernel.CLONE_NEWCGROUP
@@ -168,7 +180,7 @@ func (r *run) applySecurity(s *spec) *failure {
 		}
 	}
 	var err *failure
-	if s.Caps, err = tweakCaps(s.Caps, r.c.CapAdd, r.c.CapDrop); err != nil {
+	if s.Caps, err = r.tweakCaps(s.Caps, r.c.CapAdd, r.c.CapDrop); err != nil {
 		return err
 	}
 	if s.Effective, s.Inheritable, err = r.effective(s); err != nil {
@@ -246,23 +258,30 @@ func (r *run) effective(s *spec) (caps, ambient kernel.Caps, _ *failure) {
 	if r.engine() == "docker" {
 		return 0, 0, nil
 	}
-	caps, err := tweakCaps(0, r.c.CapAdd, nil)
+	caps, err := r.tweakCaps(0, r.c.CapAdd, nil)
 	return caps, caps, err
 }
 
-// tweakCaps is --cap-add and --cap-drop. moby oci/caps/utils.go, TweakCapabilities.
-func tweakCaps(base kernel.Caps, add, drop []string) (kernel.Caps, *failure) {
+// tweakCaps is --cap-add and --cap-drop. moby oci/caps/utils.go, TweakCapabilities; containers/common
+// pkg/capabilities. podman splits at commas.
+func (r *run) tweakCaps(base kernel.Caps, add, drop []string) (kernel.Caps, *failure) {
 	all := func(list []string) bool {
 		return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, "all") })
 	}
 	set := func(list []string) (kernel.Caps, *failure) {
 		var out kernel.Caps
+		if r.engine() == "podman" {
+			list = strings.Split(strings.Join(list, ","), ",")
+		}
 		for _, name := range list {
-			if strings.EqualFold(name, "all") {
+			if strings.EqualFold(name, "all") || name == "" && r.engine() == "podman" {
 				continue
 			}
 			c, ok := kernel.CapNamed(name)
-			if !ok {
+			switch {
+			case !ok && r.engine() == "podman":
+				return 0, &failure{text: fmt.Sprintf("%q: unknown capability", "CAP_"+strings.TrimPrefix(strings.ToUpper(name), "CAP_")), early: true}
+			case !ok:
 				return 0, &failure{text: fmt.Sprintf("invalid capability: %q", name), early: true}
 			}
 			out |= kernel.SetOf(c)

@@ -38,11 +38,12 @@ func (r *run) imageVolumes() {
 		} else if fi, err := r.root.Lstat(at); err != nil || !fi.IsDir() {
 			continue
 		}
-		store, options := "/var/lib/docker/volumes", "rbind,rprivate"
+		options := "rbind,rprivate"
 		if r.engine() == "podman" {
-			store, options = "/var/lib/containers/storage/volumes", "rbind,rprivate,nosuid,nodev"
+			options = "rbind,rprivate,nosuid,nodev"
 		}
-		source := path.Join(store, shortSum(r.id+"\x00"+dest), "_data")
+		store, _, _ := r.names()
+		source := path.Join(store, "volumes", shortSum(r.id+"\x00"+dest), "_data")
 		r.options.anonymous = append(r.options.anonymous, specMount{dest, "bind", source, options})
 		if at != "" {
 			r.copied[dest] = fsys.Sub(r.root, at)

@@ -154,6 +154,9 @@ func (t *Task) Setuid(uid uint32) error {
 	}
 	old, n := t.Cred, &t.Cred
 	switch {
+	// "EINVAL The user ID specified in uid is not valid in this user namespace." - setuid(2)
+	case !t.ns[UserNS].maps(uid, (*Namespace).uids):
+		return t.fail(c, "setuid(2)", EINVAL)
 	case t.capable(CAP_SETUID, t.ns[UserNS]):
 		n.UID, n.EUID, n.SUID = uid, uid, uid
 	case uid == old.UID || uid == old.SUID:
@@ -198,6 +201,8 @@ func (t *Task) Setgid(gid uint32) error {
 	}
 	n := &t.Cred
 	switch {
+	case !t.ns[UserNS].maps(gid, (*Namespace).gids):
+		return t.fail(c, "setgid(2)", EINVAL)
 	case t.capable(CAP_SETGID, t.ns[UserNS]):
 		n.GID, n.EGID, n.SGID = gid, gid, gid
 	case gid == n.GID || gid == n.SGID:
@@ -222,6 +227,8 @@ func (t *Task) Setgroups(gids []uint32) error {
 		return t.fail(c, "seccomp(2)", t.blocked("setgroups"))
 	case !t.capable(CAP_SETGID, t.ns[UserNS]):
 		return t.fail(c, "setgroups(2)", EPERM)
+	case slices.ContainsFunc(gids, func(g uint32) bool { return !t.ns[UserNS].maps(g, (*Namespace).gids) }):
+		return t.fail(c, "setgroups(2)", EINVAL)
 	}
 	t.Cred.Groups = slices.Sorted(slices.Values(gids)) // groups_sort
 	t.done(c, "setgroups(2)")
@@ -325,8 +332,8 @@ func (t *Task) Setrlimit(of *Task, name string, l Limit) error {
 	case l.Hard >= 0 && (l.Soft < 0 || l.Soft > l.Hard):
 		return t.fail(c, "getrlimit(2)", EINVAL)
 	// "EPERM An unprivileged process tried to raise the hard limit; the CAP_SYS_RESOURCE capability is
-	// required to do this." - getrlimit(2)
-	case known && (l.Hard < 0 && old.Hard >= 0 || l.Hard > old.Hard && old.Hard >= 0) && !t.Cred.Effective.Has(CAP_SYS_RESOURCE):
+	// required to do this." - getrlimit(2); in the first user namespace: kernel/sys.c, do_prlimit
+	case known && (l.Hard < 0 && old.Hard >= 0 || l.Hard > old.Hard && old.Hard >= 0) && !(t.Cred.Effective.Has(CAP_SYS_RESOURCE) && t.ns[UserNS].parent == nil):
 		return t.fail(c, "getrlimit(2)", EPERM)
 	}
 	of.limits[name] = l

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,6 +33,9 @@ func (t *Task) WriteIDMap(of *Task, file string, maps []IDMap) error {
 	// must have the CAP_SETUID capability in the user namespace of the process pid" - user_namespaces(7)
 	case n.parent == nil || len(*into) > 0 || !t.capable(need, n):
 		return t.fail(c, "user_namespaces(7)", EPERM)
+	// "the mapped user IDs must in turn have a mapping in the parent user namespace" - user_namespaces(7)
+	case !t.capable(need, n.parent) && !onlyMyself(maps, t, file), !allMapped(maps, n.parent, file):
+		return t.fail(c, "user_namespaces(7)", EPERM)
 	}
 	*into = maps
 	t.done(c, "user_namespaces(7)")
@@ -50,6 +54,37 @@ func overlap(maps []IDMap) bool {
 		}
 	}
 	return false
+}
+
+// onlyMyself tells whether the map is the one that needs no privilege: "The data written to uid_map must
+// consist of a single line that maps the writing process's effective user ID in the parent user namespace to
+// a user ID in the user namespace". user_namespaces(7)
+func onlyMyself(list []IDMap, t *Task, file string) bool {
+	own := t.Cred.EUID
+	if file == "gid_map" {
+		own = t.Cred.EGID
+	}
+	return len(list) == 1 && list[0].Size == 1 && list[0].Outside == own
+}
+
+// allMapped tells whether the parent has every number that the maps name outside.
+func allMapped(list []IDMap, parent *Namespace, file string) bool {
+	of := (*Namespace).uids
+	if file == "gid_map" {
+		of = (*Namespace).gids
+	}
+	for _, m := range list {
+		for rest, at := m.Size, m.Outside; rest > 0 && parent.parent != nil; {
+			i := slices.IndexFunc(of(parent), func(o IDMap) bool { return at >= o.Inside && at-o.Inside < o.Size })
+			if i < 0 {
+				return false
+			}
+			o := of(parent)[i]
+			n := min(rest, o.Size-(at-o.Inside))
+			at, rest = at+n, rest-n
+		}
+	}
+	return true
 }
 
 func idMapText(maps []IDMap) string {
@@ -78,8 +113,20 @@ func (n *Namespace) hostID(id uint32, maps func(*Namespace) []IDMap) (uint32, bo
 	return id, true
 }
 
+func (n *Namespace) uids() []IDMap { return n.uidMap }
+func (n *Namespace) gids() []IDMap { return n.gidMap }
+
+// maps tells whether id exists in the user namespace n.
+func (n *Namespace) maps(id uint32, maps func(*Namespace) []IDMap) bool {
+	_, ok := n.hostID(id, maps)
+	return ok
+}
+
 // HostUID is the user that t is for the host.
-func (t *Task) HostUID() uint32 {
-	id, _ := t.ns[UserNS].hostID(t.Cred.EUID, func(n *Namespace) []IDMap { return n.uidMap })
+func (t *Task) HostUID() uint32 { return t.HostID(t.Cred.EUID) }
+
+// HostID is the user that uid of t's user namespace is for the host, 65534 when it is none.
+func (t *Task) HostID(uid uint32) uint32 {
+	id, _ := t.ns[UserNS].hostID(uid, (*Namespace).uids)
 	return id
 }

@@ -38,6 +38,10 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		return Facts{}, err
 	}
 	c.UserMaps = maps
+	c.UserNS, c.Rootless, c.UsernsRemap, c.Publish = s.UserNS, s.Rootless, s.UsernsRemap, s.Publish
+	if c.HostUser, err = hostUser(s.HostUser); err != nil {
+		return Facts{}, err
+	}
 	if c.Binfmt, err = emulators(s.HostBinfmt); err != nil {
 		return Facts{}, err
 	}
@@ -50,7 +54,7 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		volumes = append(volumes, VolumeFact(v))
 	}
 	return Facts{Ports: (*PortsFact)(f.Ports), Memory: (*MemoryFact)(f.Memory), Health: (*HealthFact)(f.Health), Exec: (*ExecFact)(f.Exec), Restart: (*RestartFact)(f.Restart),
-		Security: securityFact(f.Security), Upper: f.Upper, Volumes: volumes, DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
+		Security: securityFact(f.Security), UserNS: usersFact(f.UserNS), Upper: f.Upper, Volumes: volumes, DockerRun: CommandLine(s, cmp.Or(s.Ref, f.Ref, "IMAGE")),
 		Argv: f.Argv, Env: f.Env, User: f.User, Cwd: f.Cwd, Image: f.Image, Kernel: f.Kernel, StopSignal: f.StopSignal, Stop: (*StopFacts)(f.Stop)}, nil
 }
 
@@ -100,6 +104,35 @@ func userMaps(list []string) ([]kernel.IDMap, error) {
 		out = append(out, kernel.IDMap{Inside: uint32(n[0]), Outside: uint32(n[1]), Size: uint32(n[2])})
 	}
 	return out, nil
+}
+
+// hostUser reads "UID[:FIRST:COUNT]".
+func hostUser(v string) (container.HostUser, error) {
+	var u container.HostUser
+	into := []*uint32{&u.UID, &u.First, &u.Count}
+	f := strings.Split(v, ":")
+	for i := 0; v != "" && i < len(f); i++ {
+		n, err := strconv.ParseUint(f[i], 10, 31)
+		if err != nil || len(f) == 2 || len(f) > 3 || i == 0 && n == 0 {
+			return u, fmt.Errorf("--host-user %s: want UID or UID:FIRST:COUNT, as 1000:100000:65536", v)
+		}
+		*into[i] = uint32(n)
+	}
+	return u, nil
+}
+
+func usersFact(u *container.UserNS) *UserNSFact {
+	if u == nil {
+		return nil
+	}
+	out := &UserNSFact{Root: u.Root, User: u.User}
+	for _, m := range u.UIDMap {
+		out.UIDMap = append(out.UIDMap, m.String())
+	}
+	for _, m := range u.GIDMap {
+		out.GIDMap = append(out.GIDMap, m.String())
+	}
+	return out
 }
 
 // change applies the what-ifs to the image that the engine would choose. When it would choose none, there is

@@ -39,6 +39,8 @@ func Options() []Option {
 		{Name: "cap-add", Usage: "`capability` (repeat)", List: func(s *RunSettings) *[]string { return &s.CapAdd }},
 		{Name: "cap-drop", Usage: "`capability` (repeat)", List: func(s *RunSettings) *[]string { return &s.CapDrop }},
 		{Name: "security-opt", Usage: "`option` (repeat)", List: func(s *RunSettings) *[]string { return &s.SecurityOpt }},
+		{Name: "userns", Usage: "`host`; podman: keep-id, nomap, auto, container:NAME: the user namespace", Text: func(s *RunSettings) *string { return &s.UserNS }},
+		{Name: "publish", Short: 'p', Usage: "`[IP:]HOST:CONTAINER`, a port of the host (repeat)", List: func(s *RunSettings) *[]string { return &s.Publish }},
 		{Name: "uidmap", Usage: "`INSIDE:OUTSIDE:SIZE`, a user namespace with these users and groups (repeat)", List: func(s *RunSettings) *[]string { return &s.UIDMap }, podmanOnly: true},
 		{Name: "stop-signal", Usage: "`signal` that stops the container", Text: func(s *RunSettings) *string { return &s.StopSignal }},
 		{Name: "restart", Usage: "`no|on-failure[:N]|always|unless-stopped`", Text: func(s *RunSettings) *string { return &s.Restart }},
@@ -49,13 +51,12 @@ func Options() []Option {
 	}
 }
 
-// idle are switches of docker run that change nothing of what is played here: names, labels, published
-// ports, logging, the processor's share, what happens afterwards. docker/cli cli/command/container/opts.go.
+// idle are switches of docker run that change nothing of what is played here: names, labels, logging, the processor's share, what happens afterwards. docker/cli cli/command/container/opts.go.
 // One letter behind the name is its short form.
 func idle() (switches, valued []string) {
 	return []string{"detach d", "sig-proxy", "publish-all P", "oom-kill-disable", "disable-content-trust", "quiet q", "replace"},
 		[]string{
-			"name", "publish p", "userns", "label l", "label-file", "pull", "expose", "link", "add-host", "dns", "dns-option", "dns-opt", "dns-search",
+			"name", "label l", "label-file", "pull", "expose", "link", "add-host", "dns", "dns-option", "dns-opt", "dns-search",
 			"domainname", "detach-keys", "attach a", "cidfile", "log-driver", "log-opt", "health-interval", "health-retries",
 			"health-start-period", "health-timeout", "cpus", "cpu-shares c", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime",
 			"cpuset-cpus", "cpuset-mems", "cpu-count", "cpu-percent", "blkio-weight", "blkio-weight-device", "device-read-bps", "device-read-iops",

@@ -47,6 +47,11 @@ type RunSettings struct {
 	Stop        bool     `json:"stop,omitempty"`         // docker stop, when the program runs
 	StopTimeout string   `json:"stop_timeout,omitempty"` // seconds from the signal to SIGKILL, -1 for never; 10 when empty
 	Exec        []string `json:"exec,omitempty"`         // docker exec, when the program runs: a command in the same container
+	Publish     []string `json:"publish,omitempty"`      // "8080:80": ports of the host
+	UserNS      string   `json:"userns,omitempty"`       // host; podman: keep-id, nomap, auto, container:NAME
+	Rootless    bool     `json:"rootless,omitempty"`     // the engine is called by a user of the host, not by root
+	HostUser    string   `json:"host_user,omitempty"`    // that user, and the range in /etc/subuid: "1000:100000:65536"; "1000" has none
+	UsernsRemap bool     `json:"userns_remap,omitempty"` // docker's daemon is set up with userns-remap
 	Restart     string   `json:"restart,omitempty"`      // no | on-failure[:N] | always | unless-stopped
 	AutoRemove  bool     `json:"auto_remove,omitempty"`  // docker run --rm
 	NoHealth    bool     `json:"no_health,omitempty"`    // the image's HEALTHCHECK is not done
@@ -143,6 +148,14 @@ type RefusedCall struct {
 	When   string   `json:"when,omitempty"`   // the argument that decides
 }
 
+// UserNSFact tells who the container's users are for the host.
+type UserNSFact struct {
+	UIDMap []string `json:"uid_map"` // lines of /proc/self/uid_map in the container: "0 100000 65536"
+	GIDMap []string `json:"gid_map"`
+	Root   uint32   `json:"root"` // the host's user behind uid 0, 65534 when there is none
+	User   uint32   `json:"user"` // the host's user behind the program
+}
+
 // VolumeFact is a place whose content outlives the container, or never was on a disk.
 type VolumeFact struct {
 	Dest   string `json:"dest"`   // in the container
@@ -172,6 +185,7 @@ type Facts struct {
 	Upper      string         `json:"upper,omitempty"`       // the host's directory that gets what the container writes, removed with it
 	Volumes    []VolumeFact   `json:"volumes,omitempty"`
 	Security   *SecurityFact  `json:"security,omitempty"`
+	UserNS     *UserNSFact    `json:"userns,omitempty"` // when the container's root is not the host's
 	Ports      *PortsFact     `json:"ports,omitempty"`
 	Memory     *MemoryFact    `json:"memory,omitempty"`     // with a limit
 	Health     *HealthFact    `json:"health,omitempty"`     // of HEALTHCHECK

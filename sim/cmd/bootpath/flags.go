@@ -75,6 +75,9 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	fl.StringVar(&s.HostKernel, "host-kernel", "", "application: `version` of the host's kernel")
 	fl.StringVar(&s.HostArch, "host-arch", "", "application: `architecture` of the host")
 	fl.Var(list{&s.HostBinfmt}, "host-binfmt", "application: `ARCH[:FLAGS]` whose programs QEMU runs on the host (repeat)")
+	fl.BoolVar(&s.Rootless, "rootless", false, "application: the engine is called by a user of the host, not by root")
+	fl.StringVar(&s.HostUser, "host-user", "", "application: that user, and its subordinate ids: `UID[:FIRST:COUNT]`")
+	fl.BoolVar(&s.UsernsRemap, "userns-remap", false, "application: docker's daemon is set up with userns-remap")
 	fl.StringVar(&s.Cgroup, "cgroup", "", "application: `v1|v2`")
 	for _, o := range scenario.Options() {
 		define(fl, o, &s)

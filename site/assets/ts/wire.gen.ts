@@ -80,6 +80,16 @@ export interface RunSettings {
   stop_timeout?: string;
   /** docker exec, when the program runs: a command in the same container */
   exec?: string[];
+  /** "8080:80": ports of the host */
+  publish?: string[];
+  /** host; podman: keep-id, nomap, auto, container:NAME */
+  userns?: string;
+  /** the engine is called by a user of the host, not by root */
+  rootless?: boolean;
+  /** that user, and the range in /etc/subuid: "1000:100000:65536"; "1000" has none */
+  host_user?: string;
+  /** docker's daemon is set up with userns-remap */
+  userns_remap?: boolean;
   /** no | on-failure[:N] | always | unless-stopped */
   restart?: string;
   /** docker run --rm */
@@ -495,6 +505,17 @@ export interface SecurityFact {
   read_only_paths: string[];
 }
 
+/** UserNSFact tells who the container's users are for the host. */
+export interface UserNSFact {
+  /** lines of /proc/self/uid_map in the container: "0 100000 65536" */
+  uid_map: string[];
+  gid_map: string[];
+  /** the host's user behind uid 0, 65534 when there is none */
+  root: number;
+  /** the host's user behind the program */
+  user: number;
+}
+
 /** PortsFact tells whether the program may listen on ports below 1024. */
 export interface PortsFact {
   /** allowed | refused (EACCES) | unknown */
@@ -598,6 +619,8 @@ export interface Facts {
   upper?: string;
   volumes?: VolumeFact[];
   security?: SecurityFact;
+  /** when the container's root is not the host's */
+  userns?: UserNSFact;
   ports?: PortsFact;
   /** with a limit */
   memory?: MemoryFact;

@@ -79,17 +79,9 @@ func (o *opened) size(name string) (int64, bool) {
 func archives(t *testing.T) map[string]*opened {
 	out := map[string]*opened{}
 	open := func(key, file string) {
-		f, err := os.Open(file)
-		if err != nil {
-			return
+		if _, err := os.Stat(file); err == nil {
+			out[key] = openImage(t, file)
 		}
-		t.Cleanup(func() { f.Close() })
-		fi, err := f.Stat()
-		require.NoError(t, err)
-		store := blob.NewStore()
-		a, err := oci.Open(store, store.Add(filepath.Base(file), f, fi.Size(), nil))
-		require.NoError(t, err)
-		out[key] = &opened{a, store}
 	}
 	open("cases", filepath.Join(truthDir(), "container/images/cases.docker.tar"))
 	if lab := os.Getenv("BOOTPATH_LAB"); lab != "" {
@@ -101,6 +93,21 @@ func archives(t *testing.T) map[string]*opened {
 		t.Skip("no images beside the recordings; set BOOTPATH_TRUTH")
 	}
 	return out
+}
+
+// openImage opens an archive; where it is not, the test is skipped.
+func openImage(t *testing.T, file string) *opened {
+	f, err := os.Open(file)
+	if err != nil {
+		t.Skipf("no image: %v; set BOOTPATH_TRUTH", err)
+	}
+	t.Cleanup(func() { f.Close() })
+	fi, err := f.Stat()
+	require.NoError(t, err)
+	store := blob.NewStore()
+	a, err := oci.Open(store, store.Add(filepath.Base(file), f, fi.Size(), nil))
+	require.NoError(t, err)
+	return &opened{a, store}
 }
 
 func TestRecordedOutcomes(t *testing.T) {
