@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bootpath/sim/fsys/tarfs"
 	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
@@ -135,21 +136,26 @@ func (r *run) unowned() string {
 		return ""
 	}
 	for i := range r.image.Layers {
-		tree, err := r.image.Layers[i].FS()
+		layer, err := r.image.Layers[i].Reader()
 		if err != nil {
 			return ""
 		}
-		for _, e := range tree.Entries() {
-			if uint32(max(e.UID, e.GID)) > r.c.HostUser.Count {
-				name := "/" + strings.Trim(strings.TrimPrefix(e.Name, "."), "/")
-				return "processing tar file(" + insufficient(int(e.UID), int(e.GID), "lchown", name) + "): exit status 1"
+		text := ""
+		tarfs.Scan(layer, func(e *tarfs.Entry) bool {
+			if max(e.UID, e.GID) > r.c.HostUser.Count {
+				name := "/" + tarfs.Clean(e.Name)
+				text = "processing tar file(" + insufficient(e.UID, e.GID, "lchown", name) + "): exit status 1"
 			}
+			return text == ""
+		})
+		if text != "" {
+			return fmt.Sprintf("writing blob: adding layer with blob %q: %s", r.image.Layers[i].Digest, text)
 		}
 	}
 	return ""
 }
 
-func insufficient(uid, gid int, call, name string) string {
+func insufficient(uid, gid uint32, call, name string) string {
 	return fmt.Sprintf("potentially insufficient UIDs or GIDs available in user namespace (requested %d:%d for %s): "+
 		"Check /etc/subuid and /etc/subgid if configured locally and run podman-system-migrate: %s %s: invalid argument", uid, gid, name, call, name)
 }

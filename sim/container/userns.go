@@ -40,7 +40,7 @@ func (r *run) readUserNS(o *options) *failure {
 	o.maps = idMaps{uid: r.c.UserMaps, gid: r.c.UserMaps}
 	for _, m := range r.c.UserMaps { // podman gives its directories to the container's root
 		if root := m.Outside; m.Inside == 0 && r.c.Rootless && root > r.c.HostUser.Count {
-			return refused("%s", insufficient(int(root), int(root), "chown", r.c.HostUser.runDir()+"/containers/overlay"))
+			return refused("%s", insufficient(root, root, "chown", r.c.HostUser.runDir()+"/containers/overlay"))
 		}
 	}
 	switch mode {
