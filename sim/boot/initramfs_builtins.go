@@ -47,7 +47,9 @@ func builtin(name string) (func(*shProcess, []string) ctl, bool) {
 		return func(in *shProcess, _ []string) ctl { in.out("%s\n", in.cwd); return in.ok() }, true
 	case "command", "type", "which", "hash":
 		return (*shProcess).commandWord, true
-	case "trap", "umask", "wait", "ulimit", "alias", "unalias", "times", "jobs", "bg", "fg":
+	case "trap":
+		return (*shProcess).trap, true
+	case "umask", "wait", "ulimit", "alias", "unalias", "times", "jobs", "bg", "fg":
 		return status(0), true
 	case "getopts":
 		return (*shProcess).getopts, true
@@ -439,6 +441,32 @@ func (in *shProcess) eval(words []string) ctl {
 	}
 	c := in.run(tree.Body)
 	in.pos, in.src = pos, src
+	return c
+}
+
+// trap keeps the action for the shell's end; signals do not come.
+func (in *shProcess) trap(words []string) ctl {
+	if len(words) > 2 && words[1] == "--" {
+		words = words[1:]
+	}
+	if len(words) > 2 && (slices.Contains(words[2:], "0") || slices.Contains(words[2:], "EXIT")) {
+		if in.atExit = words[1]; in.atExit == "-" {
+			in.atExit = ""
+		}
+	}
+	return in.ok()
+}
+
+// exitTrap runs the action that trap has kept for the shell's end. The exit status stays what it was: 2.14.
+func (in *shProcess) exitTrap() ctl {
+	action, status := in.atExit, in.status
+	if in.atExit = ""; action == "" || in.replaced {
+		return ctlNone
+	}
+	c := in.eval([]string{"eval", action})
+	if c != ctlExit {
+		in.status = status
+	}
 	return c
 }
 

@@ -73,6 +73,12 @@ func kernelWords(line string) []string {
 	return out
 }
 
+// dracutReport is dracut's rdsosreport. What it collects goes into a file that nothing of the start reads.
+func (in *shProcess) dracutReport() ctl {
+	in.out("Generating \"/run/initramfs/rdsosreport.txt\"\n")
+	return in.ok()
+}
+
 // exportList is export -p: what a shell can read back.
 func (in *shProcess) exportList() ctl {
 	for _, name := range slices.Sorted(maps.Keys(in.exported)) {

@@ -116,7 +116,7 @@ func (in *shProcess) startUdev(words []string) ctl {
 	if found, ok := in.find(words[0], true); ok {
 		line, cites = x.greeting(found)
 	}
-	if level := in.vars["SYSTEMD_LOG_LEVEL"]; level != "info" && level != "debug" {
+	if in.udevIsQuiet() {
 		line = ""
 	}
 	if in.daemon("systemd-udevd") != nil {
@@ -129,6 +129,23 @@ func (in *shProcess) startUdev(words []string) ctl {
 		x.console(line + "\n")
 	}
 	return in.ok()
+}
+
+// udevIsQuiet tells whether the log level is above info, which is what udevd has without being told. systemd-udevd(8),
+// systemd(1) $SYSTEMD_LOG_LEVEL; the kernel's command line counts more.
+func (in *shProcess) udevIsQuiet() bool {
+	level := in.vars["SYSTEMD_LOG_LEVEL"]
+	for _, p := range in.x.params.Params {
+		switch strings.TrimPrefix(p.Name, "rd.") {
+		case "udev.log_level", "udev.log_priority", "udev.log-priority":
+			level = p.Value
+		}
+	}
+	switch level {
+	case "notice", "warning", "warn", "err", "crit", "alert", "emerg", "5", "4", "3", "2", "1", "0":
+		return true
+	}
+	return false
 }
 
 // daemon makes the process of a program that stays.
@@ -245,6 +262,9 @@ func (in *shProcess) udevInfo(words []string) ctl {
 		}
 	}
 	b, ok := in.x.device(path.Base(name))
+	if !ok && strings.HasPrefix(name, "/dev/") {
+		b, ok = in.blockDevice(name)
+	}
 	if !ok {
 		in.err("Unknown device \"%s\": No such device\n", name)
 		return in.failed()
@@ -522,6 +542,11 @@ func (in *shProcess) overmount(name, root, init string, argv []string) ctl {
 			}
 		}
 	}
+	for _, row := range x.m.Rows(trace.Mounted) {
+		if row["target"] == path.Clean(root) && row["fstype"] == "overlay" {
+			x.facts.Root = "overlay"
+		}
+	}
 	t.Chdir(root)
 	if err := t.MoveMount(".", "/"); err != nil {
 		in.err("%s: overmounting root: %s\n", name, strerror(err))
@@ -537,9 +562,6 @@ func (in *shProcess) overmount(name, root, init string, argv []string) ctl {
 		}
 		in.status = 1
 		return ctlNone
-	}
-	if x.mountedAt("/", "overlay") {
-		x.facts.Root = "overlay"
 	}
 	asked, _ := x.params.Get("init")
 	x.firstProgram(init, asked == init)
@@ -582,7 +604,7 @@ func (x *linux) accessBelow(root, name string) error {
 
 // console is text that a program writes to the console.
 func (x *linux) console(text string) {
-	x.line = text[strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n')+1:]
+	x.showed(text)
 	x.m.Emit(trace.Step{Actor: x.pid1.Actor, Stage: x.stage(), Kind: "initramfs.print", Rule: "write(2)",
 		Args: map[string]string{"text": strings.TrimSpace(text)}, Console: text})
 }

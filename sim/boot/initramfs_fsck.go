@@ -40,6 +40,19 @@ func (in *shProcess) fsck(words []string) ctl {
 	return in.end("what fsck." + kind + " finds on " + device + " (" + in.where() + ")")
 }
 
+// e2fsckProgram is e2fsck(8) by its own name, when it is asked to repair without questions: -a or -p.
+func (in *shProcess) e2fsckProgram(words []string) ctl {
+	flags, _, rest := optArgs(words, "bBCEjlLz")
+	if len(rest) == 1 && strings.ContainsAny(flags, "ap") && strings.Trim(flags, "apTM") == "" {
+		if b, ok := in.blockDevice(rest[0]); ok {
+			if f, ok := b.volumeFS().(*ext4.FS); ok {
+				return in.e2fsck(f, "/dev/"+b.name)
+			}
+		}
+	}
+	return in.end("what e2fsck finds and prints (" + in.where() + ")")
+}
+
 // e2fsck is e2fsck(8) -p on a volume that needs no check: it says so and how full the volume is. When one is
 // due, what it finds is not known. e2fsck/unix.c, check_if_skip
 func (in *shProcess) e2fsck(f *ext4.FS, device string) ctl {

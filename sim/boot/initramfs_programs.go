@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"slices"
@@ -33,6 +34,9 @@ func (in *shProcess) program(words []string) ctl {
 		if c, ok := in.b.hook(in, found, words); ok {
 			return c
 		}
+	}
+	if path.Base(words[0]) == "rdsosreport" {
+		return in.dracutReport()
 	}
 	if kind, options, ok := in.x.shebang(found); ok {
 		return in.runFile(found, words[1:], kind, options)
@@ -89,7 +93,7 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).fileProgram, true
 	case "chmod", "chown", "chgrp", "sync", "clear", "reset", "chvt", "setfont", "loadkeys", "kbd_mode", "stty", "setterm", "plymouth", "plymouthd", "hwclock",
 		"setupcon", "hostname", "dmesg", "true", "usleep", "mkfifo", "depmod", "fbsplash", "splash", "psplash", "klogd", "syslogd",
-		"swapon", "sysctl", "loadkmap", "ulimit", "tune2fs", "logger", "date", "systemd-tmpfiles", "kmod", "ifconfig", "rngd", "haveged":
+		"swapon", "sysctl", "loadkmap", "ulimit", "tune2fs", "logger", "date", "systemd-tmpfiles", "kmod", "ifconfig", "rngd", "haveged", "flock":
 		return (*shProcess).nothing, true
 	case "kill", "killall":
 		return (*shProcess).kill, true
@@ -121,6 +125,8 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).cdromID, true
 	case "fsck":
 		return (*shProcess).fsck, true
+	case "e2fsck", "fsck.ext2", "fsck.ext3", "fsck.ext4":
+		return (*shProcess).e2fsckProgram, true
 	case "nlplug-findfs":
 		return (*shProcess).nlplug, true
 	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee", "sed":
@@ -232,11 +238,13 @@ func (in *shProcess) mount(words []string) ctl {
 			operands = append(operands, w)
 		}
 	}
-	if strings.Contains(flags, "a") || len(operands) < 2 {
-		if len(operands) == 0 && !strings.Contains(flags, "a") {
-			return in.ok()
-		}
+	switch {
+	case strings.Contains(flags, "a"):
 		return in.end("what /etc/fstab of the initramfs makes of this mount (" + in.where() + ")")
+	case len(operands) == 0:
+		return in.ok()
+	case len(operands) == 1:
+		return in.mountListed(words, operands[0], opts)
 	}
 	src, dst := operands[0], in.abs(operands[1])
 	data = strings.Join(slices.DeleteFunc(strings.Split(data, ","), func(s string) bool { return s == "move" || s == "" }), ",")
@@ -254,6 +262,27 @@ func (in *shProcess) mount(words []string) ctl {
 		return in.mounted(err, src, dst)
 	}
 	return in.mountDevice(src, dst, fstype, f, data)
+}
+
+// mountListed mounts what /etc/fstab has for a mount point or a device: the other half of its line and, before those
+// of the command line, its options. A remount names what is mounted already.
+func (in *shProcess) mountListed(words []string, name, opts string) ctl {
+	text, _ := in.readFile("/etc/fstab")
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 3 || f[0][0] == '#' || f[0] != name && path.Clean(f[1]) != path.Clean(in.abs(name)) {
+			continue
+		}
+		if len(f) > 3 {
+			opts = strings.Trim(f[3]+","+opts, ",")
+		}
+		return in.mount([]string{words[0], "-t", f[2], "-o", cmp.Or(opts, "defaults"), f[0], f[1]})
+	}
+	if f, _ := kernel.ParseOptions(opts); f&kernel.MS_REMOUNT != 0 && in.x.isMountPoint(in.abs(name)) {
+		return in.mount([]string{words[0], "-o", opts, "none", name})
+	}
+	in.err("mount: %s: can't find in /etc/fstab.\n", name) // libmount, MNT_ERR_NOFSTAB
+	return in.failed()
 }
 
 // noDevice are file systems without a block device.
@@ -841,9 +870,15 @@ func (in *shProcess) nlplug(words []string) ctl {
 	return in.ok()
 }
 
-// powerOff ends the machine.
+// powerOff ends the machine. systemctl under one of these names asks the running systemd to do so, unless it is
+// forced; where none runs it fails: systemctl.c, halt_main, and sd_booted(3).
 func (in *shProcess) powerOff(words []string) ctl {
 	name := path.Base(words[0])
+	flags, _, rest := optArgs(words, "")
+	if _, err := in.stat("/run/systemd/system"); err != nil && in.programIs(words[0], "systemctl") && !strings.Contains(flags, "f") && !slices.Contains(rest, "--force") {
+		in.err("System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down\nFailed to talk to init daemon.\n")
+		return in.failed()
+	}
 	in.step("initramfs.power-off", map[string]string{"command": strings.Join(words, " ")}, name+"(8)")
 	in.x.deviceMissing(in.x.lastLine())
 	return ctlEnd
@@ -886,6 +921,23 @@ func (in *shProcess) shellWith(words []string) ctl {
 	return in.interactive(words[0])
 }
 
+// expanded is a prompt with its parameters expanded: XCU 2.5.3, PS1.
+func (in *shProcess) expanded(prompt string) string {
+	tree, err := sh.Parse("prompt=\"" + prompt + "\"")
+	if err != nil || len(tree.Body) != 1 {
+		return prompt
+	}
+	assign, ok := tree.Body[0].Node.(*sh.Simple)
+	if !ok || len(assign.Assigns) != 1 {
+		return prompt
+	}
+	text, c := in.child().text(assign.Assigns[0].Value)
+	if c != ctlNone {
+		return prompt
+	}
+	return text
+}
+
 // shellText is sh -c.
 func (in *shProcess) shellText(text string, args []string) ctl {
 	tree, err := sh.Parse(text)
@@ -914,10 +966,10 @@ func (in *shProcess) shellText(text string, args []string) ctl {
 // nothing else was meant, it is the purpose.
 func (in *shProcess) interactive(shell string) ctl {
 	x := in.x
-	last := x.lastLine()
+	last := cmp.Or(x.warned.text, x.lastLine())
 	prompt := "# "
 	if ps1, ok := in.vars["PS1"]; ok && in.exported["PS1"] {
-		prompt = ps1
+		prompt = in.expanded(ps1)
 	}
 	kind := x.shellAt("/bin/" + path.Base(shell))
 	if found, ok := in.find(shell, true); ok && in.replaced {

@@ -132,7 +132,8 @@ type shProcess struct {
 	tested   int // inside a condition, where -e does not count
 	calls    int
 	callers  []caller
-	replaced bool // the program that runs now took the shell's place
+	replaced bool   // the program that runs now took the shell's place
+	atExit   string // the action of trap ACTION EXIT
 }
 
 // child is a copy for a subshell or for another script: it cannot change its parent.
@@ -140,7 +141,7 @@ func (in *shProcess) child() *shProcess {
 	c := *in
 	c.kept = maps.Clone(in.kept)
 	c.vars, c.exported, c.funcs = maps.Clone(in.vars), maps.Clone(in.exported), maps.Clone(in.funcs)
-	c.locals, c.replaced = nil, false
+	c.locals, c.replaced, c.atExit = nil, false, ""
 	c.callers = slices.Clone(in.callers)
 	c.calls++
 	return &c
@@ -212,14 +213,15 @@ func (in *shProcess) print(to *sink, text string) {
 	switch to.kind {
 	case "console", "kmsg":
 		x := in.x
-		shown := text
+		shown, level := text, kernInfo
 		if to.kind == "kmsg" {
-			shown = x.printk(kernWarn, strings.TrimSuffix(text, "\n"))
+			level, text = kmsg(text)
+			shown = x.printk(level, strings.TrimSuffix(text, "\n"))
 		}
-		x.line += shown
-		if i := strings.LastIndexByte(strings.TrimSuffix(x.line, "\n"), '\n'); i >= 0 {
-			x.line = x.line[i+1:]
+		if to.kind == "kmsg" {
+			x.warning(level, strings.TrimSpace(text))
 		}
+		x.showed(shown)
 		kind := trace.Kind("initramfs.print")
 		if in.b.soft && !in.b.early {
 			kind = "init.print"
@@ -237,6 +239,15 @@ func (in *shProcess) print(to *sink, text string) {
 			in.write(to.path, string(before)+text)
 		}
 	}
+}
+
+// kmsg takes the priority off a line for /dev/kmsg: "<30>" is facility 3, level 6. Documentation/ABI/testing/dev-kmsg
+func kmsg(text string) (level int, rest string) {
+	number, after, ok := strings.Cut(strings.TrimPrefix(text, "<"), ">")
+	if n, err := strconv.Atoi(number); ok && err == nil && text[0] == '<' && n >= 0 {
+		return n & 7, after
+	}
+	return kernWarn, text
 }
 
 func (in *shProcess) out(format string, args ...any) {
@@ -380,6 +391,9 @@ func (in *shProcess) compound(n sh.Node) ctl {
 		}
 		child := in.child()
 		c := child.run(n.Body)
+		if c != ctlEnd {
+			c = child.exitTrap()
+		}
 		in.status = child.status
 		if c == ctlEnd {
 			return c
@@ -537,8 +551,8 @@ func (in *shProcess) redirect(redirs []*sh.Redir) (func(), ctl) {
 				in.cannot("open", target, kernel.ENOENT)
 				return nil, ctlNone
 			}
-			if r.Op == "<" || r.FD == 0 {
-				continue
+			if s, err := in.output(target, true); r.Op == "<>" && r.FD > 0 && err == nil {
+				in.assign(r.FD, s)
 			}
 		case "<<":
 			in.stdin = &input{target}
@@ -831,6 +845,9 @@ func (in *shProcess) runFile(name string, args []string, kind shellKind, options
 	}
 	child.src, child.pos = src, sh.Pos{}
 	c := child.run(body)
+	if c != ctlEnd {
+		c = child.exitTrap()
+	}
 	in.status = child.status
 	if c == ctlEnd {
 		return c
@@ -908,7 +925,9 @@ func (x *linux) scriptAsInit(rdinit string, kind shellKind, options string, firs
 	in.src = src
 	in.pos = sh.Pos{Off: 0, End: strings.IndexByte(src.text+"\n", '\n')}
 	in.step(first.Kind, first.Args, first.Rule)
-	in.run(body)
+	if in.run(body) != ctlEnd {
+		in.exitTrap()
+	}
 	if !x.m.Ended() {
 		in.initExits()
 	}
@@ -987,8 +1006,22 @@ func (x *linux) quietly(fn func()) {
 	x.pid1.Quiet = was
 }
 
-// lastLine is what the console showed last.
+// lastLine is the last line on the console that is not blank.
 func (x *linux) lastLine() string { return strings.TrimSpace(x.line) }
+
+// warning keeps the message that counts of those which scripts write to the kernel's log: the first that is worse than
+// a warning, else the last warning.
+func (x *linux) warning(level int, text string) {
+	if first := x.warned.text == ""; level <= kernWarn && (first || level < x.warned.level || level == kernWarn && x.warned.level == kernWarn) {
+		x.warned.level, x.warned.text = level, text
+	}
+}
+
+// showed keeps what a program wrote to the console last.
+func (x *linux) showed(text string) {
+	text = x.line + text
+	x.line = text[strings.LastIndexByte(strings.TrimRight(text, " \n"), '\n')+1:]
+}
 
 // tagged gives lines the form in which the journal forwards them to the console.
 func (x *linux) tagged(tag, text string) string {

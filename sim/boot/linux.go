@@ -59,7 +59,11 @@ type linux struct {
 	udevd     bool              // runs
 	loaded    []string          // modules, in the order in which they were loaded
 	initArgs  []string
-	line      string // the last line of the console that a program wrote
+	line      string   // the last line of the console that a program wrote
+	warned    struct { // see warning
+		level int
+		text  string
+	}
 }
 
 // linux runs the kernel that a bootloader left in memory.

@@ -55,14 +55,15 @@ var notPredicted = []struct{ pattern, reason string }{
 var accepted = map[[2]string]string{
 	{"deb-openrc", "EXT4-fs (vda1): re-mounted. Quota mode: none."}:                                      "checkroot.sh remounts twice; it is followed up to its check, and its result is one remount",
 	{"deb-openrc", "Checking root file system...bootroot: clean, 8934/65536 files, 90301/261888 blocks"}: "words of fsck, which is not run",
-	{"deb-openrc", "done."}:                                               "the rest of a line that a message of the kernel cut in two",
-	{"deb-openrc", "Cleaning up temporary files... /tmp."}:                "whether an earlier script left a mark in /tmp is not known",
-	{"deb-openrc", "Cleaning up temporary files...."}:                     "whether an earlier script left a mark in /tmp is not known",
-	{"deb-openrc", "Mounting local filesystems...done."}:                  "mountall.sh asks first how much memory the kernel counts",
-	{"deb-openrc", "Activating swapfile swap, if any...done."}:            "mountall.sh asks first how much memory the kernel counts",
-	{"deb-openrc", "Configuring network interfaces...done."}:              "networking asks first for a directory in /run that an earlier script may have made",
-	{"live-debian", "squashfs: version 4.0 (2009/01/31) Phillip Lougher"}: "BusyBox's tail shows /boot.log once a second: which lines of the kernel come first is a race",
-	{"deb-sdboot", "RAMDISK: [mem 0x3c8ce000-0x3d581fff]"}:                "the kernel's EFI stub asks the firmware for memory; where that lies depends on the firmware, not on the image",
+	{"deb-openrc", "done."}:                                                  "the rest of a line that a message of the kernel cut in two",
+	{"deb-openrc", "Cleaning up temporary files... /tmp."}:                   "whether an earlier script left a mark in /tmp is not known",
+	{"deb-openrc", "Cleaning up temporary files...."}:                        "whether an earlier script left a mark in /tmp is not known",
+	{"deb-openrc", "Mounting local filesystems...done."}:                     "mountall.sh asks first how much memory the kernel counts",
+	{"deb-openrc", "Activating swapfile swap, if any...done."}:               "mountall.sh asks first how much memory the kernel counts",
+	{"deb-openrc", "Configuring network interfaces...done."}:                 "networking asks first for a directory in /run that an earlier script may have made",
+	{"live-debian", "squashfs: version 4.0 (2009/01/31) Phillip Lougher"}:    "BusyBox's tail shows /boot.log once a second: which lines of the kernel come first is a race",
+	{"live-truncated", "squashfs: version 4.0 (2009/01/31) Phillip Lougher"}: "BusyBox's tail shows /boot.log once a second: which lines of the kernel come first is a race",
+	{"deb-sdboot", "RAMDISK: [mem 0x3c8ce000-0x3d581fff]"}:                   "the kernel's EFI stub asks the firmware for memory; where that lies depends on the firmware, not on the image",
 }
 
 // unknownIs are images whose start cannot be known to its end, with what would have to be known.
