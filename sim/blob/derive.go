@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // Open starts a stream from its beginning.
@@ -17,15 +16,39 @@ type Open func() (io.Reader, error)
 // like a file that a learner wrote.
 //
 // Deriving the same name from the same spans again gives the blob that is there: two parts of a run that
-// unpack one file share it. A store opened from a slice uses what the slice kept and never calls open.
+// unpack one file share it, and so do runs (see [Store.Fork]). A store opened from a slice uses what the slice
+// kept and never calls open.
 func (s *Store) Derive(name string, open Open, limit int64, from []Span) *Blob {
-	if b := s.blobs[name]; b != nil && b.from != nil && len(from) > 0 && slices.Equal(b.from(0, 0), from) {
+	return s.derive(name, open, limit, source{spans: from})
+}
+
+// DeriveOf is [Store.Derive] from the n bytes at off of r alone. Where these are plain bytes of a blob, runs with
+// patches elsewhere share the stream too.
+func (s *Store) DeriveOf(name string, open Open, limit int64, r io.ReaderAt, off, n int64) *Blob {
+	return s.derive(name, open, limit, sourceOf(r, off, n))
+}
+
+func (s *Store) derive(name string, open Open, limit int64, from source) *Blob {
+	if b := s.blobs[name]; from.equal(b) {
 		return b
 	}
 	name = s.free(name)
-	if b := s.shared(name, limit, from); b != nil {
-		return b
+	if !s.shares(from) {
+		return s.stream(name, open, limit, from.spans)
 	}
+	b := s.parent.blobs[name]
+	switch {
+	case b == nil:
+		b = s.parent.stream(name, open, limit, from.spans)
+	case !from.equal(b):
+		return s.stream(name, open, limit, from.spans)
+	}
+	s.adopt(b)
+	return b
+}
+
+// stream adds what open gives, or what a slice kept of it.
+func (s *Store) stream(name string, open Open, limit int64, from []Span) *Blob {
 	whole := func(off, n int64) []Span { return from }
 	if kept := s.saved[name]; kept != nil && len(from) > 0 && s.untouched(from) {
 		return s.put(name, kept, kept.size, whole)

@@ -13,13 +13,14 @@ func (s *Store) Find(name string, r io.ReaderAt, search func(raw io.ReaderAt) (o
 	if s == nil {
 		return search(r)
 	}
+	size := int64(1)
 	if sized, ok := r.(Sized); ok {
-		Locate(r, 0, sized.Size()) // what a file system needs to find the hit again
+		size = sized.Size()
 	}
-	b := s.Derive(name, func() (io.Reader, error) {
+	b := s.DeriveOf(name, func() (io.Reader, error) {
 		off, n := search(s.Raw(r))
 		return bytes.NewReader(binary.AppendVarint(binary.AppendVarint(nil, off), n)), nil
-	}, 2*binary.MaxVarintLen64, Locate(r, 0, 1))
+	}, 2*binary.MaxVarintLen64, r, 0, size)
 	in := bytes.NewReader(nil)
 	if data, err := ReadAll(b, 2*binary.MaxVarintLen64); err == nil {
 		in.Reset(data)

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"testing"
 
@@ -26,11 +27,15 @@ func newForks() *forks {
 }
 
 // derive unpacks 16 bytes at off under the name; from names the blob that it reads.
-func (f *forks) derive(t *testing.T, s *Store, name string, from *Blob, off int64) []byte {
-	b := s.Derive(name, func() (io.Reader, error) {
+func (f *forks) derive(t *testing.T, s *Store, name string, from io.ReaderAt, off int64) []byte {
+	raw := from
+	if b, ok := from.(*Blob); ok {
+		raw = Raw(b)
+	}
+	b := s.DeriveOf(name, func() (io.Reader, error) {
 		f.opened++
-		return io.NewSectionReader(Raw(from), off, 16), nil
-	}, 100, Locate(from, off, 16))
+		return io.NewSectionReader(raw, off, 16), nil
+	}, 100, from, off, 16)
 	got, err := ReadAll(b, 100)
 	require.NoError(t, err)
 	require.Equal(t, name, b.Name())
@@ -42,7 +47,6 @@ func TestForksShareWhatIsTheSame(t *testing.T) {
 	f := newForks()
 	first := f.Fork()
 	want := f.derive(t, first, "initrd!", f.in, 64)
-	f.Absorb(first)
 
 	again := f.Fork()
 	require.Equal(t, want, f.derive(t, again, "initrd!", f.in, 64))
@@ -51,7 +55,6 @@ func TestForksShareWhatIsTheSame(t *testing.T) {
 	other := f.Fork() // the file of that name lies elsewhere
 	require.Equal(t, byte(128), f.derive(t, other, "initrd!", f.in, 128)[0])
 	require.Equal(t, 2, f.opened)
-	f.Absorb(other)
 	require.Equal(t, byte(64), f.derive(t, f.Fork(), "initrd!", f.in, 64)[0])
 	require.Equal(t, 2, f.opened)
 }
@@ -63,26 +66,23 @@ func TestForksDoNotShareWhatIsChanged(t *testing.T) {
 	f.derive(t, first, "a", f.in, 0)
 	f.derive(t, first, "aa", first.Blob("a"), 0)
 	f.derive(t, first, "b", f.in, 32)
-	f.Absorb(first)
 	require.Equal(t, 3, f.opened)
 
 	patched := f.Fork(Span{"in", 15, 1})
-	view := New("in", Overlay(f.in, Patch{15, []byte{99}}), 256, nil)
+	view := Overlay(f.in, Patch{15, []byte{99}})
 	require.Equal(t, byte(99), f.derive(t, patched, "a", view, 0)[15])
 	require.Equal(t, byte(99), f.derive(t, patched, "aa", patched.Blob("a"), 0)[15])
 	f.derive(t, patched, "b", f.in, 32)
 	require.Equal(t, 5, f.opened)
-	f.Absorb(patched)
 	require.Equal(t, byte(15), f.derive(t, f.Fork(), "aa", f.Blob("a"), 0)[15])
 }
 
 // A run of an edited file leaves no stream behind that the next run of the pristine one would stumble over.
-func TestAbsorbLeavesWhatAnEditMade(t *testing.T) {
+func TestForksDoNotShareWhatAnEditMade(t *testing.T) {
 	f := newForks()
 	edited := f.Fork()
 	open := func() (io.Reader, error) { return bytes.NewReader([]byte("x")), nil }
 	edited.Derive("boot/initrd!", open, 10, nil)
-	f.Absorb(edited)
 	require.Nil(t, f.Blob("boot/initrd!"))
 	require.Len(t, f.derive(t, f.Fork(), "boot/initrd!", f.in, 0), 16)
 }
@@ -115,6 +115,30 @@ func TestForksOfASlice(t *testing.T) {
 	require.Zero(t, b.Size())
 	_, missed = patched.Missed()
 	require.True(t, missed)
+}
+
+// A value is computed once for all runs in which its bytes are the same, and its blobs come with it.
+func TestRemember(t *testing.T) {
+	f := newForks()
+	ask := func(s *Store, r io.ReaderAt) string {
+		return Remember(s, "sum", r, 0, 16, func() string { return fmt.Sprint(f.derive(t, s, "a", r, 0)) })
+	}
+	want := ask(f.Fork(), f.in)
+	again := f.Fork()
+	require.Equal(t, want, ask(again, f.in))
+	require.Equal(t, 1, f.opened)
+	require.NotNil(t, again.Blobs()[0])
+
+	patched := Overlay(f.in, Patch{15, []byte{99}})
+	require.NotEqual(t, want, ask(f.Fork(Span{"in", 15, 1}), patched))
+	require.Equal(t, want, ask(f.Fork(Span{"in", 16, 1}), f.in))
+	require.Equal(t, want, ask(f.Fork(), f.in))
+	require.Equal(t, 2, f.opened)
+
+	// The same bytes behind a hole are another file.
+	holed := Mapped(f.in, 32, []Extent{{16, 16, 0}})
+	require.Equal(t, "moved", Remember(f.Fork(Span{"in", 200, 1}), "sum", holed, 0, 32, func() string { return "moved" }))
+	require.Equal(t, "written", Remember(f.Fork(), "sum", bytes.NewReader(nil), 0, 16, func() string { return "written" }))
 }
 
 func TestReopen(t *testing.T) {

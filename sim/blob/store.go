@@ -19,9 +19,10 @@ type Store struct {
 	siblings []func(name string) *Blob // the latest counts first
 	beside   map[string]*Blob          // those that were found
 
-	parent  *Store         // of a fork
-	changed []Span         // of the parent's blobs: what they do not hold in this run
-	known   map[string]any // see Remember
+	parent    *Store                // of a fork
+	changed   []Span                // of the parent's blobs: what they do not hold in this run
+	known     map[string]remembered // see Remember
+	knownText int                   // bytes of its keys
 }
 
 // NewStore makes an empty store.

@@ -204,10 +204,10 @@ func (g *grub) initNormal(cites []blob.Cite) {
 	r, size := g.moduleBytes("normal")
 	g.version, g.listsKnown = "", false
 	if r != nil {
-		var more []blob.Cite
-		g.version, more = grubVersion(r, size)
-		cites = machine.Cites(more, cites)
-		for _, name := range grubFeatures(r, size) {
+		mod := blob.Remember(g.c.Store, "GRUB's normal module", r, 0, size, func() *normalModule { return readNormal(r, size) })
+		g.version = mod.version
+		cites = machine.Cites(mod.cites, cites)
+		for _, name := range mod.features {
 			g.put(name, "y", true)
 		}
 	}

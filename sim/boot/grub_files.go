@@ -458,7 +458,7 @@ func (g *grub) unpacked(name string, f fsys.File) grubFile {
 	var magic [6]byte
 	f.ReadAt(magic[:], 0)
 	var open blob.Open
-	spans := f.Locate(0, f.Size())
+	f.Locate(0, f.Size())
 	raw := g.c.Store.Raw(f) // a slice keeps what was unpacked, not what it was unpacked from
 	switch {
 	case string(magic[:]) == "\xfd7zXZ\x00" && g.mods["xzio"]:
@@ -469,7 +469,20 @@ func (g *grub) unpacked(name string, f fsys.File) grubFile {
 		return f
 	}
 	blobName := strings.TrimPrefix(path.Clean("/"+name[strings.IndexByte(name, ')')+1:]), "/") + "!"
-	return g.c.Store.Derive(blobName, open, maxUnpacked, spans)
+	return g.c.Store.DeriveOf(blobName, open, maxUnpacked, f, 0, f.Size())
+}
+
+// normalModule is what GRUB's module normal says of itself.
+type normalModule struct {
+	version  string
+	cites    []blob.Cite // of the version
+	features []string    // names of variables that it sets
+}
+
+func readNormal(r io.ReaderAt, size int64) *normalModule {
+	m := &normalModule{features: grubFeatures(r, size)}
+	m.version, m.cites = grubVersion(r, size)
+	return m
 }
 
 // grubVersion finds the version in the normal module: the string behind the format that prints it.

@@ -168,9 +168,8 @@ func (s *start) grubCore(r io.ReaderAt, size int64, drive uint8) {
 		s.unknown(trace.Bootloader, "what GRUB's core image does: "+err.Error())
 		return
 	}
-	spans := blob.Locate(r, core.Off, int64(core.Header.CompressedSize))
 	packed := s.c.Store.Raw(r)
-	img := s.c.Store.Derive("core.img!", func() (io.Reader, error) { return core.Open(packed) }, core.Limit(), spans)
+	img := s.c.Store.DeriveOf("core.img!", func() (io.Reader, error) { return core.Open(packed) }, core.Limit(), r, core.Off, int64(core.Header.CompressedSize))
 	if n := img.Size(); n != core.Limit() {
 		s.grubStep("grub.core-damaged", 0, "", map[string]string{"unpacked": bytesText(n), "want": bytesText(core.Limit())}, "GRUB 2.06: startup_raw.S, LZMA",
 			machine.Cites(core.Rec.Cite(&core.Header.UncompressedSize), core.Cites))

@@ -273,7 +273,7 @@ func (in *shProcess) load(name string) (*source, []sh.Stmt, error) {
 		return nil, nil, err
 	}
 	s := &source{path: slash(name), text: string(data), file: file}
-	tree, err := sh.Parse(s.text)
+	tree, err := in.x.parse(s.text)
 	if err != nil {
 		return s, nil, err
 	}
@@ -285,6 +285,19 @@ func (in *shProcess) load(name string) (*source, []sh.Stmt, error) {
 		}
 	})
 	return s, tree.Body, nil
+}
+
+// parse is [sh.Parse]; runs of one image have the same scripts.
+func (s *start) parse(text string) (*sh.Script, error) {
+	type parsed struct {
+		script *sh.Script
+		err    error
+	}
+	p := blob.RememberText(s.store(), "sh", text, func() parsed {
+		script, err := sh.Parse(text)
+		return parsed{script, err}
+	})
+	return p.script, p.err
 }
 
 // run follows statements in turn.

@@ -37,9 +37,6 @@ const maxInitramfs = 1 << 30
 
 // linux is a Linux kernel from its first instruction to the first program.
 type linux struct {
-	config     map[string]string // see kconfig
-	configText string
-
 	*start
 	l         loaded
 	img       *bzimage.Image
@@ -93,7 +90,7 @@ func (s *start) linux(l loaded) {
 	if len(l.files) > 0 {
 		s.facts.Initrd = l.files
 	}
-	x.k = kernel.New(s.m, kernel.Options{Version: x.version, Arch: img.Arch, Cmdline: l.cmdline})
+	x.k = kernel.New(s.m, kernel.Options{Version: x.version, Arch: img.Arch, Cmdline: l.cmdline, Store: s.store()})
 	x.pid1 = x.k.Init()
 	x.initArgs = x.params.InitArgs(kernelTakes)
 

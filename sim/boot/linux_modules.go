@@ -58,21 +58,29 @@ func (x *linux) trees() []fsys.FS {
 
 // readAny reads the first of the files of that name that any tree has.
 func (x *linux) readAny(name string, limit int64) ([]byte, []blob.Cite) {
+	file, at := x.openAny(name)
+	if file == nil {
+		return nil, nil
+	}
+	data, err := blob.ReadAll(file, limit)
+	if err != nil {
+		return nil, nil
+	}
+	return data, cite(file, 0, min(file.Size(), 64), "/"+at, "")
+}
+
+// openAny opens the first of the files of that name that any tree has, nil when none does.
+func (x *linux) openAny(name string) (file fsys.File, at string) {
 	for _, f := range x.trees() {
 		at, err := fsys.Resolve(f, name)
 		if err != nil {
 			continue
 		}
-		file, err := fsys.OpenFile(f, at)
-		if err != nil {
-			continue
-		}
-		data, err := blob.ReadAll(file, limit)
-		if err == nil {
-			return data, cite(file, 0, min(file.Size(), 64), "/"+at, "")
+		if file, err := fsys.OpenFile(f, at); err == nil {
+			return file, at
 		}
 	}
-	return nil, nil
+	return nil, ""
 }
 
 // findModules reads which drivers are built in, where the image says so.
@@ -103,22 +111,36 @@ func (x *linux) hasModuleList() bool {
 // kconfig reads the configuration that distributions put beside the kernel.
 // Scripts ask for it again and again, so it is parsed once for each text.
 func (x *linux) kconfig() map[string]string {
-	data, _ := x.readAny("boot/config-"+x.version, maxKconfig)
+	if file, _ := x.openAny("boot/config-" + x.version); file != nil {
+		return x.readKconfig(file)
+	}
 	// Without an initramfs it depends on what is built in; when nothing else tells, the kernel itself may.
-	if data == nil && x.img != nil && x.c.Kernel == nil && len(x.l.initrds) == 0 && !x.hasModuleList() {
-		data, _, _ = x.img.Config(x.store(), x.l.path)
+	if x.img != nil && x.c.Kernel == nil && len(x.l.initrds) == 0 && !x.hasModuleList() {
+		data, _, _ := x.img.Config(x.store(), x.l.path)
+		return parseKconfig(data)
 	}
-	text := string(data)
-	if x.config != nil && text == x.configText {
-		return x.config
-	}
-	x.config, x.configText = map[string]string{}, text
-	for line := range strings.SplitSeq(text, "\n") {
+	return map[string]string{}
+}
+
+// readKconfig reads a configuration that distributions put beside the kernel. It is not changed.
+func (s *start) readKconfig(f fsys.File) map[string]string {
+	return blob.Remember(s.store(), "kconfig", f, 0, f.Size(), func() map[string]string {
+		data, err := blob.ReadAll(f, maxKconfig)
+		if err != nil {
+			return map[string]string{}
+		}
+		return parseKconfig(data)
+	})
+}
+
+func parseKconfig(data []byte) map[string]string {
+	config := map[string]string{}
+	for line := range strings.SplitSeq(string(data), "\n") {
 		if name, value, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, "CONFIG_") {
-			x.config[name] = value
+			config[name] = value
 		}
 	}
-	return x.config
+	return config
 }
 
 // builtin answers whether a driver is part of the kernel itself.

@@ -127,7 +127,7 @@ func (s *start) systemdIn(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS, mod
 	}
 	x.host = systemd.Host{Kernel: k.Options().Version, Arch: unitArch(k.Options().Arch)}
 	x.pid1.Actor, x.pid1.Stage, x.pid1.Comm = "systemd[1]", x.stage(trace.Init), "systemd"
-	if x.readKconfig(); len(x.kconfig) == 0 && x.early() != nil {
+	if x.findKconfig(); len(x.kconfig) == 0 && x.early() != nil {
 		x.kconfig = x.early().kconfig()
 	}
 	x.setupConsole()

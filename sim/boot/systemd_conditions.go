@@ -434,20 +434,14 @@ func (s *sysd) writable(p string) bool {
 	return row == nil || !strings.HasPrefix(row["options"], "ro")
 }
 
-// readKconfig reads the configuration that distributions put beside the kernel.
-func (s *sysd) readKconfig() {
+// findKconfig reads the configuration of the kernel, where the image has it.
+func (s *sysd) findKconfig() {
 	s.kconfig = map[string]string{}
 	for _, p := range []string{"/boot/config-" + s.host.Kernel, "/lib/modules/" + s.host.Kernel + "/config"} {
-		text, err := s.pid1.ReadFile(p)
-		if err != nil {
-			continue
+		if file, err := s.pid1.Open(p); err == nil {
+			s.kconfig = s.readKconfig(file)
+			return
 		}
-		for line := range strings.SplitSeq(string(text), "\n") {
-			if name, value, ok := strings.Cut(line, "="); ok && strings.HasPrefix(name, "CONFIG_") {
-				s.kconfig[name] = value
-			}
-		}
-		return
 	}
 }
 

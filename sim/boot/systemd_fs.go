@@ -2,7 +2,6 @@ package boot
 
 import (
 	"io/fs"
-	"path"
 
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
@@ -16,6 +15,14 @@ type taskFS struct {
 
 func (f taskFS) fail(op, name string, err error) error {
 	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+// abs is the task's name for a path of io/fs.
+func (f taskFS) abs(name string) string {
+	if name == "." {
+		return "/"
+	}
+	return "/" + name
 }
 
 // Open implements [fs.FS]; like every file system here it follows no link at the end.
@@ -42,7 +49,7 @@ func (f taskFS) Stat(name string) (fs.FileInfo, error) { return f.Lstat(name) }
 
 // Lstat implements [fs.ReadLinkFS].
 func (f taskFS) Lstat(name string) (fs.FileInfo, error) {
-	fi, err := f.t.Lstat(path.Join("/", name))
+	fi, err := f.t.Lstat(f.abs(name))
 	if err != nil {
 		return nil, f.fail("lstat", name, err)
 	}
@@ -51,7 +58,7 @@ func (f taskFS) Lstat(name string) (fs.FileInfo, error) {
 
 // ReadLink implements [fs.ReadLinkFS].
 func (f taskFS) ReadLink(name string) (string, error) {
-	s, err := f.t.ReadLink(path.Join("/", name))
+	s, err := f.t.ReadLink(f.abs(name))
 	if err != nil {
 		return "", f.fail("readlink", name, err)
 	}
@@ -60,7 +67,7 @@ func (f taskFS) ReadLink(name string) (string, error) {
 
 // ReadDir implements [fs.ReadDirFS].
 func (f taskFS) ReadDir(name string) ([]fs.DirEntry, error) {
-	list, err := f.t.ReadDir(path.Join("/", name))
+	list, err := f.t.ReadDir(f.abs(name))
 	if err != nil {
 		return nil, f.fail("readdir", name, err)
 	}

@@ -161,10 +161,13 @@ func CheckLayout(v any, size int64) error {
 	return nil
 }
 
+// offset reads the tag by hand: [reflect.StructTag] unquotes each time, and a run decodes thousands of fields.
 func offset(f reflect.StructField) int64 {
-	n, err := strconv.ParseInt(f.Tag.Get("at"), 0, 64)
-	if err != nil {
-		panic(fmt.Sprintf("decode: field %s: tag at:%q", f.Name, f.Tag.Get("at")))
+	text, ok := strings.CutPrefix(string(f.Tag), `at:"`)
+	text, end, closed := strings.Cut(text, `"`)
+	n, err := strconv.ParseInt(text, 0, 64)
+	if !ok || !closed || end != "" || err != nil {
+		panic(fmt.Sprintf("decode: field %s: tag %s", f.Name, f.Tag))
 	}
 	return n
 }
@@ -187,9 +190,9 @@ func sizeOf(t reflect.Type) int64 {
 func fill(v reflect.Value, b []byte, order binary.ByteOrder) {
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			fill(v.Field(i), b[offset(f):][:sizeOf(f.Type)], order)
+		for t, i := v.Type(), 0; i < t.NumField(); i++ {
+			f := t.Field(i)
+			fill(v.Field(i), b[offset(f):], order)
 		}
 	case reflect.Array:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
@@ -198,7 +201,7 @@ func fill(v reflect.Value, b []byte, order binary.ByteOrder) {
 		}
 		n := sizeOf(v.Type().Elem())
 		for i := range v.Len() {
-			fill(v.Index(i), b[int64(i)*n:][:n], order)
+			fill(v.Index(i), b[int64(i)*n:], order)
 		}
 	case reflect.Uint8:
 		v.SetUint(uint64(b[0]))

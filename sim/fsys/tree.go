@@ -12,6 +12,7 @@ import (
 const (
 	pathMax     = 4096 // Linux's PATH_MAX
 	dentriesMax = 8192
+	statsMax    = 8192
 	parentsMax  = 1 << 20
 )
 
@@ -49,7 +50,8 @@ type Source[R comparable, N Inode] struct {
 // Tree gives a file system of inodes the methods of [FS], all but Info.
 type Tree[R comparable, N Inode] struct {
 	s        Source[R, N]
-	dentries *Recent[dentry[R], R]
+	dentries *Recent[dentry[R], entry[R]]
+	stats    *Recent[R, *Stat]
 	parents  map[R]R // directory: the directory it was first reached from
 }
 
@@ -58,9 +60,15 @@ type dentry[R comparable] struct {
 	name string
 }
 
+// entry is what a directory has under a name.
+type entry[R comparable] struct {
+	ref  R
+	none bool // there is no such name
+}
+
 // NewTree walks the inodes of s.
 func NewTree[R comparable, N Inode](s Source[R, N]) *Tree[R, N] {
-	return &Tree[R, N]{s: s, dentries: NewRecent[dentry[R], R](dentriesMax), parents: map[R]R{}}
+	return &Tree[R, N]{s: s, dentries: NewRecent[dentry[R], entry[R]](dentriesMax), stats: NewRecent[R, *Stat](statsMax), parents: map[R]R{}}
 }
 
 // place is an inode and how directories refer to it.
@@ -124,12 +132,15 @@ func (t *Tree[R, N]) walk(op, name string) (at place[R, N], err error) {
 
 func (t *Tree[R, N]) lookup(dir place[R, N], name string) (R, error) {
 	key := dentry[R]{dir.ref, name}
-	if ref, ok := t.dentries.Get(key); ok {
-		return ref, nil
+	if e, ok := t.dentries.Get(key); ok {
+		if e.none {
+			return e.ref, fs.ErrNotExist
+		}
+		return e.ref, nil
 	}
 	ref, err := t.s.Lookup(dir.in, name)
-	if err == nil {
-		t.dentries.Put(key, ref)
+	if err == nil || err == fs.ErrNotExist {
+		t.dentries.Put(key, entry[R]{ref, err != nil})
 	}
 	return ref, err
 }
@@ -162,7 +173,7 @@ func (t *Tree[R, N]) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := inodeInfo[R, N]{t, at.in, path.Base(name)}
+	info := inodeInfo[R, N]{t, at, path.Base(name)}
 	switch kind(at.in) {
 	case S_IFREG:
 		c, err := t.s.Content(at.in)
@@ -190,7 +201,7 @@ func (t *Tree[R, N]) stat(op, name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inodeInfo[R, N]{t, at.in, path.Base(name)}, nil
+	return inodeInfo[R, N]{t, at, path.Base(name)}, nil
 }
 
 // ReadLink implements [fs.ReadLinkFS].
@@ -229,7 +240,7 @@ func (t *Tree[R, N]) readDir(dir place[R, N]) ([]fs.DirEntry, error) {
 	slices.SortStableFunc(out, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range out { // whoever lists looks up next
 		d := e.(inodeEntry[R, N]).d
-		t.dentries.Put(dentry[R]{dir.ref, d.Name}, d.Ref)
+		t.dentries.Put(dentry[R]{dir.ref, d.Name}, entry[R]{ref: d.Ref})
 	}
 	return out, err
 }
@@ -262,23 +273,33 @@ func (e inodeEntry[R, N]) Info() (fs.FileInfo, error) {
 	if err != nil {
 		return nil, PathError("lstat", e.d.Name, err)
 	}
-	return inodeInfo[R, N]{e.t, at.in, e.d.Name}, nil
+	return inodeInfo[R, N]{e.t, at, e.d.Name}, nil
 }
 
 // inodeInfo is an inode under a name.
 type inodeInfo[R comparable, N Inode] struct {
 	t    *Tree[R, N]
-	in   N
+	at   place[R, N]
 	name string
 }
 
 func (i inodeInfo[R, N]) Name() string       { return i.name }
-func (i inodeInfo[R, N]) Size() int64        { return i.in.Size() }
-func (i inodeInfo[R, N]) Mode() fs.FileMode  { return Mode(i.in.Mode()) }
-func (i inodeInfo[R, N]) ModTime() time.Time { return i.in.ModTime() }
+func (i inodeInfo[R, N]) Size() int64        { return i.at.in.Size() }
+func (i inodeInfo[R, N]) Mode() fs.FileMode  { return Mode(i.at.in.Mode()) }
+func (i inodeInfo[R, N]) ModTime() time.Time { return i.at.in.ModTime() }
 func (i inodeInfo[R, N]) IsDir() bool        { return i.Mode().IsDir() }
-func (i inodeInfo[R, N]) Sys() any           { return i.t.s.Stat(i.in) }
 func (i inodeInfo[R, N]) String() string     { return fs.FormatFileInfo(i) }
+
+// Sys is a [*Stat]; whoever gets it does not change it.
+func (i inodeInfo[R, N]) Sys() any {
+	if st, ok := i.t.stats.Get(i.at.ref); ok {
+		return st
+	}
+	st := i.t.s.Stat(i.at.in)
+	st.Cites = slices.Clip(st.Cites)
+	i.t.stats.Put(i.at.ref, st)
+	return st
+}
 
 // Listing is a directory in memory. Err is why it ends where it does.
 type Listing[R comparable] struct {

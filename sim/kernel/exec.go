@@ -217,8 +217,8 @@ func (b *bprm) handle() (again bool, _ *stop) {
 	case !errors.Is(err, decode.ErrFormat):
 		return false, b.notExecutable(f, err)
 	}
-	e := readELF(b.t.k.o.Arch, f)
-	if e == nil {
+	p := b.t.k.program(f)
+	if p == nil {
 		if again, ok, s := b.emulated(f); ok {
 			return again, s
 		}
@@ -228,7 +228,7 @@ func (b *bprm) handle() (again bool, _ *stop) {
 		}
 		return false, b.refuse("kernel.execve-wrong-arch", other, other.Cites, other.Machine.String())
 	}
-	return false, b.loadELF(f, e)
+	return false, b.loadELF(f, p)
 }
 
 // refuse is ENOEXEC for an ELF file.
@@ -311,6 +311,25 @@ func abis(arch string) []abi {
 	return nil
 }
 
+// program is what the headers of an ELF file say.
+type program struct {
+	elf  *elf.File
+	segs []elf.Segment
+	err  error // why there are no segments
+}
+
+// program reads f as a program for this kernel; nil when it is none.
+func (k *Kernel) program(f fsys.File) *program {
+	return blob.Remember(k.o.Store, "program for "+k.o.Arch, f, 0, f.Size(), func() *program {
+		e := readELF(k.o.Arch, f)
+		if e == nil {
+			return nil
+		}
+		segs, err := e.Segments()
+		return &program{e, segs, err}
+	})
+}
+
 // readELF reads f as the first kind of program of arch that it is; nil when it is none.
 func readELF(arch string, f fsys.File) *elf.File {
 	for _, a := range abis(arch) {
@@ -331,12 +350,12 @@ func readELF(arch string, f fsys.File) *elf.File {
 }
 
 // loadELF follows load_elf_binary, fs/binfmt_elf.c.
-func (b *bprm) loadELF(f fsys.File, e *elf.File) *stop {
+func (b *bprm) loadELF(f fsys.File, p *program) *stop {
+	e, segs := p.elf, p.segs
 	if e.Type != elf.ET_EXEC && e.Type != elf.ET_DYN {
 		return b.refuse("kernel.execve-format", e, e.Cites, e.Type.String())
 	}
-	segs, err := e.Segments()
-	if err != nil || int64(len(segs))*int64(e.Phentsize) > pageSize {
+	if p.err != nil || int64(len(segs))*int64(e.Phentsize) > pageSize {
 		return b.refuse("kernel.execve-format", e, slices.Concat(e.Cites, e.PhCites), "program headers that are cut off")
 	}
 	b.cites = append(b.cites, e.Cites...)
@@ -382,17 +401,17 @@ func (b *bprm) interpreter(e *elf.File, s elf.Segment) *stop {
 		broken.errno = EIO
 		return broken
 	}
-	i := readELF(b.t.k.o.Arch, f)
-	if i == nil || i.Is64() != e.Is64() {
+	p := b.t.k.program(f)
+	if p == nil || p.elf.Is64() != e.Is64() {
 		return broken
 	}
+	i := p.elf
 	broken.cites = i.Cites
-	segs, err := i.Segments()
-	if err != nil {
+	if p.err != nil {
 		return broken
 	}
 	// load_elf_interp finds the rest out when there is no way back.
-	if i.Type != elf.ET_EXEC && i.Type != elf.ET_DYN || !loadable(f, segs) {
+	if i.Type != elf.ET_EXEC && i.Type != elf.ET_DYN || !loadable(f, p.segs) {
 		b.dead = "SIGSEGV"
 	}
 	return nil

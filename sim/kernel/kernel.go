@@ -24,6 +24,7 @@ type Options struct {
 	Cmdline  string
 	FirstPID int // PID of the first child of PID 1; 2 when zero
 	Binfmt   []Binfmt
+	Store    *blob.Store // of the image: it remembers what programs are; may be nil
 }
 
 // Kernel is one running kernel.

@@ -60,9 +60,14 @@ func (t *Task) Load() Loaded {
 type object struct {
 	name   string // as messages call it
 	real   string
-	file   *elf.File
-	dyn    *elf.Dynamic
 	parent *object
+	library
+}
+
+// library is what a loader reads in a file that it may load.
+type library struct {
+	file *elf.File
+	dyn  *elf.Dynamic
 }
 
 type loader struct {
@@ -78,7 +83,7 @@ type loader struct {
 
 // run loads breadth first, as both loaders do.
 func (l *loader) run() Loaded {
-	first := &object{name: l.t.Argv[0], real: l.t.Exe, file: l.exe.elf}
+	first := &object{name: l.t.Argv[0], real: l.t.Exe, library: library{file: l.exe.elf}}
 	var err error
 	if first.dyn, err = l.exe.elf.Dynamic(l.exe.segs); err != nil || first.dyn == nil {
 		return Loaded{}
@@ -247,20 +252,31 @@ func (l *loader) try(p, name string, by *object) *object {
 	if err != nil {
 		return nil
 	}
-	e, err := elf.Read(f)
-	if err != nil || e.Machine != l.exe.elf.Machine || e.Is64() != l.exe.elf.Is64() {
-		return nil
-	}
-	segs, err := e.Segments()
-	if err != nil {
-		return nil
-	}
-	dyn, err := e.Dynamic(segs)
-	if err != nil || dyn == nil {
+	lib := l.t.k.library(f)
+	if lib == nil || lib.file.Machine != l.exe.elf.Machine || lib.file.Is64() != l.exe.elf.Is64() {
 		return nil
 	}
 	real, _ := l.t.RealPath(p)
-	return &object{name: p, real: real, file: e, dyn: dyn, parent: by}
+	return &object{name: p, real: real, library: *lib, parent: by}
+}
+
+// library reads a shared object; nil when f is none.
+func (k *Kernel) library(f fsys.File) *library {
+	return blob.Remember(k.o.Store, "library", f, 0, f.Size(), func() *library {
+		e, err := elf.Read(f)
+		if err != nil {
+			return nil
+		}
+		segs, err := e.Segments()
+		if err != nil {
+			return nil
+		}
+		dyn, err := e.Dynamic(segs)
+		if err != nil || dyn == nil {
+			return nil
+		}
+		return &library{e, dyn}
+	})
 }
 
 // defaults lists the system's directories. glibc's are compiled into the loader and are read there;

@@ -138,7 +138,7 @@ func (w *walk) step(name string, follow bool) error {
 		return ENAMETOOLONG
 	}
 	dir := w.at
-	next := loc{dir.mnt, path.Join(dir.path, name)}
+	next := loc{dir.mnt, under(dir.path, name)}
 	in, err := dir.mnt.sb.get(w.t, next.path)
 	if err != nil {
 		return err
@@ -146,9 +146,19 @@ func (w *walk) step(name string, follow bool) error {
 	if in.isLink() && follow {
 		return w.follow(next, in)
 	}
-	w.at = next
-	w.down()
+	w.at, w.in = next, in
+	if w.down(); w.at == next {
+		return nil
+	}
 	return w.load()
+}
+
+// under is the path of a name in a directory; neither needs to be cleaned.
+func under(dir, name string) string {
+	if dir == "." {
+		return name
+	}
+	return dir + "/" + name
 }
 
 // up goes to the parent directory, through the roots of mounts, never above the task's root.
@@ -325,7 +335,7 @@ func (t *Task) ReadDir(name string) ([]fs.DirEntry, error) {
 	}
 	var out []fs.DirEntry
 	for _, n := range names {
-		child, err := at.mnt.sb.get(t, path.Join(at.path, n))
+		child, err := at.mnt.sb.get(t, under(at.path, n))
 		if err != nil {
 			continue
 		}

@@ -1,10 +1,11 @@
 package kernel
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"bootpath/sim/trace"
 )
 
 // NSType is a kind of namespace, named as /proc/PID/ns does.
@@ -52,10 +53,13 @@ type Namespace struct {
 	cgroup   string     // cgroup: the path shown as /
 	uidMap   []IDMap    // user
 	gidMap   []IDMap    // user
+
+	shown     trace.Row // the latest row
+	shownMaps int       // ranges in the maps that it shows
 }
 
 // ID is the row's id: "mnt:2".
-func (n *Namespace) ID() string { return fmt.Sprintf("%s:%d", n.Type, n.Number) }
+func (n *Namespace) ID() string { return string(n.Type) + ":" + strconv.Itoa(n.Number) }
 
 // newNS makes a namespace for t, as a child of old where there is one.
 func (k *Kernel) newNS(typ NSType, t *Task, old *Namespace) *Namespace {

@@ -37,6 +37,16 @@ type Task struct {
 	keepCaps bool
 	session  int
 	cgroup   string
+	shown    trace.Row // the latest row
+	shownAs  taskState // what it says
+}
+
+// taskState is what a row of the processes table says of a task.
+type taskState struct {
+	pid, ppid, nsPID  int
+	comm, exe, state  string
+	uid, gid, hostUID uint32
+	mapped            bool // hostUID is another one
 }
 
 // Limit is a resource limit; -1 is unlimited. getrlimit(2).
@@ -83,17 +93,25 @@ func (t *Task) Become(exe string, argv []string) {
 	}
 }
 
-// row is t's row of the processes table.
+// row is t's row of the processes table. It is made anew when it says something else: each step asks.
 func (t *Task) row() trace.Row {
-	row := trace.Row{
-		"pid": strconv.Itoa(t.PID), "ppid": strconv.Itoa(t.PPID), "comm": t.Comm, "exe": t.Exe,
-		"uid": strconv.FormatUint(uint64(t.Cred.EUID), 10), "gid": strconv.FormatUint(uint64(t.Cred.EGID), 10),
-		"state": t.State, "ns_pid": strconv.Itoa(t.NSPID),
-	}
+	s := taskState{pid: t.PID, ppid: t.PPID, nsPID: t.NSPID, comm: t.Comm, exe: t.Exe, state: t.State, uid: t.Cred.EUID, gid: t.Cred.EGID}
 	if t.ns[UserNS].parent != nil {
-		row["host_uid"] = strconv.FormatUint(uint64(t.HostUID()), 10)
+		s.mapped, s.hostUID = true, t.HostUID()
 	}
-	return row
+	if t.shown != nil && s == t.shownAs {
+		return t.shown
+	}
+	t.shownAs = s
+	t.shown = trace.Row{
+		"pid": strconv.Itoa(s.pid), "ppid": strconv.Itoa(s.ppid), "comm": s.comm, "exe": s.exe,
+		"uid": strconv.FormatUint(uint64(s.uid), 10), "gid": strconv.FormatUint(uint64(s.gid), 10),
+		"state": s.state, "ns_pid": strconv.Itoa(s.nsPID),
+	}
+	if s.mapped {
+		t.shown["host_uid"] = strconv.FormatUint(uint64(s.hostUID), 10)
+	}
+	return t.shown
 }
 
 // rows gives the whole state; the machine keeps what differs. Rows that went are cleared.
@@ -114,7 +132,12 @@ func (k *Kernel) rows() []machine.Set {
 
 // nsRow is a namespace's row; a user namespace has its maps, once they are written.
 func (k *Kernel) nsRow(n *Namespace) trace.Row {
-	row := trace.Row{"type": string(n.Type), "owner": strconv.Itoa(n.Owner), "members": k.members(n)}
+	owner, members, maps := strconv.Itoa(n.Owner), k.members(n), len(n.uidMap)+len(n.gidMap)
+	if n.shown != nil && n.shown["owner"] == owner && n.shown["members"] == members && n.shownMaps == maps {
+		return n.shown
+	}
+	row := trace.Row{"type": string(n.Type), "owner": owner, "members": members}
+	n.shown, n.shownMaps = row, maps
 	if len(n.uidMap) > 0 {
 		row["uid_map"] = idMapText(n.uidMap)
 	}

@@ -77,7 +77,7 @@ func (l *loader) kernelTooOld() (Loaded, bool) {
 	if l.musl != "" {
 		return Loaded{}, false
 	}
-	libc := l.find("libc.so.6", &object{dyn: &elf.Dynamic{}, name: l.exe.interp, real: l.exe.interp})
+	libc := l.find("libc.so.6", &object{name: l.exe.interp, real: l.exe.interp, library: library{dyn: &elf.Dynamic{}}})
 	if libc == nil {
 		return Loaded{}, false
 	}

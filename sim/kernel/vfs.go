@@ -21,7 +21,7 @@ type super struct {
 	fstype string
 	source string
 	lower  fsys.FS
-	seen   *fsys.Recent[string, *inode] // of lower, which never changes
+	seen   *fsys.Recent[string, *inode] // of lower, which never changes; nil for what it does not have
 	made   map[string]*node
 	gone   map[string]bool // paths of lower that were removed
 	rdonly bool
@@ -90,11 +90,17 @@ func (s *super) get(t *Task, p string) (*inode, error) {
 		return nil, ENOENT
 	}
 	if in, ok := s.seen.Get(p); ok {
+		if in == nil {
+			return nil, ENOENT
+		}
 		return in, nil
 	}
 	fi, err := s.lower.Lstat(p)
 	if err != nil {
-		return nil, t.k.lowerErr(err)
+		if err = t.k.lowerErr(err); err == ENOENT {
+			s.seen.Put(p, nil)
+		}
+		return nil, err
 	}
 	st := fsys.StatOf(fi)
 	st.Cites = slices.Clip(st.Cites)
@@ -179,7 +185,7 @@ func (s *super) list(t *Task, p string) ([]string, error) {
 			return nil, t.k.lowerErr(err)
 		}
 		for _, e := range entries {
-			if !s.gone[path.Join(p, e.Name())] {
+			if len(s.gone) == 0 || !s.gone[under(p, e.Name())] {
 				names[e.Name()] = true
 			}
 		}

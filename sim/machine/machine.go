@@ -4,6 +4,7 @@ package machine
 
 import (
 	"maps"
+	"reflect"
 	"time"
 
 	"bootpath/sim/blob"
@@ -46,7 +47,7 @@ func (m *Machine) Emit(st trace.Step, rows ...Set) int {
 	}
 	for _, r := range rows {
 		before := m.state[r.Table][r.ID]
-		if maps.Equal(before, r.Row) && (before == nil) == (r.Row == nil) {
+		if same(before, r.Row) {
 			continue
 		}
 		st.Changes = append(st.Changes, trace.Change{Table: r.Table, ID: r.ID, Before: before, After: r.Row})
@@ -54,6 +55,14 @@ func (m *Machine) Emit(st trace.Step, rows ...Set) int {
 	}
 	m.steps = append(m.steps, st)
 	return st.Seq
+}
+
+// same tells whether a row is what it was; mostly it is the very map that was emitted before.
+func same(a, b trace.Row) bool {
+	if reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() {
+		return true
+	}
+	return a != nil && b != nil && maps.Equal(a, b)
 }
 
 // Row returns the present row, nil when there is none. It must not be changed.

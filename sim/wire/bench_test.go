@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"bootpath/sim/scenario"
+	"bootpath/sim/trace"
 )
 
 // benchInputs are the samples, and the rebuilt images of the truth recipes when $BOOTPATH_LAB has them.
@@ -83,6 +84,33 @@ func BenchmarkRunEdited(b *testing.B) {
 			b.ResetTimer()
 			for range b.N {
 				_, err := s.Run(scenario.RunSettings{Remove: []string{"/etc/hostname"}})
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// A run with bytes of a file replaced, in a session that has run already.
+func BenchmarkRunPatched(b *testing.B) {
+	for _, file := range benchInputs(b) {
+		b.Run(filepath.Base(file), func(b *testing.B) {
+			s := benchSession(b, file)
+			res, err := s.Run(scenario.RunSettings{})
+			require.NoError(b, err)
+			at := int64(-1)
+			for _, st := range res.Steps {
+				for _, c := range st.Cites {
+					if st.Stage == trace.Init && strings.HasPrefix(c.Blob, "disk") {
+						at = c.Off
+					}
+				}
+			}
+			if at < 0 {
+				b.Skip("nothing of the disk decides after the kernel")
+			}
+			b.ResetTimer()
+			for range b.N {
+				_, err := s.Run(scenario.RunSettings{Patch: []scenario.BytePatch{{Off: at, Data: "23"}}})
 				require.NoError(b, err)
 			}
 		})

@@ -172,7 +172,6 @@ func (s *Session) Run(settings scenario.RunSettings) (*RunResult, error) {
 		return nil, err
 	}
 	s.ran = res.Image
-	s.image.Store.Absorb(s.ran.Store)
 	s.steps = res.Trace.Steps
 	out := &RunResult{
 		Outcome: res.Trace.Outcome, Steps: res.Trace.Steps, Facts: res.Facts,

@@ -25,7 +25,6 @@ var counted = regexp.MustCompile(`\) #[0-9]`)
 // The result is a small blob of the store, named after the file; a slice keeps that instead of the kernel.
 func (k *Image) Banner(store *blob.Store, name string) (string, []blob.Cite, error) {
 	off, n := k.packed()
-	from := blob.Locate(k.r, off, n)
 	open := func() (io.Reader, error) {
 		z, err := k.unpacked(store.Raw(k.r))
 		if err != nil {
@@ -37,7 +36,7 @@ func (k *Image) Banner(store *blob.Store, name string) (string, []blob.Cite, err
 		}
 		return strings.NewReader(line), nil
 	}
-	b := store.Derive(strings.TrimPrefix(name, "/")+"!banner", open, bannerMax, from)
+	b := store.DeriveOf(strings.TrimPrefix(name, "/")+"!banner", open, bannerMax, k.r, off, n)
 	buf := make([]byte, bannerMax)
 	got, err := b.ReadAt(buf, 0)
 	if got == 0 {

@@ -199,7 +199,7 @@ func (k *Image) Config(store *blob.Store, name string) ([]byte, []blob.Cite, err
 		z.Multistream(false)
 		return z, nil
 	}
-	b := store.Derive(strings.TrimPrefix(name, "/")+"!config", open, configMax, blob.Locate(k.r, off, n))
+	b := store.DeriveOf(strings.TrimPrefix(name, "/")+"!config", open, configMax, k.r, off, n)
 	data, err := blob.ReadAll(b, configMax)
 	if err != nil || len(data) == 0 {
 		return nil, nil, fmt.Errorf("kernel: no embedded configuration: %w", err)

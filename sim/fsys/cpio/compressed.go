@@ -110,7 +110,6 @@ func (u *unpacker) derive(pos int64, m method) (*blob.Blob, func() (used int64, 
 	if u.streams++; u.streams > 1 {
 		name += strconv.Itoa(u.streams)
 	}
-	from := blob.Locate(u.image.r, pos, u.size-pos)
 	last := &unpacking{method: m}
 	open := func() (io.Reader, error) {
 		raw := u.store.Raw(u.image.r)
@@ -118,14 +117,14 @@ func (u *unpacker) derive(pos int64, m method) (*blob.Blob, func() (used int64, 
 		last.start()
 		return last, nil
 	}
-	data := u.store.Derive(name, open, unpackedMax, from)
-	end := u.store.Derive(name+"end", func() (io.Reader, error) {
+	data := u.store.DeriveOf(name, open, unpackedMax, u.image.r, pos, u.size-pos)
+	end := u.store.DeriveOf(name+"end", func() (io.Reader, error) {
 		data.Size() // unpacks what was not needed
 		if errors.Is(data.Err(), blob.ErrTooLarge) {
 			last.failure = unsupported
 		}
 		return strings.NewReader(fmt.Sprintf("%d %s", last.used(), last.failure)), nil
-	}, pathMax, from)
+	}, pathMax, u.image.r, pos, u.size-pos)
 	return data, func() (int64, string) {
 		b := make([]byte, end.Size())
 		n, _ := end.ReadAt(b, 0)

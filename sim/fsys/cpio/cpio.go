@@ -94,10 +94,13 @@ func (e *Error) Unwrap() error { return e.Err }
 func Unpack(store *blob.Store, name string, r io.ReaderAt, size int64) (*FS, []Segment, error) {
 	// Raw reads leave no trace in a slice; what finds the bytes shall.
 	blob.Locate(r, 0, size)
-	u := &unpacker{store: store, name: name, size: size, fs: newFS(), links: map[link]string{}}
-	u.image = &source{r: r, size: size}
-	u.unpack()
-	u.fs.size = size
+	u := blob.Remember(store, "cpio "+name, r, 0, size, func() *unpacker {
+		u := &unpacker{store: store, name: name, size: size, fs: newFS(), links: map[link]string{}}
+		u.image = &source{r: r, size: size}
+		u.unpack()
+		u.fs.size = size
+		return u
+	})
 	return u.fs, u.segments, u.err
 }
 
