@@ -75,6 +75,7 @@ type sysd struct {
 	started map[*systemd.Unit]bool
 
 	queuedAt   map[*systemd.Job]time.Duration
+	runningAt  map[*systemd.Job]time.Duration
 	result     map[*systemd.Unit]string // of services, as systemctl shows it
 	restarting map[*systemd.Unit]int    // those that wait for RestartSec= to pass
 	restarted  map[*systemd.Unit]int    // how often
@@ -120,7 +121,7 @@ func (s *start) systemd(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS) {
 func (s *start) systemdIn(k *kernel.Kernel, pid1 *kernel.Task, root fsys.FS, mode sysdMode) {
 	x := &sysd{start: s, mode: mode, k: k, pid1: pid1, fs: taskFS{pid1, root}, params: cmdline.Parse(k.Options().Cmdline),
 		procs: map[*systemd.Unit]*kernel.Task{}, steps: map[*systemd.Unit]int{}, started: map[*systemd.Unit]bool{},
-		modules: map[string]bool{}, mountedUnits: map[string]bool{}, queuedAt: map[*systemd.Job]time.Duration{}, result: map[*systemd.Unit]string{},
+		modules: map[string]bool{}, mountedUnits: map[string]bool{}, queuedAt: map[*systemd.Job]time.Duration{}, runningAt: map[*systemd.Job]time.Duration{}, result: map[*systemd.Unit]string{},
 		restarting: map[*systemd.Unit]int{}, restarted: map[*systemd.Unit]int{}, rates: map[*systemd.Unit]*startRate{},
 		fired: map[*systemd.Unit]int{}, listening: map[string]bool{}, began: s.m.Now(),
 		efi: s.c.Firmware == "uefi", horizon: 1 << 62,
@@ -290,6 +291,7 @@ func (x *sysd) load() {
 	env.Active = append(env.Active, slices.DeleteFunc(slices.Clone(x.mode.carried), func(id string) bool { return slices.Contains(env.Active, id) })...)
 	env.Partitions = x.gptPartitions()
 	env.Ran = x.runGenerators(env)
+	x.presets(env)
 	x.mgr = systemd.NewManager(env)
 	x.m.Wait(costSystemdLoad)
 	for _, id := range []string{"-.slice", "init.scope", "system.slice"} {
@@ -392,7 +394,9 @@ func (x *sysd) queueDefault() bool {
 	x.facts.Target = u.ID
 	x.resume()
 	txn, err := x.queue(u, systemd.Start, systemd.Isolate)
+	isolated := true
 	if err != nil && err.Error() == "Operation refused, unit may not be isolated." {
+		isolated = false
 		txn, err = x.queue(u, systemd.Start, systemd.Replace)
 	}
 	x.cycles(txn)
@@ -401,7 +405,7 @@ func (x *sysd) queueDefault() bool {
 			Console: x.log(x.m.Now(), 0, "Failed to isolate default target: %s", err)})
 		return x.freeze("Failed to isolate default target.", u)
 	}
-	x.queued(txn)
+	x.queued(txn, isolated)
 	x.restarts()
 	return true
 }
@@ -421,8 +425,9 @@ func txnCites(t *systemd.Txn, err error) []blob.Cite {
 	return out[:min(len(out), 4)]
 }
 
-// queued tells what the transaction holds.
-func (x *sysd) queued(t *systemd.Txn) {
+// queued tells what the transaction holds. Of a target that could not be isolated systemd does not say that it
+// is queued: do_queue_default_job in main.c.
+func (x *sysd) queued(t *systemd.Txn, isolated bool) {
 	var rows []machine.Set
 	count := map[systemd.JobType]int{}
 	for _, j := range t.Jobs {
@@ -439,9 +444,13 @@ func (x *sysd) queued(t *systemd.Txn) {
 	slices.Sort(missing)
 	missing = slices.Compact(missing)
 	cites = append(cites, unitCites(x.target)...)
+	said := x.badUnits(t)
+	if isolated {
+		said += x.log(x.m.Now(), logInfo, "Queued start job for default target %s.", x.target.Label(x.shortFormat()))
+	}
 	x.emit(trace.Step{Kind: "systemd.queue", Rule: "systemd.unit(5)", Cites: cites,
 		Args:    map[string]string{"target": x.target.ID, "jobs": strconv.Itoa(len(t.Jobs)), "missing": strings.Join(missing, " ")},
-		Console: x.badUnits(t) + x.log(x.m.Now(), logInfo, "Queued start job for default target %s.", x.target.Label(x.shortFormat()))}, rows...)
+		Console: said}, rows...)
 }
 
 // badUnits are the lines about wanted units whose files cannot be used. Those that are masked or not there are
@@ -553,6 +562,7 @@ func (x *sysd) run() {
 		if !ok {
 			return
 		}
+		x.showWaiting(p.at)
 		for x.m.WaitUntil(p.at); ok && !x.m.Ended() && !x.left; p, ok = x.due() {
 			x.silent = x.silent || x.silentAt > 0 && x.m.Now() >= x.silentAt
 			p.do()

@@ -196,9 +196,9 @@ func (x *sysd) declared(name, kind string) bool {
 
 // childLog is what the forked process says before it is another program: its name is that of the program in
 // parentheses, its last eight bytes.
-func (x *sysd) childLog(u *systemd.Unit, c systemd.Command, pid int, text string) string {
+func (x *sysd) childLog(u *systemd.Unit, c systemd.Command, pid, level int, text string) string {
 	name := path.Base(c.Path)
-	return x.logAs(fmt.Sprintf("(%s)[%d]", name[max(0, len(name)-8):], pid), x.m.Now(), logErr, u.ID+": "+text)
+	return x.logAs(fmt.Sprintf("(%s)[%d]", name[max(0, len(name)-8):], pid), x.m.Now(), level, u.ID+": "+text)
 }
 
 // spawnWords are the lines about a process that did not become its program.
@@ -214,8 +214,8 @@ func (x *sysd) spawnWords(u *systemd.Unit, c systemd.Command, e *spawnError, pro
 		out.WriteString(x.log(x.m.Now(), logWarning, "%s: Failed with result 'resources'.", u.ID))
 		return out.String()
 	}
-	out.WriteString(x.childLog(u, c, e.pid, e.Error()))
-	out.WriteString(x.childLog(u, c, e.pid, fmt.Sprintf("Failed at step %s spawning %s: %s", e.step, c.Path, strerror(e.errno))))
+	out.WriteString(x.childLog(u, c, e.pid, logErr, e.Error()))
+	out.WriteString(x.childLog(u, c, e.pid, logErr, fmt.Sprintf("Failed at step %s spawning %s: %s", e.step, c.Path, strerror(e.errno))))
 	out.WriteString(x.log(x.m.Now(), logNotice, "%s: %s process exited, code=exited, status=%d/%s", u.ID, process, e.status, e.step))
 	out.WriteString(x.log(x.m.Now(), logWarning, "%s: Failed with result 'exit-code'.", u.ID))
 	return out.String()

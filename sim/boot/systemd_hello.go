@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/conf/systemd"
 	"bootpath/sim/exe/elf"
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
@@ -69,6 +70,8 @@ func (x *sysd) identify() {
 	out.WriteString(x.log(x.m.Now(), logInfo, "Detected architecture %s.", x.host.Arch))
 	if x.mode.initrd {
 		out.WriteString(x.log(x.m.Now(), logInfo, "Running in initrd."))
+	} else {
+		out.WriteString(x.detectFirstBoot())
 	}
 	kind := trace.Kind("systemd.start")
 	if version == "" {
@@ -264,6 +267,50 @@ func (x *sysd) hostname() {
 	x.emit(st)
 }
 
+// detectFirstBoot looks whether this system was started before: a /etc/machine-id that is missing or says
+// "uninitialized" is the sign, unless the command line knows better. machine-id(5), "FIRST BOOT SEMANTICS".
+func (x *sysd) detectFirstBoot() string {
+	if v, ok := x.params.Get("systemd.condition_first_boot"); ok {
+		if x.firstBoot, _ = systemd.ParseBool(v); x.firstBoot {
+			return x.log(x.m.Now(), logInfo, "Kernel command line argument says we are in first boot.")
+		}
+		return ""
+	}
+	text, _, err := x.small("/etc/machine-id")
+	if x.firstBoot = err != nil || strings.TrimSpace(text) == "uninitialized"; x.firstBoot {
+		return x.log(x.m.Now(), logInfo, "Detected first boot.")
+	}
+	return ""
+}
+
+// presets enables units on a first boot: manager_preset_all in manager.c.
+func (x *sysd) presets(env systemd.Env) {
+	if !x.firstBoot || x.mode.initrd {
+		return
+	}
+	links := systemd.Presets(env)
+	st := trace.Step{Kind: "systemd.presets", Rule: "systemd.preset(5)", Args: map[string]string{"made": strings.Join(linkNames(links), " "), "count": strconv.Itoa(len(links))},
+		Console: x.log(x.m.Now(), logInfo, "Populated /etc with preset unit settings.")}
+	x.pid1.Quiet = true
+	defer func() { x.pid1.Quiet = false }()
+	for _, l := range links {
+		if _, err := x.pid1.Lstat(l.Path); err == nil {
+			continue
+		}
+		err := x.pid1.MkdirAll(path.Dir(l.Path), 0o755)
+		if err == nil {
+			err = x.pid1.Symlink(l.Target, l.Path)
+		}
+		if err != nil {
+			st.Kind, st.Args["error"] = "systemd.presets-failed", strerror(err)
+			st.Console = x.log(x.m.Now(), logWarning, "Failed to populate /etc with preset unit settings, ignoring: %s", strerror(err))
+			break
+		}
+		st.Cites = append(st.Cites, l.Cites...)
+	}
+	x.emit(st)
+}
+
 // machineID is machine_id_setup. machine-id(5): a file that is empty gets a transient identifier, a
 // file that is missing or says "uninitialized" means first boot.
 func (x *sysd) machineID() {
@@ -272,11 +319,6 @@ func (x *sysd) machineID() {
 	st := trace.Step{Kind: "systemd.machine-id", Rule: "machine-id(5)", Cites: cites, Args: map[string]string{"id": id}}
 	if err == nil && len(cites) == 0 {
 		st.Cites = x.pid1.Evidence("/etc/machine-id")
-	}
-	if v, ok := x.params.Get("systemd.condition_first_boot"); ok {
-		x.firstBoot = v == "1" || v == "yes" || v == "true"
-	} else {
-		x.firstBoot = err != nil || id == "uninitialized"
 	}
 	if err == nil && validID(id) {
 		x.host.MachineID = id

@@ -19,8 +19,9 @@ func (x *sysd) startService(j *systemd.Job) {
 	u := j.Unit
 	sv := u.Service
 	x.stopsFirst(u)
+	// Type=idle counts as active whatever it still does: state_translation_table_idle in service.c.
 	alone := len(sv.Condition)+len(sv.Pre)+len(sv.Post) == 0
-	if alone && (sv.Type == "simple" || sv.Type == "idle" || sv.Type == "oneshot" && len(sv.Start) == 0) {
+	if sv.Type == "idle" || alone && (sv.Type == "simple" || sv.Type == "oneshot" && len(sv.Start) == 0) {
 		x.m.Wait(costSystemdFork)
 		x.serviceUp(j)
 		return
@@ -143,6 +144,8 @@ func (x *sysd) serviceUp(j *systemd.Job) {
 		case err != nil && !c.IgnoreFailure:
 			x.execFailed(j, c, err, "Main")
 			return
+		case err != nil:
+			x.forgiven(u, c, err)
 		}
 		asked = asked || x.early() != nil && path.Base(c.Path) == "systemctl"
 		if f, ok := fateOf(c); ok && err == nil && !x.keepsPromise(j, c, f) {
@@ -166,6 +169,7 @@ func (x *sysd) control(j *systemd.Job, c systemd.Command) bool {
 	u := j.Unit
 	err := x.spawn(u, c, false)
 	if c.IgnoreFailure {
+		x.forgiven(u, c, err)
 		return true
 	}
 	isCondition := slices.ContainsFunc(u.Service.Condition, func(o systemd.Command) bool { return o.Entry == c.Entry && o.File == c.File })
@@ -184,6 +188,18 @@ func (x *sysd) control(j *systemd.Job, c systemd.Command) bool {
 		x.statusFailed(j, c, "Control", f.status)
 	}
 	return false
+}
+
+// forgiven says that a program is missing which may be: its name has the prefix "-".
+func (x *sysd) forgiven(u *systemd.Unit, c systemd.Command, e *spawnError) {
+	if e == nil || e.step != "EXEC" || e.errno != kernel.ENOENT {
+		return
+	}
+	x.later(costSystemdEvent, onOther, nil, func() {
+		x.emit(trace.Step{Kind: "systemd.program-skipped", Stage: trace.Userspace, Rule: "systemd.service(5), COMMAND LINES", Cites: e.cites, Cause: x.steps[u],
+			Args:    map[string]string{"unit": u.ID, "path": c.Path},
+			Console: x.childLog(u, c, e.pid, logInfo, fmt.Sprintf("Executable %s missing, skipping: %s", c.Path, strerror(e.errno)))})
+	})
 }
 
 // conditionSkips ends a start whose ExecCondition= says no.

@@ -78,6 +78,7 @@ func (x *sysd) stopped(j *systemd.Job) {
 	x.finish(j, systemd.Done)
 	x.trigger(u, systemd.OnSuccess)
 	x.down(u)
+	x.action(u, "SuccessAction")
 }
 
 // ended follows the end of a unit that nobody asked for: it is started again, or what is named for that case is.
@@ -88,7 +89,11 @@ func (x *sysd) ended(u *systemd.Unit, then systemd.Dep) {
 	for _, e := range u.Deps(systemd.PropagatesStopTo) {
 		x.follows(e, systemd.Stop, "systemd.unit(5) PropagatesStopTo=")
 	}
-	x.down(u)
+	if x.down(u); u.State == systemd.Failed {
+		x.action(u, "FailureAction")
+	} else if u.State == systemd.Inactive {
+		x.action(u, "SuccessAction")
+	}
 }
 
 // down looks at the units around one that is not active any more: the end of unit_notify in unit.c.

@@ -13,6 +13,7 @@ import (
 // perform runs one job. job_run_and_invalidate in job.c.
 func (x *sysd) perform(j *systemd.Job) {
 	u := j.Unit
+	x.runningAt[j] = x.m.Now()
 	if by, _ := pulledIn(j); by != "" && j.Type == systemd.Start {
 		x.chart.bar(u).PulledInBy = by
 	}
@@ -346,5 +347,7 @@ func (x *sysd) failedAs(state systemd.State, j *systemd.Job, r systemd.JobResult
 		x.trigger(u, systemd.OnFailure)
 	}
 	x.finish(j, r)
-	x.down(u)
+	if x.down(u); u.State == systemd.Failed {
+		x.action(u, "FailureAction")
+	}
 }

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ var generatorDirs = [...]string{"/run/systemd/system-generators", "/etc/systemd/
 // one that is not known is noted.
 func (m *Manager) generate() {
 	cmd := cmdline.Parse(m.Env.Cmdline)
-	known := m.knownGenerators(cmd)
+	known := m.knownGenerators()
 	for _, name := range m.generators() {
 		if run, ok := known[name]; ok {
 			run(cmd)
@@ -29,7 +30,7 @@ func (m *Manager) generate() {
 	}
 }
 
-func (m *Manager) knownGenerators(cmd cmdline.Line) map[string]func(cmdline.Line) {
+func (m *Manager) knownGenerators() map[string]func(cmdline.Line) {
 	return map[string]func(cmdline.Line){
 		"systemd-fstab-generator":            m.fstabGenerator,
 		"systemd-getty-generator":            m.gettyGenerator,
@@ -40,7 +41,7 @@ func (m *Manager) knownGenerators(cmd cmdline.Line) map[string]func(cmdline.Line
 		"systemd-cryptsetup-generator":       m.cryptsetupGenerator,
 		"systemd-veritysetup-generator":      m.needsFile("systemd-veritysetup-generator", "/etc/veritytab"),
 		"systemd-integritysetup-generator":   m.needsFile("systemd-integritysetup-generator", "/etc/integritytab"),
-		"systemd-run-generator":              m.needsParam("systemd-run-generator", cmd, "systemd.run"),
+		"systemd-run-generator":              m.runGenerator,
 		"systemd-gpt-auto-generator":         m.gptAutoGenerator,
 		"systemd-hibernate-resume-generator": m.resumeGenerator,
 		"systemd-bless-boot-generator":       func(cmdline.Line) {},
@@ -95,12 +96,26 @@ func (m *Manager) needsFile(name, file string) func(cmdline.Line) {
 	}
 }
 
-func (m *Manager) needsParam(name string, cmd cmdline.Line, param string) func(cmdline.Line) {
-	return func(cmdline.Line) {
-		if _, ok := cmd.Get(param); ok {
-			m.Notes = append(m.Notes, name)
+// runGenerator replaces the default target by one that runs commands and then leaves. systemd-run-generator(8).
+func (m *Manager) runGenerator(cmd cmdline.Line) {
+	var commands strings.Builder
+	actions := map[string]string{"systemd.run_success_action": "exit", "systemd.run_failure_action": "exit"}
+	for _, p := range cmd.Params {
+		name := strings.ReplaceAll(p.Name, "-", "_")
+		if name == "systemd.run" && p.HasValue {
+			commands.WriteString("ExecStart=" + p.Value + "\n")
+		} else if actions[name] != "" && p.HasValue {
+			actions[name] = p.Value
 		}
 	}
+	if commands.Len() == 0 {
+		return
+	}
+	const service, target, head = "kernel-command-line.service", "kernel-command-line.target", "[Unit]\nDescription=Command from Kernel Command Line\nSourcePath=/proc/cmdline\n"
+	m.loader.generate(generatorEarly, service, head+"SuccessAction="+actions["systemd.run_success_action"]+"\nFailureAction="+actions["systemd.run_failure_action"]+
+		"\n[Service]\nType=oneshot\nStandardOutput=journal+console\n"+commands.String(), nil)
+	m.loader.generate(generatorEarly, target, head+"Requires="+service+"\nAfter="+service+"\n", nil)
+	m.loader.generateAlias(generatorEarly, "default.target", path.Join(generatorEarly, target), nil)
 }
 
 // gettyGenerator puts a login prompt on serial kernel consoles. systemd-getty-generator(8).
@@ -162,7 +177,18 @@ func mangle(name, suffix string) string {
 	case strings.HasPrefix(name, "/"):
 		return NameForPath(name, "mount")
 	}
-	return Escape(name) + "." + suffix
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '/':
+			b.WriteByte('-')
+		case nameByte(c):
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		}
+	}
+	return b.String() + "." + suffix
 }
 
 // DefaultUnit is the unit that the kernel command line asks for; default.target when it asks for none.

@@ -122,6 +122,6 @@ func (m *Manager) initrdMount(e mountEntry, what, where string) string {
 // before the manager reads units, and are then named in [Env].Ran.
 func OtherGenerators(env Env) []string {
 	m := &Manager{Env: env, loader: NewLoader(env.Root)}
-	known := m.knownGenerators(cmdline.Line{})
+	known := m.knownGenerators()
 	return slices.DeleteFunc(m.generators(), func(name string) bool { return known[name] != nil })
 }

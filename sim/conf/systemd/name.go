@@ -36,12 +36,16 @@ func ValidName(name string) bool {
 	}
 	stem := strings.TrimSuffix(name, "."+TypeOf(name))
 	for i := range len(stem) {
-		c := stem[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(`:-_.\@`, c) >= 0) {
+		if !nameByte(stem[i]) {
 			return false
 		}
 	}
 	return stem != "" && stem[0] != '@'
+}
+
+// nameByte tells whether a byte may stand in a unit name.
+func nameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(`:-_.\@`, c) >= 0
 }
 
 // IsTemplate tells whether name is "foo@.service".

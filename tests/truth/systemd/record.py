@@ -76,6 +76,9 @@ ESCAPE = re.compile(r'\x1b(\[[0-9;?]*[A-Za-z]|M)')
 LOG = re.compile(r'\[ *\d+\.\d+\] ((systemd\[1\]|\([\w.-]+\)?\[\d+\]?): .*)')
 STATUS = re.compile(r'(\[[ A-Z]{6}\]| {8}) .*')
 
+# The variants' units, and those that the command line can ask for.
+ABOUT = re.compile(r'\b(t-|debug-shell|rc-local|kernel-command|system-update|emergency|rescue|Queued start job|Populated|Detected first|Falling|Freezing|default target)')
+
 
 def distill(lab, name):
     """Keeps PID 1's lines, without time stamps, and how the variant's units ended."""
@@ -83,13 +86,11 @@ def distill(lab, name):
     lines, on = [], False
     for raw in open(f'{truth}/serial.log', errors='replace').read().replace('\r', '').split('\n'):
         raw = ESCAPE.sub('', raw)
-        on = on or 'Welcome to' in raw
+        on = on or 'running in system mode' in raw
         if on and not re.match(r'\[[ *]{6}\]', raw):
             log, status = LOG.search(raw), STATUS.match(raw)
             lines += [log[1]] if log else [raw.rstrip()] if status else []
-    own = any(' t-' in line for line in lines)
-    if own:
-        lines = [line for line in lines if re.search(r'\bt-', line)]
+    lines = [line for line in lines if ABOUT.search(line)]
     try:
         guest = open(f'{truth}/guest.log').read()
     except OSError:

@@ -136,6 +136,9 @@ type executable struct {
 func (e executable) Mode() fs.FileMode { return e.FileInfo.Mode() | 0o111 }
 func (e executable) Sys() any          { return e.st }
 
+// wholeImage are variants that read more of the image than the sample keeps.
+var wholeImage = []string{"command-line", "first-boot", "run", "offline-update"}
+
 func TestUnitsGoAsRecorded(t *testing.T) {
 	all, err := filepath.Glob("recorded/*.txt")
 	require.NoError(t, err)
@@ -147,6 +150,9 @@ func TestUnitsGoAsRecorded(t *testing.T) {
 			require.NoError(t, err)
 			lines, units, _ := strings.Cut(string(data), "-- units --\n")
 			res := run(t, variant(t, name))
+			if slices.Contains(wholeImage, name) && strings.Contains(res.Trace.Outcome.Missing, "this slice keeps only") {
+				t.Skip("needs the whole image: set BOOTPATH_LAB")
+			}
 			require.NotEqual(t, trace.Unknown, res.Trace.Outcome.Verdict, "%+v", res.Trace.Outcome)
 			var console strings.Builder
 			for _, st := range res.Trace.Steps {
@@ -168,7 +174,8 @@ var (
 	stamp   = regexp.MustCompile(`^\[ *\d+\.\d+\] `)
 	pid     = regexp.MustCompile(`^(\([\w.-]*)\)?\[\d+\]?: `)
 	status  = regexp.MustCompile(`^(\[[ A-Z]{6}\]| {8}) `)
-	unit    = regexp.MustCompile(`\bt-[\w@-]+\.[a-z]+`)
+	about   = regexp.MustCompile(`\b(t-|debug-shell|rc-local|kernel-command|system-update|emergency|rescue|Queued start job|Populated|Detected first|Falling|Freezing|default target)`)
+	unit    = regexp.MustCompile(`\b[\w@\\.-]+\.(service|target|socket|timer|path|mount|automount)\b`)
 	residue = regexp.MustCompile(`\x1b?\[?[0-9;]*m?$`)
 )
 
@@ -187,9 +194,9 @@ func sort(lines []string) map[string][]string {
 			}
 			line, key = strings.TrimSpace(head), "console"
 		case strings.HasPrefix(line, "systemd[1]: ") || strings.HasPrefix(line, "("):
-			key = unit.FindString(line)
+			key = unit.FindString(line) + "_"
 		}
-		if strings.Contains(line, " t-") && !strings.Contains(line, "See 'systemctl") && key != "" && !slices.ContainsFunc(notPredicted, func(p struct{ pattern, reason string }) bool {
+		if about.MatchString(line) && !strings.Contains(line, "See 'systemctl") && key != "" && !slices.ContainsFunc(notPredicted, func(p struct{ pattern, reason string }) bool {
 			return regexp.MustCompile(p.pattern).MatchString(line)
 		}) {
 			out[key] = append(out[key], line)
