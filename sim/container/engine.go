@@ -40,7 +40,7 @@ func (r *run) resolve() bool {
 		}
 		r.facts.Ref = firstOf(append(slices.Clone(im.Refs), args["image"])...)
 		step.Cites = append(im.CiteManifest("config", "Config", "layers", "Layers"), im.Cite("architecture", "os")...)
-		if im.Refused != "" {
+		if im.Refused != "" && r.engine() != "podman" {
 			r.emit(step)
 			return r.refuse(&failure{text: im.Refused, early: true, load: r.loaded()}, trace.Resolve)
 		}
@@ -52,6 +52,9 @@ func (r *run) resolve() bool {
 		step.Kind = "engine.use-rootfs"
 	}
 	r.emit(step)
+	if r.image != nil && r.c.RootFS == nil && r.engine() == "podman" && !r.podmanLoads() {
+		return false
+	}
 	r.facts.Image = strings.TrimSpace(args["image"] + " " + args["platform"])
 	r.warnPlatform(actor)
 	return r.openRoot()
@@ -62,6 +65,9 @@ func (r *run) noImage(err error) bool {
 	var none *oci.NoMatchError
 	if errors.As(err, &none) && none.Ref != "" {
 		return r.askRegistry(none.Ref, nil)
+	}
+	if text, ok := r.noPlatform(err); ok {
+		return r.refuseLoad(true, text, nil)
 	}
 	return r.refuse(&failure{text: err.Error(), early: true}, trace.Resolve)
 }
@@ -116,7 +122,17 @@ func (r *run) openRoot() bool {
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the layers: " + err.Error()})
 		return false
 	}
-	if text := r.image.Refusal(); text != "" {
+	if r.engine() == "podman" {
+		r.root = root
+		return true
+	}
+	text, err := r.image.Refusal()
+	if err != nil {
+		r.emit(trace.Step{Actor: "engine", Stage: trace.Resolve, Kind: "engine.layer-damaged", Args: map[string]string{"error": err.Error()}, Cites: r.image.CiteManifest("layers", "Layers"), Rule: "image-spec layer.md"})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the layers: " + err.Error()})
+		return false
+	}
+	if text != "" {
 		return r.refuse(&failure{text: text, cites: r.image.CiteManifest("layers", "Layers"), early: true, load: r.loaded()}, trace.Resolve)
 	}
 	r.root = root

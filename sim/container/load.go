@@ -54,8 +54,12 @@ func (c LoadConfig) docker(m *machine.Machine) {
 // podman is `podman load -i FILE`, containers/common: libimage/load.go tries each format it knows.
 func (c LoadConfig) podman(m *machine.Machine) {
 	c.begin(m, "podman", "podman load -i "+c.Name, "containers/common libimage/load.go")
-	text := "Error: payload does not match any of the supported image formats (oci, oci-archive, dir, docker-archive)"
-	c.refused(m, "podman", text, 125, "containers/common libimage/load.go")
+	err := c.firstHeader()
+	first, second := `creating temp directory: untarring file "/var/tmp/ociNNNNNNNNN": `+errorText(err), "loading tar component manifest.json: "+errorText(err)
+	if errors.Is(err, io.EOF) { // an archive, but an empty one
+		first, second = "loading index: open /var/tmp/ociNNNNNNNNN/index.json: no such file or directory", "loading tar component manifest.json: file does not exist"
+	}
+	c.refused(m, "podman", podmanLines(c.Name, first, second), 125, "containers/common libimage/load.go")
 }
 
 // bundle: a runtime by itself takes a directory with a config.json, not a file.
@@ -78,6 +82,7 @@ func (c LoadConfig) begin(m *machine.Machine, actor, command, rule string) {
 func (c LoadConfig) refused(m *machine.Machine, actor, text string, code int, rule string) {
 	m.Emit(trace.Step{Actor: actor, Stage: trace.Resolve, Kind: "engine.not-an-archive", Rule: rule, Console: text + "\n",
 		Args: map[string]string{"file": c.Name, "message": text, "engine": actor}, Cites: c.head()})
+	text, _, _ = strings.Cut(text, "\n")
 	m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Resolve, Message: text, ExitCode: &code})
 }
 

@@ -162,7 +162,7 @@ func (a *Archive) dockerImage(doc *document, i int, item dockerManifest) (*Image
 			l.MediaType, l.Digest = string(types.DockerUncompressedLayer), l.DiffID
 		case l.err == nil:
 			l.MediaType = string(types.DockerLayer)
-			if h := hexName(p); h != "" {
+			if h := hexName(p); h != "" && "sha256:"+h != l.DiffID { // skopeo names a layer by what it unpacks to
 				l.Digest = "sha256:" + h
 			}
 		}

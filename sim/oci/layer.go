@@ -138,6 +138,9 @@ func (l *Layer) Missing() (name string, ok bool) {
 	return missing.name, true
 }
 
+// Member is the name of the layer in the archive.
+func (l *Layer) Member() string { return l.member.name }
+
 // Reader is the layer's tar, unpacked.
 func (l *Layer) Reader() (io.ReaderAt, error) {
 	d, err := l.data()
@@ -195,27 +198,40 @@ func (l *Layer) Verify() error {
 const verifyMax = 128 << 20
 
 // Refusal is what an engine says of the bytes of an image's layers when they are not those that the digests
-// promise; "" when they are, or when the image is too large to tell or a slice has not kept the answer.
-func (im *Image) Refusal() string {
+// promise; "" when they are, or when the image is too large to tell or a slice has not kept the answer. An
+// error is why a layer cannot be unpacked.
+func (im *Image) Refusal() (string, error) {
 	total := int64(0)
 	for i := range im.Layers {
 		tree, err := im.Layers[i].FS()
 		if err != nil {
-			return ""
+			return "", nil
 		}
 		if total += tree.Info().Size; total > verifyMax {
-			return ""
+			return "", nil
 		}
 	}
 	for i := range im.Layers {
-		if text := im.Layers[i].refusal(); text != "" {
-			return text
+		text := im.Layers[i].refusal()
+		if why, ok := strings.CutPrefix(text, damaged); ok {
+			return "", errors.New(why)
+		}
+		if text != "" {
+			return text, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 const refusalMax = 4096 // bytes of text
+
+// damaged marks an answer that is ours and no engine's: the layer cannot be unpacked.
+const damaged = "damaged: "
+
+// refusedError is an engine's answer.
+type refusedError struct{ text string }
+
+func (e *refusedError) Error() string { return e.text }
 
 // refusal remembers its answer under a name, so that a slice keeps the answer and not the layer.
 func (l *Layer) refusal() string {
@@ -225,8 +241,13 @@ func (l *Layer) refusal() string {
 	}
 	from := blob.Locate(a.section(l.member), 0, l.member.size)
 	b := a.store.Derive(name, func() (io.Reader, error) {
-		if err := l.Verify(); err != nil {
-			return strings.NewReader(err.Error()), nil
+		err := l.Verify()
+		var said *refusedError
+		switch {
+		case errors.As(err, &said):
+			return strings.NewReader(said.text), nil
+		case err != nil:
+			return strings.NewReader(damaged + err.Error()), nil
 		}
 		return strings.NewReader(""), nil
 	}, refusalMax, from)
@@ -248,7 +269,7 @@ func (l *Layer) check(d *layerData) error {
 			return err
 		}
 		if got != want {
-			return errors.New(refusal(want, got))
+			return &refusedError{refusal(want, got)}
 		}
 	}
 	r, err := unpack(d.compression, io.NewSectionReader(blob.Raw(l.image.archive.input), l.member.off, l.member.size))
@@ -261,7 +282,7 @@ func (l *Layer) check(d *layerData) error {
 	}
 	if l.DiffID != "" && got.String() != l.DiffID {
 		// moby image/tarexport/load.go, Load; %d counts from 0
-		return fmt.Errorf("invalid diffID for layer %d: expected %q, got %q", l.index(), l.DiffID, got.String())
+		return &refusedError{fmt.Sprintf("invalid diffID for layer %d: expected %q, got %q", l.index(), l.DiffID, got.String())}
 	}
 	return nil
 }

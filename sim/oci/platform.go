@@ -223,6 +223,19 @@ func familiar(ref string) string {
 	return ref
 }
 
+// Normalized is the reference in full: "docker.io/library/alpine:3" for "alpine:3". distribution/reference
+// normalize.go.
+func Normalized(ref string) string {
+	domain, _, ok := strings.Cut(ref, "/")
+	switch {
+	case !ok:
+		return "docker.io/library/" + ref
+	case !strings.ContainsAny(domain, ".:") && domain != "localhost":
+		return "docker.io/" + ref
+	}
+	return ref
+}
+
 func familiarTagged(ref string) string {
 	f := familiar(ref)
 	if base := f[strings.LastIndexByte(f, '/')+1:]; !strings.ContainsAny(base, ":@") {
