@@ -483,10 +483,13 @@ func (in *shProcess) umount(words []string) ctl {
 	_, _, rest := optArgs(words, "tO")
 	in.status = 0
 	for _, w := range rest {
+		source := in.x.sourceOf(in.abs(w))
 		if err := in.x.pid1.Umount(in.abs(w), 0); err != nil {
 			in.err("umount: can't unmount %s: %s\n", w, strerror(err))
 			in.status = 1
+			continue
 		}
+		in.x.unmounted(source)
 	}
 	return ctlNone
 }
@@ -795,6 +798,11 @@ func (in *shProcess) statProgram(words []string) ctl {
 	}
 	in.out("%s\n", in.x.mountOf(in.abs(rest[0])))
 	return in.ok()
+}
+
+// sourceOf is what is mounted on a directory, "" when nothing is.
+func (x *linux) sourceOf(dir string) string {
+	return x.m.Rows(trace.Mounted)[x.mountOf(dir)]["source"]
 }
 
 // mountOf names the mount that a path lies on, by its number.

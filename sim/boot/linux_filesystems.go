@@ -33,6 +33,25 @@ func (x *linux) mounted(dev blockDevice, fstype string, readOnly bool, options s
 	x.emit("linux.mounted", kernInfo, text, map[string]string{"device": dev.name, "type": fstype, "uuid": dev.tag("UUID")}, "mount(2)", cites)
 }
 
+// unmounted prints what the file system's driver says when a device is mounted nowhere any more: ext4 since 5.19, with
+// the UUID since 6.3. fs/ext4/super.c, ext4_put_super
+func (x *linux) unmounted(source string) {
+	for _, row := range x.m.Rows(trace.Mounted) {
+		if row["source"] == source {
+			return
+		}
+	}
+	dev, ok := x.device(strings.TrimPrefix(source, "/dev/"))
+	if kind := dev.tag("TYPE"); !ok || !strings.HasPrefix(kind, "ext") || !x.newer(5, 19) {
+		return
+	}
+	text := fmt.Sprintf("EXT4-fs (%s): unmounting filesystem", dev.name)
+	if x.newer(6, 3) {
+		text += " " + strings.ToLower(dev.tag("UUID"))
+	}
+	x.emit("linux.unmounted", kernInfo, text+".", map[string]string{"device": dev.name}, "fs/ext4/super.c, ext4_put_super", nil)
+}
+
 // extMount tells what ext4 says before it has mounted a volume: that it does so for its predecessors, and
 // that a journal was replayed, as after a crash. It returns the line about the mount itself. fs/ext4/super.c,
 // __ext4_fill_super and ext4_load_journal.

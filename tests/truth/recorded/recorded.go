@@ -18,7 +18,7 @@ import (
 // Lines are recorded starts: "== NAME MODE" and the lines of the console that decide something.
 type Lines struct {
 	Text     string
-	Folder   string // of the disks, below $BOOTPATH_LAB: FOLDER/img/NAME.raw
+	Folder   string // of the disks, below $BOOTPATH_LAB: FOLDER/img/NAME.raw, .iso or .qcow2; else a slice beside the test is read
 	Decides  *regexp.Regexp
 	Settings func(mode string) scenario.RunSettings
 }
@@ -31,17 +31,7 @@ func (l Lines) Test(t *testing.T) {
 		head, text, _ := strings.Cut(part, "\n")
 		name, mode, _ := strings.Cut(head, " ")
 		t.Run(name+" "+mode, func(t *testing.T) {
-			path := filepath.Join(lab, l.Folder, "img", name+".raw")
-			f, err := os.Open(path)
-			if lab == "" || err != nil {
-				t.Skip("BOOTPATH_LAB has no " + filepath.Join(l.Folder, "img", name+".raw"))
-			}
-			defer f.Close()
-			fi, err := f.Stat()
-			require.NoError(t, err)
-			store := blob.NewStore()
-			im, err := identify.Open(store, store.Add(fi.Name(), f, fi.Size(), nil), nil)
-			require.NoError(t, err)
+			im := open(t, filepath.Join(lab, l.Folder, "img", name), name)
 			res, err := scenario.Run(im, nil, l.Settings(mode))
 			require.NoError(t, err)
 			var console strings.Builder
@@ -60,6 +50,37 @@ func (l Lines) Test(t *testing.T) {
 	}
 }
 
+// open opens a disk, or the slice of it that is kept with the test.
+func open(t *testing.T, disk, name string) *identify.Image {
+	for _, file := range []string{disk + ".raw", disk + ".iso", disk + ".qcow2", name + ".slice"} {
+		f, err := os.Open(file)
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { f.Close() })
+		fi, err := f.Stat()
+		require.NoError(t, err)
+		store, input := blob.NewStore(), (*blob.Blob)(nil)
+		if blob.IsSlice(f) {
+			var origin blob.Origin
+			store, origin, err = blob.OpenSlice(f, fi.Size())
+			require.NoError(t, err)
+			kept := store.Kept(origin.Name)
+			input = store.Add(origin.Name, kept, kept.Size(), nil)
+		} else {
+			input = store.Add(fi.Name(), f, fi.Size(), nil)
+		}
+		im, err := identify.Open(store, input, nil)
+		require.NoError(t, err)
+		return im
+	}
+	t.Skip("BOOTPATH_LAB has no " + disk + " with .raw, .iso or .qcow2")
+	return nil
+}
+
+// escape is a terminal's colour or question.
+var escape = regexp.MustCompile("\x1b\\[[0-9;=?]*[a-zA-Z]")
+
 // stamp is the time in front of a line of the kernel.
 var stamp = regexp.MustCompile(`^\[ *[0-9.]+\] `)
 
@@ -68,7 +89,7 @@ func (l Lines) deciding(console string) []string {
 	var out []string
 	last := ""
 	for line := range strings.Lines(console) {
-		line = strings.TrimSpace(stamp.ReplaceAllString(line, ""))
+		line = strings.TrimSpace(stamp.ReplaceAllString(escape.ReplaceAllString(line, ""), ""))
 		if l.Decides.MatchString(line) && line != last {
 			out = append(out, line)
 		}
