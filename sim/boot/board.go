@@ -2,6 +2,7 @@ package boot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -167,8 +168,7 @@ func (s *start) uBoot() {
 			}
 			for _, script := range []string{"boot.scr.uimg", "boot.scr"} {
 				if at, f, ok := b.file(dir + script); ok {
-					b.emit("uboot.script", trace.Bootloader, map[string]string{"path": slash(at)}, "U-Boot: scan_dev_for_scripts", cite(f, 0, min(f.Size(), 64), "image header", ""))
-					b.unknown(trace.Bootloader, "what the script "+slash(at)+" does: bootpath does not follow U-Boot's shell")
+					b.runScript(dir, at, f)
 					return
 				}
 			}
@@ -198,18 +198,25 @@ func (s *start) bootable() []*disk.Volume {
 func (b *board) extlinux(name, text string, f fsys.File) {
 	conf := syslinux.Read(&syslinux.File{Path: name, Text: text}, func(string) (*syslinux.File, bool) { return nil, false })
 	b.emit("uboot.read-config", trace.Bootloader, map[string]string{"path": name, "labels": fmt.Sprint(len(conf.Labels))}, "U-Boot documentation, Generic Distro Configuration Concept", cite(f, 0, f.Size(), name, ""))
-	var label *syslinux.Label
-	for _, l := range conf.Labels {
-		if label == nil || l.Name == conf.Default {
-			if label = l; l.Name == conf.Default {
-				break
-			}
-		}
-	}
-	if label == nil {
+	if len(conf.Labels) == 0 {
 		b.unknown(trace.Bootloader, "what U-Boot does with "+name+", which has no label")
 		return
 	}
+	// The default label first, then, while none starts, the others in their order: boot/pxe_utils.c, handle_pxe_menu.
+	order := slices.Clone(conf.Labels)
+	if i := slices.IndexFunc(order, func(l *syslinux.Label) bool { return l.Name == conf.Default }); i > 0 {
+		order = slices.Insert(slices.Delete(order, i, i+1), 0, conf.Labels[i])
+	}
+	for _, label := range order {
+		if b.extlinuxLabel(name, label) || b.m.Ended() {
+			return
+		}
+	}
+	b.unknown(trace.Bootloader, "what the board's U-Boot tries after "+name+", of which no label can be loaded")
+}
+
+// extlinuxLabel is label_boot; it returns false when a file is missing and U-Boot skips the label.
+func (b *board) extlinuxLabel(name string, label *syslinux.Label) bool {
 	resolve := func(p string) string {
 		if strings.HasPrefix(p, "/") {
 			return p
@@ -219,20 +226,20 @@ func (b *board) extlinux(name, text string, f fsys.File) {
 	at, file, ok := b.file(resolve(label.Kernel))
 	if !ok {
 		b.emit("uboot.no-kernel", trace.Bootloader, map[string]string{"path": resolve(label.Kernel), "label": label.Name}, "U-Boot: label_boot", dirCites(b.vol, resolve(label.Kernel)))
-		b.unknown(trace.Bootloader, "what U-Boot tries after the label "+label.Name+", whose kernel "+resolve(label.Kernel)+" is missing")
-		return
+		return false
 	}
 	b.emit("uboot.load-kernel", trace.Bootloader, map[string]string{"path": slash(at), "size": bytesText(file.Size()), "label": label.Name, "cmdline": label.Append}, "U-Boot: label_boot", volCites(b.vol, at))
 	l := loaded{by: "u-boot", path: at, image: file, size: file.Size(), cmdline: label.Append}
 	if label.Initrd != "" {
 		ramdisk, rf, ok := b.file(resolve(label.Initrd))
 		if !ok {
-			b.unknown(trace.Bootloader, "what U-Boot tries after the label "+label.Name+", whose initrd "+resolve(label.Initrd)+" is missing")
-			return
+			b.emit("uboot.no-initrd", trace.Bootloader, map[string]string{"path": resolve(label.Initrd), "label": label.Name}, "U-Boot: label_boot", dirCites(b.vol, resolve(label.Initrd)))
+			return false
 		}
 		b.emit("uboot.load-initrd", trace.Bootloader, map[string]string{"path": slash(ramdisk), "size": bytesText(rf.Size())}, "U-Boot: label_boot", volCites(b.vol, ramdisk))
 		l.initrds = []initrd{{path: slash(ramdisk), file: rf, size: rf.Size()}}
 	}
 	l.cause = b.emit("uboot.jump-kernel", trace.Bootloader, map[string]string{"path": slash(at), "cmdline": label.Append}, "U-Boot: booti; which device tree it hands over depends on the board", nil)
 	b.linux(l)
+	return true
 }

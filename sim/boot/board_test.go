@@ -2,12 +2,15 @@ package boot
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"testing"
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/conf/uboot"
 	"bootpath/sim/disk"
 	"bootpath/sim/fsys"
 	"bootpath/sim/machine"
@@ -87,4 +90,41 @@ func TestUBootReadsExtlinuxConf(t *testing.T) {
 	require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
 	require.Contains(t, tr.Outcome.Missing, "/boot.scr")
 	requireSentences(t, tr)
+}
+
+// bootScript is boot.cmd with the header of mkimage(1) in front.
+func bootScript(text string) string {
+	data := binary.BigEndian.AppendUint32(nil, uint32(len(text)))
+	data = append(binary.BigEndian.AppendUint32(data, 0), text...)
+	h := uboot.Header{Magic: 0x27051956, Size: uint32(len(data)), DataCRC: crc32.ChecksumIEEE(data), OS: 5, Arch: 22, Type: 6}
+	head, _ := binary.Append(nil, binary.BigEndian, &h)
+	h.HeaderCRC = crc32.ChecksumIEEE(head)
+	head, _ = binary.Append(nil, binary.BigEndian, &h)
+	return string(head) + string(data)
+}
+
+func TestUBootRunsScripts(t *testing.T) {
+	const load = "load ${devtype} ${devnum}:${distro_bootpart} ${kernel_addr_r} ${prefix}vmlinuz\n"
+	for name, c := range map[string]struct {
+		text, env        string
+		console, missing string
+	}{
+		"a kernel and its command line":      {text: "setenv bootargs root=/dev/mmcblk0p1 ro\n" + load + "booti ${kernel_addr_r} - ${fdt_addr}\n", console: "Kernel command line: root=/dev/mmcblk0p1 ro"},
+		"variables from a file":              {text: "if test -e ${devtype} ${devnum} ${prefix}env.txt; then\n load mmc 0 ${scriptaddr} ${prefix}env.txt\n env import -t ${scriptaddr} ${filesize}\nfi\nsetenv bootargs \"root=${rootdev} ${extra}\"\n" + load + "booti ${kernel_addr_r}\n", env: "# a comment\nrootdev=/dev/sda1\nextra=rw\n", console: "Kernel command line: root=/dev/sda1 rw"},
+		"the first kernel that is there":     {text: "for k in Image vmlinuz; do\n if load mmc 0:1 ${kernel_addr_r} /boot/${k}; then booti ${kernel_addr_r}; fi\ndone\n", console: "Linux version 6.1.0-56-arm64"},
+		"a variable runs":                    {text: "setenv go 'booti ${kernel_addr_r}'\n" + load + "run go\n", console: "Linux version 6.1.0-56-arm64"},
+		"the board's device tree":            {text: "load mmc 0:1 ${fdt_addr_r} /dtb/${fdtfile}\n", missing: "the variable fdtfile of the board's U-Boot, which /boot/boot.scr asks for"},
+		"a command that is not followed":     {text: "bootefi ${kernel_addr_r}\n", missing: "what U-Boot's command bootefi does in /boot/boot.scr"},
+		"nothing is started":                 {text: "echo hello\n", console: "hello\n", missing: "what U-Boot tries after the script /boot/boot.scr, which started nothing"},
+		"a script that runs itself for ever": {text: "setenv a 'run a'\nrun a\n", missing: "where the script /boot/boot.scr ends: it calls itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := card("uboot", "ext4", map[string]string{"boot/boot.scr": bootScript(c.text), "boot/vmlinuz": arm64Kernel(), "boot/env.txt": c.env})
+			require.Contains(t, console(tr), c.console)
+			if c.missing != "" {
+				require.Equal(t, c.missing, tr.Outcome.Missing)
+			}
+			requireSentences(t, tr)
+		})
+	}
 }

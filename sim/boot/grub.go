@@ -36,6 +36,7 @@ type grub struct {
 	bls        []*blsEntry     // of the boot loader specification; nil before blscfg
 	said       map[string]bool // texts looked for in modules
 	subvolumes []grubSubvolume
+	scanned    bool // disks were looked at for arrays and logical volumes
 
 	printed   int // errors that were printed, grub_err_printed_errors
 	firstErr  int // the step of the first error that the running entry printed, -1 without

@@ -100,7 +100,7 @@ func (g *grub) addArrays() {
 		}
 		dev := grubDevice{name: "md/" + name, alias: id, module: module}
 		if a.Version == "0.90" {
-			dev.name, dev.module = id, "mdraid09"
+			dev.name, dev.module = fmt.Sprintf("md/md%d", a.Minor), "mdraid09"
 		}
 		for i := range d.Volumes {
 			v := &d.Volumes[i]
@@ -165,6 +165,8 @@ func (g *grub) device(name string) (*grubDevice, *grubError) {
 	}
 	if head, _, _ := strings.Cut(name, "/"); head == "lvm" && g.mods["lvm"] || (head == "md" || head == "mduuid") && (g.mods["mdraid1x"] || g.mods["mdraid09"]) {
 		for i := range g.devs {
+			// To open one of these GRUB looks at all disks: grub_diskfilter_open, scan_devices.
+			g.scanned = true
 			if d := &g.devs[i]; (d.name == name || d.alias == name) && g.mods[d.module] {
 				return d, nil
 			}

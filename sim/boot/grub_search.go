@@ -40,6 +40,14 @@ func (g *grub) cmdSearch(c *grubCall) int {
 			}
 		}
 	}
+	// The driver of arrays and logical volumes was loaded last and is asked first; it names what it has seen so far.
+	if g.scanned {
+		for i := range g.devs {
+			if d := &g.devs[i]; strings.Contains(d.name, "/") {
+				order = append(order, d)
+			}
+		}
+	}
 	for i := range g.devs {
 		order = append(order, &g.devs[i])
 	}

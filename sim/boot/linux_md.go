@@ -186,7 +186,25 @@ func (in *shProcess) mdadm(words []string) ctl {
 	// Members that wait in an array are busy: only --run by name starts that, which is what scripts give.
 	waiting := len(in.x.arrays) > 0
 	in.assembleArrays("mdadm", run && !whole || scan && !whole && !waiting)
+	if scan && waiting && !in.arraysInConf() {
+		in.err("mdadm: No arrays found in config file or automatically\n") // mdadm.c, scan_assemble: all members are busy
+		return in.failed()
+	}
 	return in.ok()
+}
+
+// arraysInConf tells whether mdadm.conf describes an array.
+func (in *shProcess) arraysInConf() bool {
+	conf, ok := in.readFile("/etc/mdadm/mdadm.conf")
+	if !ok {
+		conf, _ = in.readFile("/etc/mdadm.conf")
+	}
+	for line := range strings.Lines(conf) {
+		if words := strings.Fields(line); len(words) > 1 && strings.EqualFold(words[0], "ARRAY") {
+			return true
+		}
+	}
+	return false
 }
 
 // inMirror tells whether a volume is a member of a mirror that can be read: it hides nothing.

@@ -92,6 +92,7 @@ type Member struct {
 	Version string // "0.90", "1.0", "1.1", "1.2"
 	UUID    string // of the array, as mdadm prints it: four groups of eight digits
 	Name    string // version 1 only
+	Minor   int    // version 0.90 only: the number of the device that it last was
 	Level   string // "raid1", "linear" …
 	Disks   int    // that the array has when it is whole
 	Cites   []blob.Cite
@@ -205,7 +206,7 @@ func read090(r io.ReaderAt, off int64) (*Member, error) {
 	}
 	return &Member{
 		UUID:  fmt.Sprintf("%08x:%08x:%08x:%08x", s.UUID0, s.UUID1, s.UUID2, s.UUID3),
-		Level: level(s.Level), Disks: int(s.RaidDisks),
+		Level: level(s.Level), Disks: int(s.RaidDisks), Minor: int(s.Preferred),
 		Size: int64(s.Size) << 10, Events: uint64(s.EventsTop)<<32 | uint64(s.EventsLow), InSync: s.ThisState&7 == 6, Working: int(s.Working),
 		Cites: rec.Cite(&s.Magic, &s.Major, &s.Minor, &s.UUID0, &s.UUID1, &s.UUID2, &s.UUID3, &s.Level, &s.RaidDisks),
 	}, nil
