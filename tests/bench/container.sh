@@ -1,15 +1,21 @@
 #!/bin/sh
-# container.sh ARCHIVE.tar: what layers hold and a whole simulated start, beside tools that look at the same
+# container.sh [ARCHIVE.tar]: what layers hold and a whole simulated start, beside tools that look at the same
 # archive; then the same archive compressed, and the curve from 10 to 127 layers and from 10³ to 10⁶ files.
-# ARCHIVE is a docker save archive of one image, 200 to 500 MB to be worth it.
+# ARCHIVE is a docker save archive of one image, 200 to 500 MB to be worth it; without one it is made of the
+# packages that this Debian has. For dive: go install github.com/wagoodman/dive@latest
 set -eu
-archive=$(realpath "${1:?usage: tests/bench/container.sh ARCHIVE.tar}")
+archive=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
 . tests/bench/measure.sh
-bootpath=$(mktemp)
 work=$(mktemp -d)
-trap 'rm -rf "$bootpath" "$work"' EXIT
+trap 'rm -rf "$work"' EXIT
+bootpath=$work/bootpath
 go build -o "$bootpath" ./sim/cmd/bootpath
+if [ -z "$archive" ]; then
+	archive=$work/packages.tar
+	python3 tests/bench/packages.py "$archive"
+fi
+PATH=$PATH:$(go env GOPATH)/bin
 measure bootpath_run "$bootpath" run --json "$archive"
 measure bootpath_inspect "$bootpath" inspect --json "$archive"
 measure sha256sum sha256sum "$archive"
