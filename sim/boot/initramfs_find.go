@@ -43,6 +43,7 @@ func (in *shProcess) findProgram(words []string) ctl {
 		}
 		f.walk(in, dir, 0)
 	}
+	in.b.commands += (maxFound - f.left) / 64 // walking costs too
 	if f.left < 0 {
 		return in.end("what find finds among more than " + strconv.Itoa(maxFound) + " files (" + in.where() + ")")
 	}
@@ -169,6 +170,9 @@ func (in *shProcess) xargs(words []string) ctl {
 	}
 	worst := 0
 	for {
+		if in.b.commands++; in.b.commands > maxCommands {
+			return in.end("how xargs ends that runs more than " + strconv.Itoa(maxCommands) + " commands (" + in.where() + ")")
+		}
 		n := len(items)
 		if size > 0 {
 			n = min(n, size)

@@ -10,6 +10,12 @@ import (
 	"bootpath/sim/fsys/union"
 )
 
+// Limits of overlayfs: OVL_MAX_STACK of fs/overlayfs/super.c and FILESYSTEM_MAX_STACK_DEPTH of include/linux/fs.h.
+const (
+	maxLower = 500
+	maxStack = 2
+)
+
 // overlay makes the file system that mount(2) with the type overlay is asked for: the directories of lowerdir= under
 // one another and upperdir= over them, as one tree. Documentation/filesystems/overlayfs.rst.
 //
@@ -23,22 +29,31 @@ func (t *Task) overlay(src, data string) (*super, error) {
 	if len(o.lower) == 0 {
 		return nil, t.refuse(EINVAL, "overlayfs: missing 'lowerdir'")
 	}
+	if len(o.lower) > maxLower {
+		return nil, t.refuse(EINVAL, "overlayfs: too many lower directories, limit is %d", maxLower)
+	}
 	var layers []union.Layer
+	depth := 0
 	for _, dir := range o.lower { // the first is the topmost
 		at, err := t.overlayDir(dir)
 		if err != nil {
 			return nil, err
 		}
 		layers = append([]union.Layer{{Name: dir, FS: t.tree(at)}}, layers...)
+		depth = max(depth, at.mnt.sb.depth)
 	}
 	if o.upper != "" {
 		upper, err := t.upperDir(o)
 		if err != nil {
 			return nil, err
 		}
+		depth = max(depth, upper.mnt.sb.depth)
 		if names, err := upper.mnt.sb.list(t, upper.path); err == nil && len(names) > 0 {
 			layers = append(layers, union.Layer{Name: o.upper, FS: t.tree(upper)})
 		}
+	}
+	if depth++; depth > maxStack {
+		return nil, t.refuse(EINVAL, "overlayfs: maximum fs stacking depth exceeded")
 	}
 	merged := layers[0].FS
 	if len(layers) > 1 {
@@ -48,6 +63,7 @@ func (t *Task) overlay(src, data string) (*super, error) {
 		}
 	}
 	s := t.k.newSuper("overlay", src, merged)
+	s.depth = depth
 	s.rdonly = o.upper == "" // "the overlay filesystem will be read-only"
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,14 @@ func TestOverlayWithoutAnUpperDirectoryIsReadOnly(t *testing.T) {
 	require.Equal(t, EROFS, p.WriteFile("/mnt/f", nil, 0o644))
 }
 
+func TestOverlaysOnOverlaysAreLimited(t *testing.T) {
+	p := onTmpfs(t, nil, "/a", "/mnt")
+	require.NoError(t, p.Mount("overlay", "/mnt", "overlay", 0, "lowerdir=/a"))
+	require.NoError(t, p.Mount("overlay", "/mnt", "overlay", 0, "lowerdir=/mnt"))
+	require.Equal(t, EINVAL, p.Mount("overlay", "/mnt", "overlay", 0, "lowerdir=/mnt"))
+	require.Equal(t, "overlayfs: maximum fs stacking depth exceeded", p.k.Refusal())
+}
+
 func TestOverlayIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		data, said string
@@ -58,6 +67,7 @@ func TestOverlayIsRefused(t *testing.T) {
 	}{
 		{"", "overlayfs: missing 'lowerdir'", EINVAL},
 		{"lowerdir=/a,upperdir=/up/rw", "overlayfs: missing 'workdir'", EINVAL},
+		{"lowerdir=/a" + strings.Repeat(":/a", 500), "overlayfs: too many lower directories, limit is 500", EINVAL},
 		{"lowerdir=/no", "overlayfs: failed to resolve '/no': -2", ENOENT},
 		{"lowerdir=/a/f", "overlayfs: '/a/f' not a directory", EINVAL},
 		{"lowerdir=/a,size=1", `overlayfs: unrecognized mount option "size=1" or missing value`, EINVAL},

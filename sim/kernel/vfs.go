@@ -27,6 +27,7 @@ type super struct {
 	rdonly bool
 	proc   *procfs
 	dev    *Kernel // devtmpfs: shows this kernel's devices
+	depth  int     // overlays within one another
 }
 
 // node is a file made in memory.
