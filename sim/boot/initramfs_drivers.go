@@ -170,9 +170,12 @@ func (x *linux) greeting(name string) (string, []blob.Cite) {
 }
 
 // busyboxVersion finds BusyBox's name for itself: "BusyBox v1.35.0 (Debian …)".
-func (x *linux) busyboxVersion() (string, []blob.Cite) {
+func (x *linux) busyboxVersion() (string, []blob.Cite) { return x.inBusybox("BusyBox v") }
+
+// inBusybox finds a text of BusyBox that starts with prefix.
+func (x *linux) inBusybox(prefix string) (string, []blob.Cite) {
 	for _, name := range [...]string{"/bin/busybox", "/usr/bin/busybox", "/bin/sh"} {
-		if text, cites := x.textIn(name, "BusyBox v"); text != "" {
+		if text, cites := x.textIn(name, prefix); text != "" {
 			return text, cites
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"bootpath/sim/blob"
 	"bootpath/sim/conf/sh"
 	"bootpath/sim/disk/lvm"
 	"bootpath/sim/exe/elf"
@@ -133,6 +132,8 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).textProgram, true
 	case "find":
 		return (*shProcess).findProgram, true
+	case "awk", "mawk", "gawk":
+		return (*shProcess).awk, true
 	case "xargs":
 		return (*shProcess).xargs, true
 	case "env":
@@ -466,7 +467,7 @@ func (x *linux) isLinkTo(name, program string) bool {
 	}
 	fi, err := x.pid1.Stat(name)
 	if err != nil {
-		return false
+		return x.installed && program == "busybox" // busybox --install has made the link
 	}
 	for _, dir := range [...]string{"/bin/", "/usr/bin/", "/sbin/"} {
 		other, err := x.pid1.Stat(dir + program)
@@ -843,41 +844,6 @@ func (in *shProcess) stacked(words []string) ctl {
 	return in.ok()
 }
 
-// nlplug is Alpine's nlplug-findfs(1): it loads the modules that the devices ask for and looks for one of
-// them.
-func (in *shProcess) nlplug(words []string) ctl {
-	flags, values, rest := optArgs(words, "abcfHkmoptU")
-	in.coldplugWith(true)
-	if c := values['c']; c != "" {
-		if b, ok := in.blockDevice(c); ok && b.tag("TYPE") == "crypto_LUKS" {
-			if key := values['k']; key != "" {
-				return in.end("whether the key in " + key + " opens /dev/" + b.name + " (" + in.where() + ")")
-			}
-			if !strings.HasPrefix(c, "/") {
-				c = "/dev/" + b.name
-			}
-			return in.passphrase("Enter passphrase for "+c+": ", values['m'], c)
-		}
-	}
-	if len(rest) == 0 {
-		return in.ok()
-	}
-	want := rest[len(rest)-1]
-	b, ok := in.blockDevice(want)
-	if _, lvm := in.find("/sbin/lvm", true); !ok && lvm && in.activateLVM("nlplug-findfs") { // a physical volume makes it run vgchange
-		b, ok = in.blockDevice(want)
-	}
-	if !ok {
-		in.found(want, "none", b)
-		if strings.Contains(flags, "n") {
-			return in.ok()
-		}
-		return in.failed()
-	}
-	in.found(want, "/dev/"+b.name, b)
-	return in.ok()
-}
-
 // powerOff ends the machine. systemctl under one of these names asks the running systemd to do so, unless it is
 // forced; where none runs it fails: systemctl.c, halt_main, and sd_booted(3).
 func (in *shProcess) powerOff(words []string) ctl {
@@ -894,10 +860,11 @@ func (in *shProcess) powerOff(words []string) ctl {
 
 // shell is sh(1) as a program, and what starts it in a session of its own.
 func (in *shProcess) shell(words []string) ctl {
+	defer func(was bool) { in.leader = was }(in.leader)
 	for len(words) > 0 {
 		switch name := path.Base(words[0]); {
 		case name == "setsid" || name == "cttyhack":
-			words = words[1:]
+			words, in.leader = words[1:], true
 			for len(words) > 0 && strings.HasPrefix(words[0], "-") {
 				words = words[1:]
 			}
@@ -984,19 +951,8 @@ func (in *shProcess) interactive(shell string) ctl {
 		kind = x.shellAt(found)
 		x.pid1.Execve(found, []string{shell}, in.environ())
 	}
-	greeting := ""
-	var cites []blob.Cite
-	if kind.name == "busybox" {
-		var version string
-		version, cites = x.busyboxVersion()
-		if version != "" {
-			// ash.c, "%s built-in shell (ash)": before the first prompt of an interactive shell
-			greeting = "\n\n" + version + " built-in shell (ash)\nEnter 'help' for a list of built-in commands.\n\n"
-		}
-		if prompt == "# " {
-			prompt = "/ # " // PS1 of BusyBox is "\w \$ "
-		}
-	}
+	greeting, cites := in.greets(kind, shell)
+	prompt = in.prompt(kind, prompt)
 	in.step("initramfs.shell", map[string]string{"shell": kind.path, "prompt": strings.TrimSpace(prompt)}, "sh(1), interactive shell", cites...)
 	x.console(greeting + prompt)
 	if in.b.switches {

@@ -134,6 +134,7 @@ type shProcess struct {
 	callers  []caller
 	replaced bool   // the program that runs now took the shell's place
 	atExit   string // the action of trap ACTION EXIT
+	leader   bool   // it leads a session, so the terminal that it opens is its own
 }
 
 // child is a copy for a subshell or for another script: it cannot change its parent.

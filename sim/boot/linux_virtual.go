@@ -90,7 +90,7 @@ func (x *linux) virtualFile(name string) (string, bool) {
 	if rest, ok := strings.CutPrefix(name, "/sys/block/"); ok {
 		return x.sysBlock(rest)
 	}
-	return "", false
+	return x.modalias(name)
 }
 
 // loopback is a file of /sys/class/net/lo, the one network interface that every machine has; those that images
@@ -312,4 +312,33 @@ func (x *linux) isLoaded(module string) bool {
 		}
 	}
 	return false
+}
+
+// modaliasFiles are the files of sysfs in which devices name themselves. Scripts read them and no more, so the
+// directories are not those of a machine.
+func (x *linux) modaliasFiles() []string {
+	var out []string
+	if x.mountedAt("/sys", "sysfs") {
+		for _, h := range x.hw {
+			for i := range h.chain[:min(h.bound+1, len(h.chain))] {
+				out = append(out, "/sys/devices/"+h.name+"/"+strconv.Itoa(i)+"/modalias")
+			}
+		}
+	}
+	return out
+}
+
+// modalias is the content of such a file.
+func (x *linux) modalias(name string) (string, bool) {
+	parts := strings.Split(strings.TrimPrefix(name, "/sys/devices/"), "/")
+	if len(parts) != 3 || parts[2] != "modalias" {
+		return "", false
+	}
+	for _, h := range x.hw {
+		n, err := strconv.Atoi(parts[1])
+		if h.name == parts[0] && err == nil && n >= 0 && n < len(h.chain) && n <= h.bound {
+			return h.chain[n].modalias + "\n", true
+		}
+	}
+	return "", false
 }

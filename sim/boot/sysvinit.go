@@ -584,7 +584,11 @@ func (d *initd) finish(last string) {
 			return
 		}
 		s := d.texts()
-		text, cites := s.issue(console)
+		tty := console
+		if real, err := d.pid1.RealPath(strings.Fields(g.process + " -")[0]); err == nil && strings.HasPrefix(path.Base(real), "busybox") {
+			tty = "/dev/" + console // what \l is for BusyBox: loginutils/getty.c
+		}
+		text, cites := s.issue(tty)
 		prompt := s.host.Name + " login:"
 		d.k.Emit(trace.Step{Actor: "getty", Stage: trace.Userspace, Kind: "init.login", Rule: "agetty(8)", Cause: g.step, Cites: cites,
 			Args: map[string]string{"tty": console, "prompt": prompt}, Console: "\n" + text + prompt + " "},

@@ -24,7 +24,7 @@ func (p *Program) Run(input string, vars []Var) (Result, error) {
 		r.vars[v.Name] = inputVar(v.Value)
 	}
 	r.block(p.begin)
-	if len(p.rules)+len(p.end) > 0 {
+	if p.Reads() {
 		r.records(p, input)
 	}
 	if r.over == "exit" {
@@ -37,6 +37,9 @@ func (p *Program) Run(input string, vars []Var) (Result, error) {
 	}
 	return Result{r.out.String(), r.status}, r.err
 }
+
+// Reads tells whether the program takes any input: one with only BEGIN does not.
+func (p *Program) Reads() bool { return len(p.rules)+len(p.end) > 0 }
 
 // inputVar is the value of an assignment on the command line, in which escapes count as in a string.
 func inputVar(s string) value {
