@@ -132,6 +132,10 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).textProgram, true
 	case "find":
 		return (*shProcess).findProgram, true
+	case "apk":
+		return (*shProcess).apk, true
+	case "tar":
+		return (*shProcess).untar, true
 	case "awk", "mawk", "gawk":
 		return (*shProcess).awk, true
 	case "xargs":

@@ -81,6 +81,8 @@ func (x *linux) virtualFile(name string) (string, bool) {
 			out += m + " 16384 0 - Live 0x0000000000000000\n"
 		}
 		return out, x.mountedAt("/proc", "proc")
+	case "/proc/tty/driver/serial":
+		return x.serialPorts(), x.mountedAt("/proc", "proc")
 	case "/sys/class/tty/console/active":
 		return x.consoles() + "\n", x.mountedAt("/sys", "sysfs")
 	}
@@ -115,6 +117,15 @@ func (x *linux) wholeDevices() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// serialPorts is /proc/tty/driver/serial: the port that the console uses, when it does. drivers/tty/serial/serial_core.c
+func (x *linux) serialPorts() string {
+	text := "serinfo:1.0 driver revision:\n"
+	if n := 0; strings.HasPrefix(x.consoles(), "ttyS") && scanInt(x.consoles()[4:], &n) {
+		text += fmt.Sprintf("%d: uart:16550A port:000003F8 irq:4 tx:0 rx:0 RTS|CTS|DTR|DSR|CD\n", n)
+	}
+	return text
 }
 
 // sysBlock is a file of /sys/block/DISK or of one of its partitions.
