@@ -116,7 +116,7 @@ func (in *shProcess) startUdev(words []string) ctl {
 	if found, ok := in.find(words[0], true); ok {
 		line, cites = x.greeting(found)
 	}
-	if in.udevIsQuiet() {
+	if in.udevIsQuiet() || in.stderr.kind != "console" {
 		line = ""
 	}
 	if in.daemon("systemd-udevd") != nil {

@@ -547,7 +547,7 @@ func (in *shProcess) fileProgram(words []string) ctl {
 		if len(rest) == 2 && strings.Contains(flags, "s") {
 			in.symlink(rest[0], rest[1], strings.Contains(flags, "f"), fail)
 		} else if len(rest) >= 2 {
-			in.copy(rest, fail)
+			in.copy(rest, false, fail)
 		}
 	case "touch":
 		for _, w := range rest {
@@ -556,7 +556,7 @@ func (in *shProcess) fileProgram(words []string) ctl {
 			}
 		}
 	case "cp", "mv":
-		in.copy(rest, fail)
+		in.copy(rest, name == "mv" || strings.ContainsAny(flags, "aRr"), fail)
 		if name == "mv" && in.status == 0 && len(rest) >= 2 {
 			for _, w := range rest[:len(rest)-1] {
 				t.Unlink(in.abs(w))
@@ -634,26 +634,54 @@ func (in *shProcess) symlink(target, at string, force bool, fail func(string, er
 	fail(at, in.x.pid1.Symlink(target, in.abs(at)))
 }
 
-// copy copies regular files.
-func (in *shProcess) copy(rest []string, fail func(string, error)) {
+// copy copies files, and directories with what is in them when it is recursive.
+func (in *shProcess) copy(rest []string, recursive bool, fail func(string, error)) {
 	if len(rest) < 2 {
 		in.status = 1
 		return
 	}
 	dst := rest[len(rest)-1]
 	fi, err := in.stat(dst)
+	left := maxRemoved
 	for _, w := range rest[:len(rest)-1] {
 		to := dst
 		if err == nil && fi.IsDir() {
 			to = path.Join(dst, path.Base(w))
 		}
-		text, ok := in.readFile(w)
-		if !ok {
-			fail(w, kernel.ENOENT)
-			continue
-		}
-		fail(to, in.x.pid1.WriteFile(in.abs(to), []byte(text), 0o644))
+		in.copyTree(w, to, recursive, &left, fail)
 	}
+}
+
+// copyTree copies one file or directory.
+func (in *shProcess) copyTree(from, to string, recursive bool, left *int, fail func(string, error)) {
+	t := in.x.pid1
+	fi, err := in.stat(from)
+	if *left--; *left < 0 {
+		fail(from, kernel.ENOSPC)
+		return
+	}
+	if err == nil && fi.IsDir() {
+		if !recursive {
+			in.err("cp: omitting directory '%s'\n", from)
+			in.status = 1
+			return
+		}
+		in.x.quietly(func() { err = t.MkdirAll(in.abs(to), uint32(fi.Mode().Perm())) })
+		for _, name := range in.list(from) {
+			in.copyTree(path.Join(from, name), path.Join(to, name), recursive, left, fail)
+		}
+		return
+	}
+	text, ok := in.readFile(from)
+	if !ok {
+		fail(from, kernel.ENOENT)
+		return
+	}
+	mode := uint32(0o644)
+	if err == nil {
+		mode = uint32(fi.Mode().Perm())
+	}
+	fail(to, t.WriteFile(in.abs(to), []byte(text), mode))
 }
 
 func (in *shProcess) cat(words []string) ctl {

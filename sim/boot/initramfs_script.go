@@ -704,7 +704,7 @@ func (in *shProcess) abs(name string) string {
 // simple runs a simple command: 2.9.1.
 func (in *shProcess) simple(n *sh.Simple) ctl {
 	in.pos = n.Pos
-	words, c := in.words(n.Words)
+	words, c := in.commandWords(n.Words)
 	if c != ctlNone {
 		return c
 	}
@@ -740,6 +740,40 @@ func (in *shProcess) simple(n *sh.Simple) ctl {
 		}
 	}
 	return in.command(words)
+}
+
+// commandWords expands the words of a simple command. After export, local and their like BusyBox's ash and bash take
+// NAME=VALUE for an assignment, which is not split; dash has that from 0.5.13 on.
+func (in *shProcess) commandWords(list []sh.Word) ([]string, ctl) {
+	if len(list) < 2 || in.kind.name == "dash" {
+		return in.words(list)
+	}
+	if name, _ := list[0].Literal(); !slices.Contains([]string{"export", "readonly", "local", "declare", "typeset"}, name) {
+		return in.words(list)
+	}
+	var out []string
+	for _, w := range list {
+		if l, ok := w[0].(sh.Lit); ok && !l.Quoted && assignment(l.Text) {
+			text, c := in.text(w)
+			if c != ctlNone {
+				return nil, c
+			}
+			out = append(out, text)
+			continue
+		}
+		words, c := in.words([]sh.Word{w})
+		if c != ctlNone {
+			return nil, c
+		}
+		out = append(out, words...)
+	}
+	return out, ctlNone
+}
+
+// assignment tells whether a word begins with NAME=.
+func assignment(word string) bool {
+	name, _, ok := strings.Cut(word, "=")
+	return ok && name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == ""
 }
 
 // special built-ins keep the assignments before them: 2.14.
