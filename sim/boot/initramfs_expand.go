@@ -438,6 +438,9 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 	if fi, ok := alwaysThere(name); ok && in.b.soft && in.x.mountedAt("/sys", "sysfs") {
 		return fi, nil
 	}
+	if in.b.soft && name == "/proc/kcore" && in.x.kconfig()["CONFIG_PROC_KCORE"] == "y" && in.x.mountedAt("/proc", "proc") {
+		return made{name: "kcore", mode: 0o400}, nil
+	}
 	if in.b.soft && in.x.udevd && strings.TrimSuffix(name, "/") == "/run/udev" {
 		return made{name: "udev", mode: fs.ModeDir | 0o755}, nil // the initramfs's udev has made it
 	}
@@ -451,6 +454,15 @@ func (in *shProcess) stat(name string) (fs.FileInfo, error) {
 	return fi, err
 }
 
+// notDevice tells of names in /dev that no driver makes: links of udevd's, mount points of scripts.
+func (x *linux) notDevice(name string) bool {
+	switch name {
+	case "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/core":
+		return !x.udevd
+	}
+	return name == "/dev/shm" || name == "/dev/mqueue"
+}
+
 // uncertain leaves a script of the real root that asks for a file which bootpath does not have and the
 // machine may: what the kernel makes up, and what earlier scripts that were not followed have made.
 func (in *shProcess) uncertain(name string) {
@@ -458,6 +470,12 @@ func (in *shProcess) uncertain(name string) {
 		return // the last is systemd's alone: sd_booted(3)
 	}
 	if conf := in.x.kconfig(); name == "/sys/kernel/uevent_helper" && len(conf) > 0 && conf["CONFIG_UEVENT_HELPER"] != "y" {
+		return
+	}
+	if in.x.notDevice(name) && !in.b.doubtful {
+		return
+	}
+	if name == "/proc/kcore" && in.x.kconfig()["CONFIG_PROC_KCORE"] == "n" {
 		return
 	}
 	made := []string{"/proc", "/sys", "/dev"}

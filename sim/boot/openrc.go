@@ -500,6 +500,8 @@ func (d *initd) applet(in *shProcess, words []string) (ctl, bool) {
 	case "eindent", "eoutdent", "eval_ecolors", "esyslog":
 	case "checkpath":
 		show(d.checkpath(words))
+	case "fstabinfo":
+		return d.fstabinfo(in, words), true
 	case "mountinfo":
 		_, _, rest := optArgs(words, "")
 		if len(rest) != 1 || !slices.Contains(words, "-q") && !slices.Contains(words, "--quiet") {
@@ -512,6 +514,30 @@ func (d *initd) applet(in *shProcess, words []string) (ctl, bool) {
 		return in.end("what OpenRC's " + name + " does (" + in.where() + ")"), true
 	}
 	return ctlNone, true
+}
+
+// fstabinfo is OpenRC's query of /etc/fstab: with -q whether an entry is there for each path. An entry that it is
+// to mount is not followed; where there is none it fails. rc-misc/fstabinfo.c
+func (d *initd) fstabinfo(in *shProcess, words []string) ctl {
+	_, _, paths := optArgs(words, "btpm")
+	paths = slices.DeleteFunc(paths, func(w string) bool { return strings.HasPrefix(w, "--") })
+	src, err := d.text("/etc/fstab", maxRCScript)
+	for _, p := range paths {
+		listed := false
+		if err == nil {
+			for line := range strings.Lines(src.text) {
+				f := strings.Fields(line)
+				listed = listed || len(f) > 2 && f[0][0] != '#' && (f[1] == p || f[0] == p)
+			}
+		}
+		if !listed {
+			return in.failed()
+		}
+	}
+	if len(paths) == 0 || len(paths) != len(words)-2 || words[1] != "-q" && words[1] != "--quiet" {
+		return in.end("what fstabinfo does (" + in.where() + ")")
+	}
+	return in.ok()
 }
 
 // isMountPoint tells whether anything is mounted at a place.

@@ -316,7 +316,7 @@ func (d *initd) follow(actor string, words []string) int {
 	defer func() { d.depth-- }()
 	b := &budget{soft: true, doubtful: d.left, hook: d.hook, commands: d.used}
 	in := &shProcess{
-		x: d.linux, b: b, kind: shellKind{path: "/bin/sh", name: "dash"}, name: actor, cwd: "/",
+		x: d.linux, b: b, kind: d.shellAt("/bin/sh"), name: actor, cwd: "/",
 		vars: map[string]string{"IFS": " \t\n", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "OPTIND": "1", "PWD": "/", "HOME": "/", "TERM": "linux",
 			"RUNLEVEL": d.level, "PREVLEVEL": d.prev, "CONSOLE": "/dev/console", "INIT_VERSION": "sysvinit"},
 		exported: map[string]bool{"HOME": true, "TERM": true, "PATH": true, "RUNLEVEL": true, "PREVLEVEL": true, "CONSOLE": true, "INIT_VERSION": true},
@@ -465,10 +465,11 @@ func (d *initd) service(name, script string) {
 // serviceBody follows a service's script and what all services of that name do.
 func (d *initd) serviceBody(name string, words []string) {
 	d.m.Wait(costInitService)
+	was := d.host
 	d.follow(name, words)
 	d.running = append(d.running, name)
 	d.facts.Units = append(d.facts.Units, name)
-	if strings.TrimSuffix(name, ".sh") == "hostname" {
+	if strings.TrimSuffix(name, ".sh") == "hostname" && d.host == was { // what the script says goes
 		d.setHostname()
 	}
 	if n := strings.TrimSuffix(name, ".sh"); n == "checkroot" || n == "root" {

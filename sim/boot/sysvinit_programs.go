@@ -14,6 +14,12 @@ func (d *initd) assumed(in *shProcess, name string, words []string) (ctl, bool) 
 	switch name {
 	case "run-parts":
 		return d.runParts(in, words), true
+	case "hostname":
+		if len(words) == 2 && !strings.HasPrefix(words[1], "-") { // PID 1 may set it
+			d.host = words[1]
+			d.quietly(func() { _ = d.pid1.SetHostname(words[1]) })
+			return in.ok(), true
+		}
 	case "mountpoint":
 		_, _, rest := optArgs(words, "")
 		return told(in, len(rest) == 1 && d.isMountPoint(path.Clean(in.abs(rest[0])))), true
