@@ -100,8 +100,6 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return status(1), true
 	case "echo", "printf", "test", "[", "pwd":
 		return builtin(name)
-	case "nuke":
-		return (*shProcess).nuke, true
 	case "cat":
 		return (*shProcess).cat, true
 	case "sleep":
@@ -116,8 +114,6 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).stacked, true
 	case "cryptsetup":
 		return (*shProcess).cryptsetup, true
-	case "askpass":
-		return (*shProcess).askpass, true
 	case "losetup":
 		return (*shProcess).losetup, true
 	case "cdrom_id":
@@ -126,14 +122,10 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).fsck, true
 	case "e2fsck", "fsck.ext2", "fsck.ext3", "fsck.ext4":
 		return (*shProcess).e2fsckProgram, true
-	case "nlplug-findfs":
-		return (*shProcess).nlplug, true
 	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee", "sed":
 		return (*shProcess).textProgram, true
 	case "find":
 		return (*shProcess).findProgram, true
-	case "apk":
-		return (*shProcess).apk, true
 	case "tar":
 		return (*shProcess).untar, true
 	case "awk", "mawk", "gawk":
@@ -152,22 +144,37 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).udevadm, true
 	case "blkid":
 		return (*shProcess).blkid, true
-	case "dracut-getarg", "dracut-getargs":
-		return (*shProcess).getarg, true
 	case "ls":
 		return (*shProcess).ls, true
 	case "findmnt":
 		return (*shProcess).findmnt, true
 	case "findfs":
 		return (*shProcess).findfs, true
-	case "fstype":
-		return (*shProcess).fstype, true
 	case "run-init", "switch_root":
 		return (*shProcess).switchRoot, true
 	case "sh", "ash", "dash", "bash", "setsid", "cttyhack":
 		return (*shProcess).shell, true
 	case "reboot", "poweroff", "halt":
 		return (*shProcess).powerOff, true
+	}
+	return ofDistribution(name)
+}
+
+// ofDistribution finds the programs that one distribution's initramfs brings along.
+func ofDistribution(name string) (func(*shProcess, []string) ctl, bool) {
+	switch name {
+	case "nuke":
+		return (*shProcess).nuke, true
+	case "askpass":
+		return (*shProcess).askpass, true
+	case "nlplug-findfs":
+		return (*shProcess).nlplug, true
+	case "apk":
+		return (*shProcess).apk, true
+	case "dracut-getarg", "dracut-getargs":
+		return (*shProcess).getarg, true
+	case "fstype":
+		return (*shProcess).fstype, true
 	}
 	return nil, false
 }

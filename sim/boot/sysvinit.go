@@ -469,8 +469,8 @@ func (d *initd) serviceBody(name string, words []string) {
 	d.follow(name, words)
 	d.running = append(d.running, name)
 	d.facts.Units = append(d.facts.Units, name)
-	if strings.TrimSuffix(name, ".sh") == "hostname" && d.host == was { // what the script says goes
-		d.setHostname()
+	if strings.TrimSuffix(name, ".sh") == "hostname" {
+		d.setHostname(d.host != was)
 	}
 	if n := strings.TrimSuffix(name, ".sh"); n == "checkroot" || n == "root" {
 		d.remountRoot()
@@ -521,8 +521,9 @@ func serviceRow(name, description, state string) machine.Set {
 	return machine.Set{Table: trace.Units, ID: name, Row: trace.Row{"state": state, "description": description}}
 }
 
-// setHostname is what the service "hostname" does: hostname(5).
-func (d *initd) setHostname() {
+// setHostname is what the service "hostname" does: hostname(5). When its script was seen to set another name, that
+// one stays.
+func (d *initd) setHostname(seen bool) {
 	src, err := d.text("/etc/hostname", 4096)
 	if err != nil {
 		return
@@ -530,6 +531,9 @@ func (d *initd) setHostname() {
 	for line := range strings.SplitSeq(src.text, "\n") {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
+		}
+		if seen && d.host != line {
+			return
 		}
 		d.host = line
 		d.quietly(func() { err = d.pid1.SetHostname(line) })
