@@ -981,17 +981,13 @@ func (in *shProcess) shellText(text string, args []string) ctl {
 func (in *shProcess) interactive(shell string) ctl {
 	x := in.x
 	last := cmp.Or(x.warned.text, x.lastLine())
-	prompt := "# "
-	if ps1, ok := in.vars["PS1"]; ok && in.exported["PS1"] {
-		prompt = in.expanded(ps1)
-	}
 	kind := x.shellAt("/bin/" + path.Base(shell))
 	if found, ok := in.find(shell, true); ok && in.replaced {
 		kind = x.shellAt(found)
 		x.pid1.Execve(found, []string{shell}, in.environ())
 	}
 	greeting, cites := in.greets(kind, shell)
-	prompt = in.prompt(kind, prompt)
+	prompt := in.prompt(kind)
 	in.step("initramfs.shell", map[string]string{"shell": kind.path, "prompt": strings.TrimSpace(prompt)}, "sh(1), interactive shell", cites...)
 	x.console(greeting + prompt)
 	if in.b.switches {

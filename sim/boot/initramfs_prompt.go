@@ -31,13 +31,18 @@ func (in *shProcess) greets(kind shellKind, shell string) (string, []blob.Cite) 
 }
 
 // prompt is PS1 as a shell shows it. BusyBox replaces escapes in it: libbb/lineedit.c, parse_and_put_prompt.
-func (in *shProcess) prompt(kind shellKind, ps1 string) string {
-	if kind.name != "busybox" {
-		return ps1
+func (in *shProcess) prompt(kind shellKind) string {
+	ps1, given := in.vars["PS1"]
+	given = given && in.exported["PS1"]
+	switch {
+	case kind.name != "busybox" && !given:
+		return "# "
+	case kind.name != "busybox":
+		return in.expanded(ps1)
+	case !given:
+		ps1 = `\w \$ `
 	}
-	if ps1 == "# " {
-		ps1 = `\w \$ ` // its own default
-	}
+	ps1 = in.expanded(strings.ReplaceAll(ps1, `\`, `\\`))
 	dir := in.cwd
 	if home := in.vars["HOME"]; home != "" && in.x.promptKnowsHome() {
 		if rest, ok := strings.CutPrefix(dir, home); ok && (rest == "" || rest[0] == '/') {

@@ -214,12 +214,12 @@ func (in *shProcess) print(to *sink, text string) {
 	switch to.kind {
 	case "console", "kmsg":
 		x := in.x
-		shown, level := text, kernInfo
+		shown, level, marked := text, kernInfo, false
 		if to.kind == "kmsg" {
-			level, text = kmsg(text)
+			level, text, marked = kmsg(text)
 			shown = x.printk(level, strings.TrimSuffix(text, "\n"))
 		}
-		if to.kind == "kmsg" {
+		if marked {
 			x.warning(level, strings.TrimSpace(text))
 		}
 		x.showed(shown)
@@ -242,13 +242,14 @@ func (in *shProcess) print(to *sink, text string) {
 	}
 }
 
-// kmsg takes the priority off a line for /dev/kmsg: "<30>" is facility 3, level 6. Documentation/ABI/testing/dev-kmsg
-func kmsg(text string) (level int, rest string) {
+// kmsg takes the priority off a line for /dev/kmsg, when it is marked with one: "<30>" is facility 3, level 6.
+// Documentation/ABI/testing/dev-kmsg
+func kmsg(text string) (level int, rest string, marked bool) {
 	number, after, ok := strings.Cut(strings.TrimPrefix(text, "<"), ">")
 	if n, err := strconv.Atoi(number); ok && err == nil && text[0] == '<' && n >= 0 {
-		return n & 7, after
+		return n & 7, after, true
 	}
-	return kernWarn, text
+	return kernWarn, text, false
 }
 
 func (in *shProcess) out(format string, args ...any) {
