@@ -74,6 +74,7 @@ type start struct {
 
 	refused int // the step in which firmware refused a program, 0 for none
 
+	saved  []string       // variables that GRUB wrote to the disk for the next start
 	arrays []*mdArray     // RAID arrays with a member that the kernel was given
 	mapped []*disk.Volume // logical volumes that were activated: dm-0, dm-1 …
 	loops  []*loop        // loop0, loop1 …; none before their driver is there

@@ -396,8 +396,15 @@ func (g *grub) cmdSaveEnv(c *grubCall) int {
 		return g.failf(c, "no variable is specified")
 	}
 	file := g.envFile(set)
-	if _, err := g.open(file); err != nil {
+	f, err := g.open(file)
+	if err != nil {
 		return g.fail(c, err)
+	}
+	have, _ := blob.ReadAll(f, 1<<20)
+	for _, name := range names {
+		if line := "\n" + name + "=" + strings.ReplaceAll(g.Value(name), `\`, `\\`) + "\n"; !strings.Contains(string(have), line) && !contains(g.saved, name) {
+			g.saved = append(g.saved, name)
+		}
 	}
 	return g.ran(c, "grub.save-env", map[string]string{"path": file, "names": strings.Join(names, ", ")})
 }

@@ -201,16 +201,19 @@ func (g *grub) cmdCryptomount(c *grubCall) int {
 			continue
 		}
 		const prompt = "Enter passphrase for %s%s%s (%s): "
-		text := ""
-		if !g.says("cryptodisk", prompt) { // up to 2.06 the format's module asks, after it said what for
-			text = "Attempting to decrypt master key...\n"
+		text := fmt.Sprintf("Enter passphrase for %s (%s): ", d.name, d.vol.UUID)
+		if !g.says("cryptodisk", prompt) { // up to 2.06 the format's module asks, after it said what for, and knows UUIDs without dashes
+			text = fmt.Sprintf("Attempting to decrypt master key...\nEnter passphrase for %s (%s): ", d.name, plain(d.vol.UUID))
 		}
-		text += fmt.Sprintf("Enter passphrase for %s (%s): ", d.name, plain(d.vol.UUID))
 		g.emit("grub.passphrase", text, map[string]string{"uuid": d.vol.UUID, "device": d.name, "command": c.text()}, "GRUB manual, cryptomount", machine.Cites(c.src.cite(c.node.Span), h.Cites))
 		g.giveUp("the passphrase of " + d.vol.UUID + " on (" + d.name + ")")
 		return grubFailed
 	}
 	if byUUID || len(args) > 0 {
+		if byUUID && g.platform == "i386-pc" && g.bootDevice == "hd0" && !g.says("cryptodisk", "Enter passphrase for") {
+			// It asks the drives with removable media last, and QEMU's PC has a floppy drive, which is empty.
+			g.printError("failure reading sector 0x0 from `fd0'", c.src.cite(c.node.Span))
+		}
 		msg := "no such cryptodisk found"
 		if more := ", perhaps a needed disk or cryptodisk module is not loaded"; g.says("cryptodisk", more) {
 			msg += more

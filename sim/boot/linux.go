@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -406,8 +407,31 @@ func (x *linux) panic(msg, rule string) {
 	x.emit("linux.panic", kernEmerg, text, map[string]string{"message": msg}, rule, nil,
 		machine.Set{Table: trace.CPU, ID: "cpu0", Row: trace.Row{"mode": "long", "what": "panic"}})
 	x.m.Wait(5 * time.Millisecond)
-	x.emit("linux.panic-end", kernEmerg, "---[ end "+text+" ]---", map[string]string{"message": msg}, "kernel/panic.c, panic", nil)
-	x.stop(trace.Kernel, text)
+	wait, restarts := x.panicTimeout()
+	if !restarts {
+		x.emit("linux.panic-end", kernEmerg, "---[ end "+text+" ]---", map[string]string{"message": msg}, "kernel/panic.c, panic", nil)
+		x.stop(trace.Kernel, text)
+		return
+	}
+	line := ""
+	if wait > 0 {
+		line = fmt.Sprintf("Rebooting in %d seconds..", wait)
+	}
+	decided := x.m.Last()
+	x.emit("linux.panic-restart", kernEmerg, line, map[string]string{"seconds": strconv.Itoa(wait)}, "kernel/panic.c, panic; kernel-parameters: panic=", nil)
+	if len(x.saved) > 0 {
+		x.unknown(trace.Kernel, "what the next start does: the kernel panics ("+msg+") and restarts the machine, and GRUB has saved "+strings.Join(x.saved, ", ")+" for that")
+		return
+	}
+	x.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Kernel, Message: text, Step: decided}) // again and again
+}
+
+// panicTimeout is panic= of the command line: the kernel restarts the machine after as many seconds, at once when it is
+// negative, and not at all when it is 0, which it is without a word.
+func (x *linux) panicTimeout() (seconds int, restarts bool) {
+	v, _ := x.params.Get("panic")
+	n, _ := strtol(v)
+	return int(max(min(n, 1<<20), -1)), n != 0
 }
 
 // newer tells whether the kernel is of that version or a later one.

@@ -68,6 +68,19 @@ func (in *shProcess) membersPresent(a *md.Array) bool {
 	return len(a.On) > 0
 }
 
+// memberNames are the devices of an array's members.
+func (in *shProcess) memberNames(a *md.Array) []string {
+	var out []string
+	for _, i := range a.On {
+		for _, b := range in.x.blockDevices() {
+			if v := &in.x.c.Disk.Volumes[i]; b.vol != nil && b.vol.Type == v.Type && b.vol.Off == v.Off && b.vol.Name == "" {
+				out = append(out, b.name)
+			}
+		}
+	}
+	return out
+}
+
 // newArray names an array: as mdadm.conf(5) says, by its number when it is this host's, else from 127 downwards.
 func (in *shProcess) newArray(a md.Array) *mdArray {
 	arr := &mdArray{Array: a}
@@ -150,6 +163,10 @@ func (in *shProcess) startArray(arr *mdArray, by string, run bool) {
 	arr.running = true
 	x.addDevice(arr.node, arr.vol)
 	x.k.Emit(in.stepOf("initramfs.start-array", "", args, "mdadm(8), --incremental, --run", arr.Cites...), deviceRow(arr.node, arr.Size, "raid1", arr.vol))
+	for i, names := 1, in.memberNames(&arr.Array); i < len(names); i++ {
+		x.emit("linux.array-warning", kernWarn, fmt.Sprintf("%s: WARNING: %s appears to be on the same physical disk as %s.\nTrue protection against single-disk failure might be compromised.", arr.node, names[i], names[i-1]),
+			map[string]string{"array": arr.node, "member": names[i], "other": names[i-1]}, "drivers/md/md.c, md_run", nil)
+	}
 	x.emit("linux.start-array", kernInfo, fmt.Sprintf("md/raid1:%s: active with %d out of %d mirrors", arr.node, arr.Present, arr.Disks),
 		map[string]string{"array": arr.node, "members": here}, "drivers/md/raid1.c, raid1_run", arr.Cites)
 	x.emit("linux.array-size", kernInfo, fmt.Sprintf("%s: detected capacity change from 0 to %d", arr.node, arr.Size/disk.SectorSize),

@@ -6,6 +6,7 @@ for path in sys.argv[2:]:
     print("==", name, mode)
     d = open(path, "rb").read().decode("latin1")
     d = re.sub("\x1b\\[([0-9;]*)H", "\n", d); d = re.sub("\x1b\\[[0-9;=?]*[a-zA-Z]", "", d)
+    d = re.sub(r"(error: [^\r\n]{73})[\r\n]+(?=\S)", r"\1", d)  # GRUB breaks lines behind column 79
     last = None
     for l in re.split("[\r\n]", d):
         l = re.sub(r"^\[ *[0-9.]+\] ", "", re.sub("[^ -~]", "", l)).strip()
