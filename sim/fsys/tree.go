@@ -45,6 +45,7 @@ type Source[R comparable, N Inode] struct {
 	Content func(N) (Content, error)
 	Target  func(N) (string, error) // of a symbolic link
 	Stat    func(N) *Stat
+	Name    func(N) string // as it is stored, where Lookup takes other spellings too; nil where it does not
 }
 
 // Tree gives a file system of inodes the methods of [FS], all but Info.
@@ -173,7 +174,7 @@ func (t *Tree[R, N]) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := inodeInfo[R, N]{t, at, path.Base(name)}
+	info := inodeInfo[R, N]{t, at, t.base(at.in, name)}
 	switch kind(at.in) {
 	case S_IFREG:
 		c, err := t.s.Content(at.in)
@@ -201,7 +202,15 @@ func (t *Tree[R, N]) stat(op, name string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inodeInfo[R, N]{t, at, path.Base(name)}, nil
+	return inodeInfo[R, N]{t, at, t.base(at.in, name)}, nil
+}
+
+// base is the name of the inode that a path leads to.
+func (t *Tree[R, N]) base(in N, name string) string {
+	if t.s.Name != nil {
+		return t.s.Name(in)
+	}
+	return path.Base(name)
 }
 
 // ReadLink implements [fs.ReadLinkFS].

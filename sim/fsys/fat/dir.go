@@ -2,7 +2,6 @@ package fat
 
 import (
 	"encoding/binary"
-	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +63,7 @@ type entry struct {
 	fs    *FS
 	name  string
 	short string // the 8.3 name; an alias when there is a long one
+	up    *entry // the directory that it lies in; nil for the root
 	root  bool
 	first uint32 // cluster
 	size  int64
@@ -96,6 +96,9 @@ func (f *FS) directory(e *entry) *directory {
 	}
 	if d.err == nil {
 		d.err = chainErr
+	}
+	for _, child := range d.entries {
+		child.up = e
 	}
 	if len(f.dirs) >= dirsMax {
 		clear(f.dirs)
@@ -161,7 +164,7 @@ func (f *FS) entry(rec *dirent, cite *decode.Record, long *longName) *entry {
 			cites = append(cites, blob.Cite{Span: s, Name: "LongName", Value: strconv.Quote(name)})
 		}
 	}
-	if !fs.ValidPath(e.name) || e.name == "." || e.name == ".." || strings.ContainsAny(e.name, "/\x00") {
+	if !fsys.ValidPath(e.name) || e.name == "." || e.name == ".." || strings.ContainsAny(e.name, "/\x00") {
 		return nil
 	}
 	e.first = rec.first()
@@ -306,43 +309,6 @@ func checksum(name [11]byte) uint8 {
 func fatTime(date, t uint16) time.Time {
 	month, day := max(int(date>>5&0xf), 1), max(int(date&0x1f), 1)
 	return time.Date(1980+int(date>>9), time.Month(month), day, int(t>>11), int(t>>5&0x3f), int(t&0x1f)*2, 0, time.UTC)
-}
-
-// lookup walks a path of io/fs, whatever the case of its letters.
-func (f *FS) lookup(op, name string) (*entry, error) {
-	if !fs.ValidPath(name) {
-		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
-	}
-	at := f.root
-	if name == "." {
-		return at, nil
-	}
-	above := []uint32{at.first}
-	for part := range strings.SplitSeq(name, "/") {
-		if !at.dir() {
-			return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
-		}
-		d := f.directory(at)
-		next := d.find(part)
-		if next == nil {
-			err := d.err
-			if err == nil {
-				err = fs.ErrNotExist
-			}
-			return nil, &fs.PathError{Op: op, Path: name, Err: err}
-		}
-		if next.dir() {
-			for _, c := range above {
-				if c == next.first {
-					err := decode.Errorf(f.r, f.fatOff, 0, "directory "+part, "a cluster of its own", "cluster %d, which is that of a directory above", c)
-					return nil, &fs.PathError{Op: op, Path: name, Err: err}
-				}
-			}
-			above = append(above, next.first)
-		}
-		at = next
-	}
-	return at, nil
 }
 
 // find takes the name with that spelling, else one that differs only in case, else a short name.

@@ -19,6 +19,7 @@ import (
 
 // FS is an opened volume. It implements [fsys.FS]; names are found whatever their case.
 type FS struct {
+	*fsys.Tree[*entry, *entry]
 	r    io.ReaderAt
 	bpb  *BPB
 	rec  *decode.Record
@@ -76,6 +77,7 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 	if f.ext != nil {
 		f.root.first = f.ext.RootCluster
 	}
+	f.Tree = f.tree()
 	f.label()
 	return f, nil
 }

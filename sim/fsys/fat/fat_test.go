@@ -121,10 +121,12 @@ func TestNamesAreFoundWhateverTheirCase(t *testing.T) {
 	fi, err := f.Stat("efi/boot/bootx64.efi")
 	require.NoError(t, err)
 	require.Equal(t, "BOOTX64.EFI", fi.Name(), "the name is the one on the disk")
-	for _, name := range []string{"efi/boot/bootx64", "efi/boot/bootx64.efi/x", "gap", "ESP"} {
+	for _, name := range []string{"efi/boot/bootx64", "gap", "ESP"} {
 		_, err := f.Open(name)
 		require.ErrorIs(t, err, fs.ErrNotExist, name)
 	}
+	_, err = f.Open("efi/boot/bootx64.efi/x")
+	require.ErrorIs(t, err, fsys.ErrNotDir)
 	_, err = f.Open("/EFI")
 	require.ErrorIs(t, err, fs.ErrInvalid)
 }
@@ -158,13 +160,13 @@ func TestCaseFlags(t *testing.T) {
 func TestDamage(t *testing.T) {
 	f, b := open(t, "fat16")
 	bs := f.fatOff
-	e, err := f.lookup("", "EFI/BOOT/BOOTX64.EFI")
+	e, err := f.Find("EFI/BOOT/BOOTX64.EFI")
 	require.NoError(t, err)
-	dir, err := f.lookup("", "loader/entries")
+	dir, err := f.Find("loader/entries")
 	require.NoError(t, err)
-	boot, err := f.lookup("", "EFI/BOOT")
+	boot, err := f.Find("EFI/BOOT")
 	require.NoError(t, err)
-	efi, err := f.lookup("", "EFI")
+	efi, err := f.Find("EFI")
 	require.NoError(t, err)
 	fatEntry := func(c uint32) int64 { return bs + int64(c)*2 }
 	patched := func(p ...blob.Patch) *FS {
@@ -195,7 +197,7 @@ func TestDamage(t *testing.T) {
 	require.ErrorContains(t, err, "which is that of a directory above")
 
 	// A long name whose checksum is wrong is an orphan: the short name shows.
-	entry, err := f.lookup("", "loader/loader.conf")
+	entry, err := f.Find("loader/loader.conf")
 	require.NoError(t, err)
 	g = patched(blob.Patch{Off: f.entryOff(t, entry), Data: []byte("XOADER")})
 	list, err := g.ReadDir("loader")

@@ -2,87 +2,63 @@ package fat
 
 import (
 	"io/fs"
-	"slices"
-	"strings"
 	"time"
 
 	"bootpath/sim/blob"
+	"bootpath/sim/decode"
 	"bootpath/sim/fsys"
 )
 
-// Open implements [fs.FS].
-func (f *FS) Open(name string) (fs.File, error) {
-	e, err := f.lookup("open", name)
-	if err != nil {
-		return nil, err
-	}
-	if e.dir() {
-		list, err := f.list("open", name, e)
-		if err != nil && len(list) == 0 {
-			return nil, err
-		}
-		return fsys.NewDir(e, func() ([]fs.DirEntry, error) { return list, err }), nil
-	}
-	ext, n, err := f.chain(e.first, e.size)
-	return fsys.NewFile(e, &content{blob.Mapped(f.r, min(n, e.size), ext), e.size, err}), nil
+// tree gives the entries the methods of [fsys.FS]. An entry is its own inode.
+func (f *FS) tree() *fsys.Tree[*entry, *entry] {
+	return fsys.NewTree(fsys.Source[*entry, *entry]{Root: f.root, Inode: f.below, Lookup: f.lookup, List: f.list, Content: f.content,
+		Target: func(*entry) (string, error) { return "", fsys.ErrNotLink }, Stat: func(e *entry) *fsys.Stat { return &e.stat }, Name: func(e *entry) string { return e.name }})
 }
 
-// Stat implements [fs.StatFS].
-func (f *FS) Stat(name string) (fs.FileInfo, error) {
-	e, err := f.lookup("stat", name)
-	if err != nil {
-		return nil, err
+// below refuses a directory that begins where one above it begins.
+func (f *FS) below(e *entry) (*entry, error) {
+	for a := e.up; a != nil && e.dir(); a = a.up {
+		if a.first == e.first {
+			return nil, decode.Errorf(f.r, f.fatOff, 0, "directory "+e.name, "a cluster of its own", "cluster %d, which is that of a directory above", e.first)
+		}
 	}
 	return e, nil
 }
 
-// Lstat is Stat: FAT has no symbolic links.
-func (f *FS) Lstat(name string) (fs.FileInfo, error) { return f.Stat(name) }
-
-// ReadLink implements [fs.ReadLinkFS]; it always fails.
-func (f *FS) ReadLink(name string) (string, error) {
-	if _, err := f.lookup("readlink", name); err != nil {
-		return "", err
+// lookup finds a name in a directory, whatever the case of its letters.
+func (f *FS) lookup(dir *entry, name string) (*entry, error) {
+	d := f.directory(dir)
+	if e := d.find(name); e != nil {
+		return e, nil
 	}
-	return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
-}
-
-// ReadDir implements [fs.ReadDirFS].
-func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
-	e, err := f.lookup("readdir", name)
-	if err != nil {
-		return nil, err
-	}
-	if !e.dir() {
-		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fsys.ErrNotDir}
-	}
-	return f.list("readdir", name, e)
-}
-
-func (f *FS) list(op, name string, e *entry) ([]fs.DirEntry, error) {
-	d := f.directory(e)
-	out := make([]fs.DirEntry, 0, len(d.entries))
-	for _, e := range d.entries {
-		out = append(out, e)
-	}
-	slices.SortStableFunc(out, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	if d.err != nil {
-		return out, &fs.PathError{Op: op, Path: name, Err: d.err}
+		return nil, d.err
 	}
-	return out, nil
+	return nil, fs.ErrNotExist
 }
 
-// An entry is both [fs.FileInfo] and [fs.DirEntry].
+func (f *FS) list(dir *entry) ([]fsys.Dirent[*entry], error) {
+	d := f.directory(dir)
+	out := make([]fsys.Dirent[*entry], len(d.entries))
+	for i, e := range d.entries {
+		out[i] = fsys.Dirent[*entry]{Ref: e, Mode: e.stat.Mode, Name: e.name}
+	}
+	return out, d.err
+}
 
-func (e *entry) Name() string               { return e.name }
-func (e *entry) Size() int64                { return e.size }
-func (e *entry) Mode() fs.FileMode          { return fsys.Mode(e.stat.Mode) }
-func (e *entry) ModTime() time.Time         { return e.mtime }
-func (e *entry) IsDir() bool                { return e.dir() }
-func (e *entry) Sys() any                   { return &e.stat }
-func (e *entry) Type() fs.FileMode          { return e.Mode().Type() }
-func (e *entry) Info() (fs.FileInfo, error) { return e, nil }
-func (e *entry) String() string             { return fs.FormatDirEntry(e) }
+func (f *FS) content(e *entry) (fsys.Content, error) {
+	ext, n, err := f.chain(e.first, e.size)
+	return &content{blob.Mapped(f.r, min(n, e.size), ext), e.size, err}, nil
+}
+
+func (e *entry) Mode() uint32       { return e.stat.Mode }
+func (e *entry) Size() int64        { return e.size }
+func (e *entry) ModTime() time.Time { return e.mtime }
+
+// Errorf implements [fsys.Inode].
+func (e *entry) Errorf(want, got string, args ...any) error {
+	return decode.Errorf(e.fs.r, e.fs.fatOff, 0, "directory "+e.name, want, got, args...)
+}
 
 // content is a file's clusters. The chain may hold less than the file's size says; a read there gives err.
 type content struct {
