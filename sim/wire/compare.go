@@ -31,11 +31,9 @@ func (s *Session) Compare(settings scenario.RunSettings, other *Session, otherSe
 // side starts the image and describes it.
 func (s *Session) side(settings scenario.RunSettings) (ComparedSide, compare.Side, error) {
 	out := ComparedSide{Name: s.image.Input.Name(), Kind: string(s.image.Kind), Formats: s.image.Formats, KernelFrom: s.image.KernelFrom(), Settings: settings}
-	in := compare.Side{Image: s.image, Settings: settings}
-	run, err := s.Run(settings)
+	in, run, err := s.start(settings)
 	switch {
 	case err == nil:
-		in.Image, in.Run, in.Facts = s.ran, run.Trace(), run.Facts
 		out.Run, out.Outcome, out.Facts, out.Steps = run, &run.Outcome, run.Facts, len(run.Steps)
 		out.Time = run.Steps[len(run.Steps)-1].At
 	case s.image.Kind != identify.Other: // nothing starts a kernel or an initramfs by itself: that is no mistake
@@ -47,12 +45,25 @@ func (s *Session) side(settings scenario.RunSettings) (ComparedSide, compare.Sid
 	return out, in, nil
 }
 
+// start runs the image for a comparison.
+func (s *Session) start(settings scenario.RunSettings) (compare.Side, *RunResult, error) {
+	in := compare.Side{Image: s.image, Settings: settings}
+	run, err := s.Run(settings)
+	if err == nil {
+		in.Image, in.Run, in.Facts = s.ran, run.Trace(), run.Facts
+	}
+	return in, run, err
+}
+
 // Exercise makes the exercise of a seed from the opened image, broken in one place; usual is how it starts well.
 // Runs are remembered from one exercise to the next.
 func (s *Session) Exercise(usual scenario.RunSettings, seed int64) (*exercise.Exercise, error) {
 	if s.maker == nil || !reflect.DeepEqual(s.makerUsual, usual) {
 		run := func(set scenario.RunSettings) (compare.Side, error) {
-			_, side, err := s.side(set)
+			side, _, err := s.start(set)
+			if err != nil && s.image.Kind == identify.Other {
+				err = nil // nothing starts it
+			}
 			return side, err
 		}
 		maker, err := exercise.NewMaker(run, usual)

@@ -128,39 +128,6 @@ func (s *Session) Tree(image int, name string, off, n int64) (*TreeListing, erro
 	return out, nil
 }
 
-// listRoot lists a directory of a system's or a distribution's root file system.
-func (s *Session) listRoot(out *TreeListing, most int) error {
-	root := s.image.Root
-	if root == nil {
-		return errors.New("the file has no root file system")
-	}
-	at, err := fsys.Resolve(root, out.Path)
-	if err != nil {
-		return err
-	}
-	entries, err := root.ReadDir(at)
-	if err != nil {
-		return err
-	}
-	out.Total = len(entries)
-	for _, e := range entries[min(out.Off, len(entries)):min(out.Off+most, len(entries))] {
-		fi, err := e.Info()
-		if err != nil {
-			return err
-		}
-		st := fsys.StatOf(fi)
-		c := FileCopy{
-			Type: typeOf(fi.Mode()), Mode: fmt.Sprintf("%04o", st.Mode&0o7777), UID: st.UID, GID: st.GID,
-			Size: fi.Size(), HiddenBy: -1, Cites: st.Cites,
-		}
-		if fi.Mode()&fs.ModeSymlink != 0 {
-			c.Link, _ = root.ReadLink(path.Join(at, e.Name()))
-		}
-		out.Entries = append(out.Entries, TreeEntry{Name: e.Name(), Copies: []FileCopy{c}})
-	}
-	return nil
-}
-
 func typeOf(m fs.FileMode) string {
 	switch m.Type() {
 	case fs.ModeDir:
@@ -227,7 +194,8 @@ func (s *Session) Changes(image, layer int, name string, off, n int64) (*ChangeL
 }
 
 // File returns up to n bytes at off of a file: the one that a layer has, hidden or not, or with layer -1 the
-// one that the container sees. A root file system without layers takes any layer.
+// one that the container sees. Of a root file system without layers it is the one that the latest run saw, and
+// with layer -2 the one that the image came with.
 func (s *Session) File(image, layer int, name string, off, n int64) (*Chunk, []byte, error) {
 	file, err := s.openFile(image, layer, name)
 	if err != nil {
@@ -253,14 +221,18 @@ func (s *Session) File(image, layer int, name string, off, n int64) (*Chunk, []b
 
 func (s *Session) openFile(image, layer int, name string) (fsys.File, error) {
 	if s.image.Archive == nil {
-		if s.image.Root == nil {
-			return nil, errors.New("the file has no root file system")
+		root := s.seenRoot()
+		if layer == asItCame {
+			root = s.image.Root
 		}
-		at, err := fsys.Resolve(s.image.Root, name)
+		if root == nil {
+			return nil, errNoRoot
+		}
+		at, err := fsys.Resolve(root, name)
 		if err != nil {
 			return nil, err
 		}
-		return fsys.OpenFile(s.image.Root, at)
+		return fsys.OpenFile(root, at)
 	}
 	im, err := s.app(image)
 	if err != nil {

@@ -203,7 +203,7 @@ type Request struct {
 	Off      int64                 `json:"off,omitempty"`      // bytes, file: offset; tree, changes: rows to skip; predict: the hidden step
 	Len      int64                 `json:"len,omitempty"`      // bytes, file: bytes; tree, changes: rows at most
 	Image    int                   `json:"image,omitempty"`    // tree, changes, file: index in images
-	Layer    int                   `json:"layer,omitempty"`    // changes, file: index in layers; file: -1 for what the container sees
+	Layer    int                   `json:"layer,omitempty"`    // changes, file: index in layers; file: -1 for what the container or the latest run sees, -2 for what the image came with
 	Settings *scenario.RunSettings `json:"settings,omitempty"` // run; compare: of the open image
 	Other    *scenario.RunSettings `json:"other,omitempty"`    // compare: of the other image, or of the open one again
 	Side     string                `json:"side,omitempty"`     // bytes: left | right
@@ -248,6 +248,8 @@ type TreeListing struct {
 	Total   int         `json:"total"`
 	Off     int         `json:"off"`
 	Entries []TreeEntry `json:"entries"` // by name
+
+	Elsewhere []string `json:"elsewhere,omitempty"` // names that other volumes of the disk have in such a directory, folders with a slash
 }
 
 // TreeEntry is a name in a directory.
@@ -255,6 +257,8 @@ type TreeEntry struct {
 	Name   string     `json:"name"`
 	Gone   bool       `json:"gone,omitempty"` // no container sees it: all copies are hidden
 	Copies []FileCopy `json:"copies"`         // uppermost layer first; one for a file of a disk
+
+	Patched string `json:"patched,omitempty"` // of a disk, by the settings of the latest run: removed | written | added
 }
 
 // FileCopy is what one layer has at a path.

@@ -86,6 +86,23 @@ scene("a what-if: without /sbin/init the start does not end as before", {}, asyn
   assert.ok(got.steps.some((s) => /No such file or directory/.test(s.console ?? "")), "the console says what is missing");
 });
 
+scene("files and bytes are shown as they were changed, each with a way back", {}, async (page) => {
+  await lab(page, '#v1&src=debian-bios&remove:=["/etc/hostname"]&write:={"/etc/fstab":"# empty\\n"}&view=files');
+  await settled(page);
+  const files = page.locator("bp-files");
+  await files.getByRole("button", { name: "etc/", exact: true }).click();
+  const row = (name) => files.locator("li").filter({ has: page.getByRole("button", { name, exact: true }) });
+  await row("hostname").getByText("removed").waitFor();
+  await row("fstab").getByText("edited").waitFor();
+  await row("fstab").getByRole("button", { name: "fstab", exact: true }).click();
+  await files.locator("pre", { hasText: "# empty" }).waitFor();
+  await files.getByRole("button", { name: "As it came" }).click();
+  await files.locator("pre", { hasText: "UUID=" }).waitFor();
+  await row("hostname").getByRole("button", { name: "Switch off" }).click();
+  await files.locator("li.removed").waitFor({ state: "detached" });
+  assert.deepEqual(await player(page).evaluate((e) => e.settings.remove ?? []), []);
+});
+
 scene("break it: a file is removed in the page; the first step that differs and the real message are shown", {}, async (page) => {
   const id = samples.find((s) => s.id === "debian-bios")?.id ?? samples.find((s) => s.kind === "system").id;
   await lab(page, `#v1&src=${id}`);

@@ -298,6 +298,20 @@ scene("the theme switch goes round and is remembered", {}, async (page) => {
   assert.notEqual(await paper(), light);
 });
 
+scene("two fingers on the timeline stretch it", { touch: true }, async (page) => {
+  await lab(page);
+  const rail = page.locator("bp-rail");
+  const marks = await rail.locator(".marks").first().boundingBox();
+  const wide = () => rail.evaluate((e) => e.view.to - e.view.from);
+  const before = await wide();
+  const cdp = await page.context().newCDPSession(page);
+  const fingers = (apart) => [-1, 1].map((side, id) => ({ id, x: marks.x + marks.width / 2 + side * apart, y: marks.y + marks.height / 2 }));
+  await cdp.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: fingers(40) });
+  for (const apart of [60, 90, 120, 160]) await cdp.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: fingers(apart) });
+  await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  assert.ok((await wide()) < before * 0.6, `${before} became ${await wide()}`);
+});
+
 scene("narrow: tabs, the list as a sheet, nothing wider than the screen", { width: 390, height: 844, touch: true }, async (page) => {
   await lab(page, "#v1&src=deb&step=11");
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));

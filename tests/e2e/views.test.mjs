@@ -48,6 +48,19 @@ test("memory: hostile rows give no endless or negative heights", () => {
   for (const s of memoryMap(marked("memory", { x: { start: "nonsense", size: "-5" }, y: { start: "0xffffffffffff", size: "9e99" } }))) assert.ok(s.height > 0 && s.height < 200);
 });
 
+test("the line at 1 MiB is there whatever lies around it", () => {
+  const limits = (rows) => memoryMap(marked("memory", rows)).flatMap((s) => s.limits);
+  const low = { start: "0x7c00", size: "512", what: "boot sector" };
+  const at = (start, size) => ({ start: `0x${start.toString(16)}`, size: String(size), what: "x" });
+  for (const [name, rows] of Object.entries({
+    "in a gap": { low, high: at(0x1000000, 4096) },
+    "a region ends there": { low, mid: at(0x80000, 0x80000), high: at(0x1000000, 4096) },
+    "a region begins there": { low, high: at(0x100000, 4096) },
+    "regions meet there": { mid: at(0x80000, 0x80000), high: at(0x100000, 4096) },
+    "inside a region": { low, mid: at(0x90000, 0x200000) },
+  })) assert.deepEqual(limits(rows), [0x100000], name);
+});
+
 const disk = { kind: "system", name: "d.img", size: 1 << 30, virtual_size: 1 << 30, filesystems: [{ partition: 1, type: "ext4", label: "root" }], images: [],
   partition_table: { type: "dos", id: "", partitions: [{ number: 1, start: 2048, size: 2095104, type: "83", uuid: "", name: "", bootable: true }] } };
 

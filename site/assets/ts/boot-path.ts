@@ -398,6 +398,8 @@ export class BootPath extends LitElement {
     this.work = null;
     this.engineHolds = true;
     this.#show(result);
+    if (this.listing) void this.#list(this.listing.path);
+    if (this.file && this.file.layer < 0) void this.#openFile(this.file.path, -1, false);
   }
 
   /** Which run, worked out when the site was built, is the one of these settings: the sample's, the scenario's, or none. */
@@ -928,7 +930,7 @@ export class BootPath extends LitElement {
     if (!core.includes(v)) void Promise.all([this.#more(), this.complete()]);
     switch (v) {
       case "console": return html`<bp-console .lang=${lang} .steps=${scene.steps} .at=${this.at}></bp-console>`;
-      case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds} .writable=${this.controls === "lab" && this.inspection ? (this.inspection.kind === "system" ? diskName(this.inspection, scene.steps) : this.inspection.name) : ""}></bp-evidence>
+      case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds} .patches=${this.#patches} .writable=${this.controls === "lab" && this.inspection ? (this.inspection.kind === "system" ? diskName(this.inspection, scene.steps) : this.inspection.name) : ""}></bp-evidence>
         ${this.kernelCites || (this.layout === "wide" && this.panes.low !== "none") ? nothing : html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step} .only=${true}></bp-state>`}`;
       case "memory": return html`<bp-memory .lang=${lang} .scene=${scene}></bp-memory>`;
       case "disk": return html`<bp-disk .lang=${lang} .scene=${scene}></bp-disk>`;

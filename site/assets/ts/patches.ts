@@ -56,6 +56,26 @@ const same = (a: Patch, b: Patch): boolean =>
 /** The list with one more; it takes the place of what it contradicts. */
 export const added = (patches: readonly Patch[], p: Patch): Patch[] => [...patches.filter((q) => !same(p, q)), p];
 
+/** The change that is on and decides about a path. Through links the learner may have got there by another path: loosely, the last name tells. */
+export function ofPath(patches: readonly Patch[], path: string, loosely = false): (Patch & { is: "remove" | "write" }) | undefined {
+  const files = patches.filter((p): p is Patch & { is: "remove" | "write" } => p.on && (p.is === "remove" || p.is === "write"));
+  const base = (p: string) => p.slice(p.lastIndexOf("/") + 1);
+  return files.find((p) => p.path === path) ?? (loosely ? files.find((p) => base(p.path) === base(path)) : undefined);
+}
+
+/** Bytes at off as they are with the changes that are on. */
+export function patchedBytes(bytes: Uint8Array, off: number, patches: readonly Patch[]): Uint8Array {
+  const out = bytes.slice();
+  for (const p of patches) {
+    if (p.is !== "bytes" || !p.on) continue;
+    for (let i = 0; i < p.data.length / 2; i++) {
+      const at = p.off + i - off;
+      if (at >= 0 && at < out.length) out[at] = parseInt(p.data.slice(2 * i, 2 * i + 2), 16);
+    }
+  }
+  return out;
+}
+
 /** Reads hexadecimal bytes as people write them; null when it is something else. */
 export function hexBytes(text: string): string | null {
   const hex = text.replace(/0x|[\s,:]/gi, "").toLowerCase();

@@ -125,7 +125,7 @@ export interface Request {
   len?: number;
   /** tree, changes, file: index in images */
   image?: number;
-  /** changes, file: index in layers; file: -1 for what the container sees */
+  /** changes, file: index in layers; file: -1 for what the container or the latest run sees, -2 for what the image came with */
   layer?: number;
   /** run; compare: of the open image */
   settings?: RunSettings;
@@ -700,6 +700,8 @@ export interface TreeEntry {
   gone?: boolean;
   /** uppermost layer first; one for a file of a disk */
   copies: FileCopy[];
+  /** of a disk, by the settings of the latest run: removed | written | added */
+  patched?: string;
 }
 
 /** TreeListing is a directory as a container or a running system sees it, with what layers hide in it. */
@@ -710,6 +712,8 @@ export interface TreeListing {
   off: number;
   /** by name */
   entries: TreeEntry[];
+  /** names that other volumes of the disk have in such a directory, folders with a slash */
+  elsewhere?: string[];
 }
 
 /** LayerChange is one thing that a layer does. */

@@ -124,10 +124,17 @@ export class BpChange extends View {
     const usual = system ? ["/sbin/init", "/etc/fstab", "/boot/grub/grub.cfg"] : (this.scene.facts?.argv ?? []).slice(0, 1).filter((p) => p.startsWith("/"));
     const folder = this.listing?.path === "/" ? "" : (this.listing?.path ?? "");
     return html`<div class="row"><input type="text" list="paths" .value=${this.path} placeholder="/etc/fstab" aria-label=${this.say("change.path")} spellcheck="false" autocomplete="off" autocapitalize="off" @input=${this.#typed} />
-        <datalist id="paths">${(this.path === "" ? usual : (this.listing?.entries ?? []).filter((e) => !e.gone).map((e) => `${folder}/${e.name}${e.copies[0]?.type === "directory" ? "/" : ""}`)).map((v) => html`<option value=${v}></option>`)}</datalist>
+        <datalist id="paths">${(this.path === "" ? usual : this.#names().map((n) => `${folder}/${n}`)).map((v) => html`<option value=${v}></option>`)}</datalist>
         <button class="push" ?disabled=${!this.path} @click=${() => this.#change(added(this.patches, { is: "remove", path: absolute(this.path), on: true }))}>${this.say("change.remove")}</button>
         <button class="push" ?disabled=${!this.path} @click=${() => this.ask({ do: "edit", path: absolute(this.path) })}>${this.say("change.edit")}</button></div>
       ${this.editing ? this.#editor() : nothing}`;
+  }
+
+  /** What the listed folder has, on the root file system and on the others: a change reaches all of them. */
+  #names(): string[] {
+    const l = this.listing;
+    const here = (l?.entries ?? []).filter((e) => !e.gone).map((e) => `${e.name}${e.copies[0]?.type === "directory" ? "/" : ""}`);
+    return [...new Set([...here, ...(l?.elsewhere ?? [])])];
   }
 
   #typed(e: Event): void {

@@ -1,6 +1,6 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import * as format from "../format";
-import { hexBytes } from "../patches";
+import { hexBytes, patchedBytes, type Patch } from "../patches";
 import type { Chunk, Cite, Span } from "../wire.gen";
 import { icon, Part, stageColour } from "./base";
 
@@ -24,7 +24,7 @@ const grow = 256;
 export class BpEvidence extends Part {
   static override properties = {
     ...Part.properties,
-    cites: { attribute: false }, index: { attribute: false }, stage: { attribute: false }, fetched: { attribute: false }, engine: { attribute: false }, writable: { attribute: false }, poking: { state: true }, pokeAt: { state: true }, wrong: { state: true },
+    cites: { attribute: false }, index: { attribute: false }, stage: { attribute: false }, fetched: { attribute: false }, engine: { attribute: false }, writable: { attribute: false }, patches: { attribute: false }, poking: { state: true }, pokeAt: { state: true }, wrong: { state: true },
     parent: { state: true }, extraBefore: { state: true }, extraAfter: { state: true }, chosen: { state: true }, columns: { state: true },
   };
   declare cites: readonly Cite[];
@@ -33,6 +33,7 @@ export class BpEvidence extends Part {
   declare fetched: Fetched | null;
   declare engine: boolean; // the engine holds the image: bytes can be asked for
   declare writable: string; // the blob whose bytes may be changed: the disk or the archive
+  declare patches: readonly Patch[]; // of these bytes among others
   declare poking: boolean;
   declare pokeAt: number; // offset of the byte that was pointed at, -1: the citation's first
   declare wrong: boolean; // what was typed is no bytes
@@ -52,6 +53,7 @@ export class BpEvidence extends Part {
     this.fetched = null;
     this.engine = false;
     this.writable = "";
+    this.patches = [];
     this.poking = this.wrong = false;
     this.pokeAt = -1;
     this.parent = null;
@@ -78,6 +80,8 @@ export class BpEvidence extends Part {
       .b { padding: 0 0.25em; }
       .b:nth-child(8n + 2):not(:nth-child(2)) { margin-left: 0.6em; }
       .asc { padding-left: 1em; }
+      .now { font-weight: 700; text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: 3px; }
+      .changed { display: flex; flex-wrap: wrap; align-items: center; gap: 0 8px; padding: 0 16px 6px; font-size: var(--t1); } .changed code { font-family: var(--mono); } .changed button { min-height: 24px; }
       .z { color: var(--ink-2); font-weight: 300; }
       .in.z { color: inherit; }
       .in { background: color-mix(in oklab, var(--c) 16%, transparent); }
@@ -167,6 +171,7 @@ export class BpEvidence extends Part {
       </div>
       ${s.len > shownMax ? html`<p class="note">${this.say("evidence.first", { n: format.size(shownMax), of: format.size(s.len) })}</p>` : nothing}
       ${this.poking && this.writable === s.blob ? this.#poke(have, s) : nothing}
+      ${this.#changed(have)}
       <div class="dump ${this.poking ? "poking" : ""}" @click=${this.#point} tabindex="0" role="group" aria-label=${this.say("evidence.title")}>${this.#dump(have, s, view)}</div>
       ${this.#fields()}
       ${this.#from(have?.chunk)}
@@ -186,7 +191,7 @@ export class BpEvidence extends Part {
     const end = f.off + f.bytes.length;
     return html`
       ${f.off > 0 ? html`<button class="more" @click=${() => (this.extraBefore += grow)}>↑ ${this.say("evidence.earlier")}</button>` : nothing}
-      ${view === "hex" ? this.#hex(f.bytes, f.off, s) : this.#text(f.bytes, f.off, s)}
+      ${view === "hex" ? this.#hex(this.#seen(f), f.off, s, f.bytes) : this.#text(this.#seen(f), f.off, s)}
       ${end < f.chunk.size ? html`<button class="more" @click=${() => (this.extraAfter += grow)}>↓ ${this.say("evidence.later")}</button>` : nothing}`;
   }
 
@@ -196,13 +201,29 @@ export class BpEvidence extends Part {
     return !this.parent && this.cites.some((c) => c.blob === s.blob && at >= c.off && at < c.off + c.len) ? 1 : 0;
   }
 
-  #hex(bytes: Uint8Array, off: number, s: Span) {
+  /** The bytes as the run had them. */
+  #seen(f: { blob: string; off: number; bytes?: Uint8Array }): Uint8Array {
+    return f.bytes && f.blob === this.writable ? patchedBytes(f.bytes, f.off, this.patches) : (f.bytes ?? new Uint8Array());
+  }
+
+  /** What was changed among the bytes shown, each with a way back. */
+  #changed(f: Fetched | null) {
+    if (!f?.bytes || f.blob !== this.writable) return nothing;
+    const bytes = f.bytes;
+    const here = this.patches.filter((p): p is Patch & { is: "bytes" } => p.is === "bytes" && p.on && p.off < f.off + bytes.length && p.off + p.data.length / 2 > f.off);
+    const spaced = (b: Iterable<number>) => [...b].map((x) => x.toString(16).padStart(2, "0")).join(" ");
+    return here.map((p) => html`<p class="changed">${format.hex(p.off)} <del><code>${spaced(bytes.subarray(Math.max(0, p.off - f.off), p.off - f.off + p.data.length / 2))}</code></del> <code>${p.data.replace(/(..)(?=.)/g, "$1 ")}</code>
+      <button class="link" @click=${() => this.ask({ do: "patches", patches: this.patches.map((q) => (q === p ? { ...q, on: false } : q)) })}>${this.say("files.off")}</button></p>`);
+  }
+
+  /** was: the bytes without changes. */
+  #hex(bytes: Uint8Array, off: number, s: Span, was: Uint8Array) {
     const digits = Math.max(8, (off + bytes.length).toString(16).length);
     const out: TemplateResult[] = [];
     const marks = ["", "in", s.len <= 64 ? "in sel few" : "in sel"];
     for (let r = 0; r < bytes.length; r += this.columns) {
       const row = [...bytes.subarray(r, r + this.columns)];
-      const cells = row.map((b, i) => html`<span data-at=${off + r + i} class="b ${marks[this.#mark(off + r + i, s)]} ${b === 0 ? "z" : ""} ${this.poking && off + r + i === this.pokeAt ? "poked" : ""}">${b.toString(16).padStart(2, "0")}</span>`);
+      const cells = row.map((b, i) => html`<span data-at=${off + r + i} class="b ${marks[this.#mark(off + r + i, s)]} ${b === 0 ? "z" : ""} ${b !== was[r + i] ? "now" : ""} ${this.poking && off + r + i === this.pokeAt ? "poked" : ""}">${b.toString(16).padStart(2, "0")}</span>`);
       const chars = row.map((b, i) => html`<span class="${marks[this.#mark(off + r + i, s)]} ${b < 32 || b > 126 ? "z" : ""}">${b < 32 || b > 126 ? "·" : String.fromCharCode(b)}</span>`);
       const pad = (row.length < this.columns ? " ".repeat((this.columns - row.length) * 2) : "");
       out.push(html`<div class="row"><span class="off">${(off + r).toString(16).padStart(digits, "0")}</span>${cells}${pad}<span class="asc" aria-hidden="true">${chars}</span></div>`);
@@ -214,7 +235,7 @@ export class BpEvidence extends Part {
   #poke(f: Fetched | null, s: Span) {
     const at = this.pokeAt >= 0 ? this.pokeAt : s.off;
     const len = this.pokeAt >= 0 ? 1 : Math.min(s.len, 16);
-    const now = f?.bytes ? [...f.bytes.subarray(at - f.off, at - f.off + len)].map((b) => b.toString(16).padStart(2, "0")).join(" ") : "";
+    const now = f?.bytes ? [...this.#seen(f).subarray(at - f.off, at - f.off + len)].map((b) => b.toString(16).padStart(2, "0")).join(" ") : "";
     return html`<form class="poke" @submit=${(e: SubmitEvent) => this.#put(e, at)}><label>${format.hex(at, 8)} <input name="data" .value=${now} spellcheck="false" autocomplete="off" aria-label=${this.say("change.hex")} /></label>
       <button class="push">${this.say("evidence.poke.do")}</button><span class="quiet">${this.say(this.wrong ? "change.bytes.wrong" : "evidence.poke.hint")}</span></form>`;
   }

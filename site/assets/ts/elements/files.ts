@@ -1,6 +1,6 @@
 import { css, html, nothing } from "lit";
 import * as format from "../format";
-import type { Patch } from "../patches";
+import { ofPath, type Patch } from "../patches";
 import type { Chunk, FileCopy, TreeEntry, TreeListing } from "../wire.gen";
 import { icon } from "./base";
 import { View } from "./view";
@@ -8,7 +8,7 @@ import { View } from "./view";
 /** A file that the player fetched; its start, when it is long. */
 export interface OpenFile {
   path: string;
-  layer: number; // -1: as it is seen
+  layer: number; // -1: as it is seen, -2: as the image came
   chunk?: Chunk;
   bytes?: Uint8Array;
   error?: string;
@@ -45,7 +45,10 @@ export class BpFiles extends View {
       .file header { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; padding: 8px 12px 6px 16px; }
       .file header b { font-family: var(--mono); overflow-wrap: anywhere; margin-right: auto; }
       pre { margin: 0; padding: 6px 16px 10px; background: var(--sunken); font: 400 0.75rem/1.55 var(--mono); overflow: auto; max-height: 40vh; white-space: pre-wrap; overflow-wrap: anywhere; }
-      .tag { margin-left: 6px; }
+      .tag { margin-left: 6px; white-space: nowrap; } .tag button { min-height: 24px; font-weight: 400; }
+      li.written, li.added { box-shadow: inset 3px 0 var(--c, var(--ink)); }
+      .versions button { min-height: 24px; padding: 0 6px; color: var(--ink-2); }
+      .versions button[aria-pressed="true"] { color: var(--ink); font-weight: 650; text-decoration: underline; text-underline-offset: 4px; text-decoration-thickness: 2px; }
     `,
   ];
 
@@ -71,13 +74,21 @@ export class BpFiles extends View {
     const path = `${folder === "/" ? "" : folder}/${e.name}`;
     const top = e.copies[0];
     if (!top) return nothing;
-    const open = () => this.ask(top.type === "directory" && !e.gone ? { do: "tree", path } : { do: "file", path, layer: e.gone ? top.layer : -1 });
+    const patch = ofPath(this.patches, path);
+    const did = e.patched ?? (patch ? (patch.is === "remove" ? "removed" : "written") : "");
     const layers = (this.scene.inspection?.images.length ?? 0) > 0;
-    const patched = this.patches.some((p) => p.on && (p.is === "remove" || p.is === "write") && p.path === path);
-    return html`<li class="${top.type === "directory" ? "folder" : ""} ${e.gone ? "gone" : ""}"><button class="name" title=${path} @click=${open}>${e.name}${top.type === "directory" ? "/" : ""}${top.link ? html` <span class="quiet">→ ${top.link}</span>` : nothing}</button>
-      <span class="tag">${patched ? this.say("files.patched") : ""}</span><span class="mode">${top.mode} ${top.uid}:${top.gid}</span><span class="num" title=${format.exact(top.size, this.lang)}>${top.type === "file" ? format.size(top.size) : ""}${layers ? html` <span class="layer">${
+    const open = () => this.ask(top.type === "directory" && !e.gone ? { do: "tree", path } : { do: "file", path, layer: did === "removed" ? -2 : e.gone ? top.layer : -1 });
+    return html`<li class="${top.type === "directory" ? "folder" : ""} ${e.gone || did === "removed" ? "gone" : ""} ${did}"><button class="name" title=${path} @click=${open}>${e.name}${top.type === "directory" ? "/" : ""}${top.link ? html` <span class="quiet">→ ${top.link}</span>` : nothing}</button>
+      <span class="tag">${did ? this.say(`files.${did as "removed" | "written" | "added"}`) : ""}${did ? this.#off(path, true) : nothing}</span><span class="mode">${top.mode} ${top.uid}:${top.gid}</span><span class="num" title=${format.exact(top.size, this.lang)}>${top.type === "file" ? format.size(top.size) : ""}${layers ? html` <span class="layer">${
         this.say("files.layer", { n: e.copies.map((c) => c.layer + 1).join("+") })}</span>` : nothing}</span>
-      ${e.gone ? this.#still(path, top) : nothing}</li>`;
+      ${e.gone && did !== "removed" ? this.#still(path, top) : nothing}</li>`;
+  }
+
+  /** A button that takes the change of this path back. */
+  #off(path: string, loosely = false) {
+    const patch = ofPath(this.patches, path, loosely);
+    if (!patch) return nothing;
+    return html` <button class="link" aria-label="${this.say("files.off")}: ${path}" @click=${() => this.ask({ do: "patches", patches: this.patches.map((p) => (p === patch ? { ...p, on: false } : p)) })}>${this.say("files.off")}</button>`;
   }
 
   /** Deleting in a later layer hides a file; its bytes are shipped all the same. */
@@ -91,7 +102,9 @@ export class BpFiles extends View {
     const size = f.chunk?.size ?? 0;
     const gaps = (f.chunk?.gaps?.length ?? 0) > 0;
     return html`<section class="file"><header><b>${f.path}</b>${f.layer >= 0 ? html`<span class="quiet">${this.say("files.layer", { n: f.layer + 1 })}</span>` : nothing}<span class="quiet" title=${format.exact(size, this.lang)}>${format.size(size)}</span>
-      ${f.layer < 0 && !f.error ? html`<button class="push" @click=${() => this.ask({ do: "edit", path: f.path })}>${this.say("change.edit")}</button>
+      ${ofPath(this.patches, f.path)?.is === "write" && f.layer < 0 ? html`<span class="versions">${([-1, -2] as const).map((layer) => html`<button aria-pressed=${f.layer === layer} @click=${() => this.ask({ do: "file", path: f.path, layer })}>${this.say(layer === -1 ? "files.now" : "files.came")}</button>`)}</span>` : nothing}
+      ${f.layer < 0 ? this.#off(f.path) : nothing}
+      ${f.layer === -1 && !f.error ? html`<button class="push" @click=${() => this.ask({ do: "edit", path: f.path })}>${this.say("change.edit")}</button>
       <button class="push" @click=${() => this.#remove(f.path)}>${this.say("change.remove")}</button>` : nothing}
       <button class="icon" title=${this.say("drop.close")} aria-label=${this.say("drop.close")} @click=${() => this.ask({ do: "file", path: "" })}>${icon("close", 12)}</button></header>
       ${f.error ? html`<p class="now">${f.error}</p>` : !f.bytes ? html`<p class="now">${this.say("evidence.loading")}</p>` : gaps ? html`<p class="now">${this.say("files.gap")}</p>`

@@ -53,14 +53,19 @@ export class BpMemory extends View {
     if (s.is === "gap") {
       return html`<li class="gap" .style="min-height:${s.height}px"><span class="addr">${address(s.start)}</span><span class="bar"></span><span class="text">
         <span>${this.say("memory.gap")}</span><span class="size" title=${format.exact(s.size, this.lang)}>${format.size(s.size)}</span>
-        ${s.limits.includes(realModeLimit) ? html`<span class="limit">${this.say("memory.limit.real")}</span>` : nothing}</span></li>`;
+        ${this.#limit(s)}</span></li>`;
     }
     const origin = this.origin("memory", s.id);
     return html`<li class="region ${s.mark === "removed" ? "removed" : ""}" .style="min-height:${s.height}px;--r:${stageColour(origin?.stage ?? "kernel")}">
       <span class="addr">${address(s.start)}</span><span class="bar"></span>
       <button class="text ${s.mark}" title=${this.titleOf(origin)} @click=${() => this.go(origin)}><span class="name">${s.what}</span>${
         s.mark ? html`<span class="tag">${this.tag(s.mark)}</span>` : nothing}<span class="size" title=${format.exact(s.size, this.lang)}>${format.size(s.size)}</span>${
-        s.from && s.height > 32 ? html`<span class="from" title=${s.from}>${s.from}</span>` : nothing}</button></li>`;
+        s.from && s.height > 32 ? html`<span class="from" title=${s.from}>${s.from}</span>` : nothing}${this.#limit(s)}</button></li>`;
+  }
+
+  /** What real mode reaches ends in this slot. */
+  #limit(s: Slot) {
+    return s.limits.includes(realModeLimit) ? html`<span class="limit">${this.say("memory.limit.real")}</span>` : nothing;
   }
 }
 

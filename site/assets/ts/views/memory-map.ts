@@ -11,19 +11,20 @@ export interface Region {
   from: string; // path in the image, or the name of a blob
   mark: Mark;
   height: number; // px
+  limits: number[];
 }
 
 export interface Gap {
   start: number;
   size: number;
   height: number;
-  /** Addresses that matter to the processor and lie in this gap. */
+  /** Addresses that matter to the processor and lie in here, or where it ends. */
   limits: number[];
 }
 
 export type Slot = ({ is: "region" } & Region) | ({ is: "gap" } & Gap);
 
-const px = { least: 24, most: 64, gap: 14, doubling: 2.4 };
+const px = { least: 24, most: 64, gap: 14, limit: 14, doubling: 2.4 };
 const grain = 512; // bytes; smaller regions are no lower
 
 /** What real mode reaches: 20 address bits and the 64 KiB above that a carry gives (Intel SDM vol. 3, 21.1.1). */
@@ -37,7 +38,7 @@ export function memoryMap(memory: Marked): Slot[] {
   const regions = Object.entries(memory.rows)
     .map(([id, r]): Region => {
       const size = Number(r["size"] ?? 0) || 0;
-      return { id, start: Number(r["start"] ?? id) || 0, size, what: r["what"] ?? "", from: r["from"] ?? "", mark: memory.of(id).mark, height: height(size) };
+      return { id, start: Number(r["start"] ?? id) || 0, size, what: r["what"] ?? "", from: r["from"] ?? "", mark: memory.of(id).mark, height: height(size), limits: [] };
     })
     .sort((a, b) => a.start - b.start);
   const out: Slot[] = [];
@@ -47,13 +48,15 @@ export function memoryMap(memory: Marked): Slot[] {
     out.push({ is: "region", ...r });
     end = Math.max(end, r.start + r.size);
   }
+  for (const limit of limits) {
+    const slot = out.find((s) => s.start < limit && limit <= s.start + s.size);
+    slot?.limits.push(limit);
+    if (slot) slot.height += px.limit;
+  }
   return out;
 }
 
-function gap(from: number, to: number): Slot {
-  const inside = limits.filter((l) => l > from && l <= to);
-  return { is: "gap", start: from, size: to - from, height: px.gap + inside.length * 14, limits: inside };
-}
+const gap = (from: number, to: number): Slot => ({ is: "gap", start: from, size: to - from, height: px.gap, limits: [] });
 
 export const modes = ["real", "protected", "long"] as const;
 export type Mode = (typeof modes)[number];
