@@ -122,8 +122,11 @@ func (r *run) openRoot() bool {
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the layers: " + err.Error()})
 		return false
 	}
+	r.root = root
+	if i, why := r.unpackStops(); why != "" {
+		return r.refuseLayer(i, why)
+	}
 	if r.engine() == "podman" {
-		r.root = root
 		return true
 	}
 	text, err := r.image.Refusal()
@@ -135,7 +138,6 @@ func (r *run) openRoot() bool {
 	if text != "" {
 		return r.refuse(&failure{text: text, cites: r.image.CiteManifest("layers", "Layers"), early: true, load: r.loaded()}, trace.Resolve)
 	}
-	r.root = root
 	return true
 }
 

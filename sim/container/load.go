@@ -9,6 +9,8 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
+	"bootpath/sim/fsys"
+	"bootpath/sim/fsys/tarfs"
 	"bootpath/sim/machine"
 	"bootpath/sim/oci"
 	"bootpath/sim/trace"
@@ -117,6 +119,27 @@ func (r *run) loadFailure() string {
 		}
 	}
 	return ""
+}
+
+// unpackStops is why unpacking the layers stops at an entry that cannot be made; "" when it does not. A hard
+// link may mean a file of a layer below.
+func (r *run) unpackStops() (layer int, why string) {
+	for i := range r.image.Layers {
+		tree, err := r.image.Layers[i].FS()
+		if err != nil {
+			return 0, ""
+		}
+		if why := tree.Stops(); why != "" {
+			return i, why
+		}
+		for e := range tree.Orphans() {
+			target := tarfs.Clean(e.Linkname)
+			if _, err := fsys.ResolveParent(r.root, target); err != nil || i == 0 {
+				return i, "link /" + target + " /" + tarfs.Clean(e.Name) + ": no such file or directory"
+			}
+		}
+	}
+	return 0, ""
 }
 
 // maxMembers bounds how far archive/tar is followed.

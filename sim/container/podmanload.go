@@ -93,6 +93,24 @@ func (r *run) refuseLoad(isOCI bool, cause string, cites []blob.Cite) bool {
 	return false
 }
 
+// refuseLayer ends the run where layer i cannot be unpacked. An image that docker pulled has the same words
+// behind "failed to register layer"; of a runtime alone nobody knows who unpacked it.
+func (r *run) refuseLayer(i int, why string) bool {
+	l := &r.image.Layers[i]
+	cites := r.image.CiteManifest(fmt.Sprintf("layers[%d].digest", i), fmt.Sprintf("Layers[%d]", i))
+	switch {
+	case r.engine() == "podman":
+		if strings.HasPrefix(why, "link ") { // which tells the error alone
+			_, why, _ = strings.Cut(why, ": ")
+		}
+		return r.refuseLoad(r.image.ManifestDigest != "", fmt.Sprintf("writing blob: adding layer with blob %q: processing tar file(%s): exit status 1", l.Digest, why), cites)
+	case r.loaded():
+		return r.refuse(&failure{text: "Error processing tar file(exit status 1): " + why, cites: cites, early: true, load: true}, trace.Resolve)
+	}
+	r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Missing: fmt.Sprintf("how layer %d was unpacked: %s", i+1, why)})
+	return false
+}
+
 // podmanLoads tells whether podman takes the image; if not, the run has ended.
 func (r *run) podmanLoads() bool {
 	if cause, cites := r.podmanRefusal(); cause != "" {

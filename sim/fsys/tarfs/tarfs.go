@@ -26,6 +26,7 @@ type FS struct {
 	links   map[uint32]uint32 // how many further names a file has, by its start
 	orphans []uint32          // starts
 	notes   []string
+	stops   string // see [FS.Stops]
 	entries int
 	recent  *fsys.Recent[uint32, *Entry] // what [FS.entry] read last
 }
@@ -94,6 +95,30 @@ func (f *FS) entry(start uint32) (*Entry, error) {
 	return e, err
 }
 
+// Stops is why docker and podman give up unpacking the archive: the call that fails first, as Go's os package
+// says it. "" when they do not. Both unpack with the layer as their root, so that names cannot lead out of it.
+func (f *FS) Stops() string { return f.stops }
+
+// stop notes the entry that cannot be made; why is strerror's text.
+func (f *FS) stop(e *Entry, why string) {
+	f.note("%q: an unpacker stops here: %s", clip(e.Name), why)
+	if f.stops != "" {
+		return
+	}
+	call, at := "open", "/"+Clean(e.Name)
+	switch e.Type {
+	case TypeDir:
+		call = "mkdir"
+	case TypeSymlink:
+		call = "symlink " + e.Linkname
+	case TypeLink:
+		call = "link /" + Clean(e.Linkname)
+	case TypeChar, TypeBlock, TypeFifo:
+		call = "mknod"
+	}
+	f.stops = call + " " + at + ": " + strings.ToLower(why)
+}
+
 // Reader is the archive.
 func (f *FS) Reader() io.ReaderAt { return f.r }
 
@@ -149,7 +174,7 @@ func (f *FS) Add(e *Entry) error {
 		why = "File name too long"
 	}
 	if why != "" {
-		f.note("%q: an unpacker stops here: %s", clip(e.Name), why)
+		f.stop(e, why)
 		return nil
 	}
 	f.place(dir, base, e)
@@ -170,7 +195,7 @@ func (f *FS) place(dir id, base string, e *Entry) {
 			return
 		}
 		if target == old { // unpackers take the old name away before they link
-			f.note("%q: an unpacker stops here: No such file or directory", clip(e.Name))
+			f.stop(e, "No such file or directory")
 			return
 		}
 		n = *t.at(target)
@@ -220,9 +245,12 @@ func (f *FS) linkTarget(name string) id {
 // give up.
 func (f *FS) parent(p string, create bool) (dir id, why string) {
 	t, here, links := f.tree, root, 0
+	rest := len(p) // of p, what the name itself says: before that stands a link's target, which is not made
 	for p != "" {
 		var part string
+		inLink := len(p) > rest
 		part, p, _ = strings.Cut(p, "/")
+		rest = min(rest, len(p))
 		switch part {
 		case "", ".":
 			continue
@@ -232,7 +260,7 @@ func (f *FS) parent(p string, create bool) (dir id, why string) {
 		}
 		next := t.child(here, part)
 		switch {
-		case next == 0 && !create:
+		case next == 0 && (!create || inLink):
 			return 0, "No such file or directory"
 		case next == 0 && len(part) > maxName:
 			return 0, "File name too long"
