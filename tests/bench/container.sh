@@ -48,4 +48,5 @@ runs=1
 for size in "127 1000" "127 10000" "10 100000" "127 100000" "127 1000000"; do
 	"$work/many" $size >"$work/many.tar"
 	measure "inspect_$(echo $size | tr ' ' _)" "$bootpath" inspect --json "$work/many.tar"
+	measure "run_$(echo $size | tr ' ' _)" "$bootpath" run --json "$work/many.tar"
 done

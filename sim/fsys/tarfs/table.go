@@ -31,7 +31,7 @@ const root id = 0
 
 // node is a name in the tree.
 type node struct {
-	size     int64 // of a regular file's content, of a symbolic link's target
+	size     int64 // of a regular file's content, of a symbolic link's target; how many directories are in one
 	name     ref
 	parent   id
 	first    id     // of a directory: one of the names in it, which links to the others
@@ -119,6 +119,9 @@ func (t *table) add(dir id, name string, n node) id {
 		d.flags &^= sorted
 	}
 	*t.at(at) = n
+	if n.typ == TypeDir {
+		t.at(dir).size++
+	}
 	return at
 }
 
@@ -132,6 +135,9 @@ func (t *table) grow() {
 // remove takes a name away and, of a directory, what is in it. Each file that goes is told.
 func (t *table) remove(n id, file func(*node)) {
 	t.at(n).flags |= gone
+	if t.at(n).typ == TypeDir {
+		t.at(t.at(n).parent).size--
+	}
 	for rest := []id{n}; len(rest) > 0; {
 		v := t.at(rest[len(rest)-1])
 		rest = rest[:len(rest)-1]

@@ -213,8 +213,11 @@ func (f *FS) place(dir id, base string, e *Entry) {
 
 // describe takes the attributes of an entry.
 func (n *node) describe(e *Entry) {
-	n.start, n.mode, n.uid, n.gid, n.size = uint32(e.start/blockSize), uint16(e.Mode), e.UID, e.GID, e.Size
-	if e.Type == TypeSymlink {
+	n.start, n.mode, n.uid, n.gid = uint32(e.start/blockSize), uint16(e.Mode), e.UID, e.GID
+	switch e.Type {
+	case TypeReg:
+		n.size = e.Size
+	case TypeSymlink:
 		n.size = int64(len(e.Linkname))
 	}
 }
@@ -399,7 +402,13 @@ func (i info) Name() string {
 	return i.f.tree.name(i.n)
 }
 
-func (i info) Size() int64       { return i.node().size }
+func (i info) Size() int64 {
+	if i.IsDir() {
+		return 0
+	}
+	return i.node().size
+}
+
 func (i info) Mode() fs.FileMode { return fsys.Mode(i.mode()) }
 func (i info) IsDir() bool       { return i.node().typ == TypeDir }
 
@@ -420,12 +429,7 @@ func (i info) Sys() any {
 		s.Ino = 1<<32 + uint64(i.n)
 	}
 	if n.typ == TypeDir {
-		s.Nlink = 2
-		for c := range i.f.tree.children(i.n) {
-			if i.f.tree.at(c).typ == TypeDir {
-				s.Nlink++
-			}
-		}
+		s.Nlink = 2 + uint32(n.size)
 	}
 	if e, err := (Node{i.f, i.n}).Entry(); err == nil && e != nil {
 		s.Capability, s.Cites = e.Capability(), e.Cites(i.f.r)

@@ -85,7 +85,7 @@ func (m merged) Sys() any {
 		s.Mode, s.Nlink = posixMode(m.Mode()), 1
 	}
 	s.Ino += uint64(m.n.layer) << inoBits
-	if m.IsDir() {
+	if m.IsDir() && (len(m.n.parts) > 1 || s.Nlink == 0) { // of one layer alone it is right
 		s.Nlink = 2
 		if d, err := m.f.dir(m.name, m.n.parts); err == nil {
 			for _, c := range d.nodes {

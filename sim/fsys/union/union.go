@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -27,7 +28,6 @@ import (
 const (
 	WhiteoutPrefix = ".wh."
 	OpaqueMarker   = ".wh..wh..opq"
-	metaPrefix     = ".wh..wh." // what AUFS kept for itself; engines skip it
 )
 
 // Layer is one tree. Its whiteouts are still files in it.
@@ -48,6 +48,13 @@ type FS struct {
 type link struct {
 	layer  int
 	target node
+}
+
+// named is the file under the link's name.
+func (l *link) named(base string) node {
+	n := l.target
+	n.info = renamed{n.info, base}
+	return n
 }
 
 // node is a file of the merged tree: the layer it is from and its path there. A directory may have
@@ -192,63 +199,73 @@ func (f *FS) dir(name string, parts []int) (*dir, error) {
 		var hides []string
 		for _, e := range entries {
 			base := e.Name()
-			if strings.HasPrefix(base, metaPrefix) {
-				continue
-			}
 			if gone, ok := strings.CutPrefix(base, WhiteoutPrefix); ok {
 				hides = append(hides, gone)
 				continue
 			}
-			if err := f.merge(d, layer, name, base, hidden); err != nil {
+			if hidden[base] {
+				continue
+			}
+			fi, err := e.Info()
+			if err != nil {
 				return nil, err
 			}
+			n := d.nodes[base]
+			hidden[base] = f.under(&n, layer, path.Join(name, base), fi)
+			d.nodes[base] = n
 		}
 		for _, base := range f.extraNames(layer, name) {
 			if !hidden[base] && d.nodes[base].info == nil {
-				l := f.extra[path.Join(name, base)]
-				n := l.target
-				n.info = renamed{n.info, base}
-				d.nodes[base], hidden[base] = n, true
+				d.nodes[base], hidden[base] = f.extra[path.Join(name, base)].named(base), true
 			}
 		}
 		for _, h := range hides {
 			hidden[h] = true
 		}
 	}
-	for base := range d.nodes {
-		d.names = append(d.names, base)
-	}
-	slices.Sort(d.names)
+	d.names = slices.Sorted(maps.Keys(d.nodes))
 	f.dirs[name] = d
 	return d, nil
 }
 
-// merge puts base of one layer's directory under what the layers above gave.
-func (f *FS) merge(d *dir, layer int, name, base string, hidden map[string]bool) error {
-	if hidden[base] {
-		return nil
+// lookup finds what dir lists as base, without the rest of the directory; nothing shows when the node has no info.
+func (f *FS) lookup(dir string, parts []int, base string) (n node, err error) {
+	at := path.Join(dir, base)
+	if strings.HasPrefix(base, WhiteoutPrefix) {
+		return n, nil
 	}
-	at := path.Join(name, base)
-	fi, err := f.layers[layer].FS.Lstat(at)
-	if err != nil {
-		return err
+	for _, layer := range parts {
+		fi, err := f.layers[layer].FS.Lstat(at)
+		switch {
+		case err == nil:
+			if f.under(&n, layer, at, fi) {
+				return n, nil
+			}
+		case !errors.Is(err, fs.ErrNotExist):
+			return n, err
+		case n.info == nil && f.extra[at] != nil && f.extra[at].layer == layer:
+			return f.extra[at].named(base), nil
+		}
+		if f.exists(layer, path.Join(dir, WhiteoutPrefix+base)) != nil {
+			return n, nil
+		}
 	}
-	n, above := d.nodes[base]
+	return n, nil
+}
+
+// under puts a layer's file under what the layers above gave; it tells whether that hides all further below.
+func (f *FS) under(n *node, layer int, at string, fi fs.FileInfo) (last bool) {
 	switch {
-	case above && !fi.IsDir(): // a directory over a file
-		hidden[base] = true
-		return nil
-	case !above || (n.implied && fi.IsDir()):
+	case n.info != nil && !fi.IsDir(): // a directory over a file
+		return true
+	case n.info == nil || n.implied:
 		n.layer, n.path, n.info, n.implied = layer, at, fi, f.implied(layer, at)
 	}
 	if !fi.IsDir() {
-		hidden[base] = true
-	} else {
-		n.parts = append(n.parts, layer)
-		hidden[base] = f.opaque(layer, at)
+		return true
 	}
-	d.nodes[base] = n
-	return nil
+	n.parts = append(n.parts, layer)
+	return f.opaque(layer, at)
 }
 
 func (f *FS) extraNames(layer int, name string) []string {
@@ -292,12 +309,11 @@ func (f *FS) find(op, name string) (node, error) {
 		if !n.info.IsDir() {
 			return node{}, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 		}
-		d, err := f.dir(at, n.parts)
+		next, err := f.lookup(at, n.parts, part)
 		if err != nil {
 			return node{}, err
 		}
-		next, ok := d.nodes[part]
-		if !ok {
+		if next.info == nil {
 			return node{}, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 		}
 		n, at = next, path.Join(at, part)
