@@ -366,7 +366,7 @@ func (x *sysd) queueDefault() bool {
 	want := cmp.Or(x.mode.target, systemd.DefaultUnit(x.params, x.mode.initrd))
 	u := x.mgr.Load(want)
 	if u == nil {
-		return x.freeze("Failed to load default target.", nil)
+		return x.freeze("Failed to load default target.")
 	}
 	st := trace.Step{Kind: "systemd.default-target", Rule: "systemd.special(7) default.target", Args: map[string]string{"asked": want, "target": u.ID}}
 	for _, l := range u.Links {
@@ -384,8 +384,14 @@ func (x *sysd) queueDefault() bool {
 		st.Console = x.log(x.m.Now(), logErr, "%s", err) + x.log(x.m.Now(), logInfo, "Falling back to rescue.target.")
 		x.emit(st)
 		x.fellBack = true
-		if u = x.mgr.Load("rescue.target"); u == nil || u.LoadError() != nil {
-			return x.freeze("Failed to load rescue.target.", u)
+		if u = x.mgr.Load("rescue.target"); u == nil {
+			return x.freeze("Failed to load rescue.target.") // more units than are followed
+		} else if u.LoadError() != nil {
+			text := "Failed to load rescue.target."
+			if u.Load == systemd.Masked {
+				text = "rescue.target masked."
+			}
+			return x.freezeAfter(x.log(x.m.Now(), logErr, "%s", u.LoadError()), text)
 		}
 	} else {
 		x.emit(st)
@@ -403,7 +409,7 @@ func (x *sysd) queueDefault() bool {
 	if err != nil {
 		x.emit(trace.Step{Kind: "systemd.cannot-queue", Rule: "systemd.unit(5) Requires=", Args: map[string]string{"target": u.ID, "error": err.Error()}, Cites: txnCites(txn, err),
 			Console: x.log(x.m.Now(), 0, "Failed to isolate default target: %s", err)})
-		return x.freeze("Failed to isolate default target.", u)
+		return x.freeze("Failed to isolate default target.")
 	}
 	x.queued(txn, isolated)
 	x.restarts()
@@ -534,9 +540,12 @@ func (x *sysd) flip() {
 }
 
 // freeze is PID 1 giving up: it stays and does nothing.
-func (x *sysd) freeze(text string, u *systemd.Unit) bool {
+func (x *sysd) freeze(text string) bool { return x.freezeAfter("", text) }
+
+// freezeAfter is freeze with what was said before.
+func (x *sysd) freezeAfter(said, text string) bool {
 	x.emit(trace.Step{Kind: "systemd.freeze", Rule: "systemd(1)", Args: map[string]string{"message": text},
-		Console: "[!!!!!!] " + text + "\n" + x.log(x.m.Now(), 0, "Freezing execution.")})
+		Console: said + "[!!!!!!] " + text + "\n" + x.log(x.m.Now(), 0, "Freezing execution.")})
 	x.stop(trace.Init, text)
 	return false
 }
