@@ -93,6 +93,16 @@ func TestInits(t *testing.T) {
 			"etc/runlevels/sysinit/": "", "etc/runlevels/boot/": "", "etc/runlevels/default/net": "-> /etc/init.d/net", "etc/runlevels/boot/hostname": "-> /etc/init.d/hostname", "etc/runlevels/default/lost": "-> /etc/init.d/lost"}),
 			trace.Works, "box login:", "   OpenRC 0.48 is starting up Linux 6.1.0 (x86_64)\n…Mounting /proc ...\n [ ok ]\n…/run/openrc: creating directory\n…Caching service dependencies ...\n [ ok ]\n" +
 				"… * Setting hostname ...\n [ ok ]\n… * ERROR: lost needs service(s) nowhere\n * Starting lo ...\n * start-stop-daemon: /bin/lo does not exist\n…ERROR: cannot start net as lo would not start\n… * Starting network ...\n [ ok ]\n…box login: "},
+		// as a boot of Alpine's busybox and OpenRC on a serial line showed it
+		{"OpenRC on a serial line has no colours and one line for a service", "console=ttyS0", busyboxInit(map[string]string{
+			"etc/inittab": "::sysinit:/sbin/openrc sysinit\n::sysinit:/sbin/openrc boot\nttyS0::respawn:/sbin/getty -L 115200 ttyS0 vt100\n", "sbin/getty": "-> ../bin/busybox",
+			"sbin/openrc": tinyProgram + "\x00   %sOpenRC %s0.45.2%s is starting up %s\x00", "lib/librc.so.1": tinyProgram + "\x00Service `%s' needs non existent service `%s'\n\x00",
+			"lib/rc/sh/functions.sh": "", "lib/rc/sh/rc-functions.sh": "", "lib/rc/bin/ebegin": tinyProgram, "lib/rc/bin/eend": tinyProgram, "lib/rc/bin/fstabinfo": tinyProgram,
+			"lib/rc/sh/init.sh":   "#!/bin/sh\nebegin \"Mounting /proc\"\nebegin \"Mounting /run\"\ncheckpath -d \"$RC_SVCDIR\"\n",
+			"etc/init.d/hostname": "#!/sbin/openrc-run\nstart() {\n\tfstabinfo -q /dev && einfo no\n\tebegin \"Setting hostname to alpbox\"\n\thostname alpbox\n\teend $?\n}\n", "bin/hostname": "-> busybox",
+			"etc/init.d/crond": "#!/sbin/openrc-run\ndepend() { need localmount; }\ncommand=/bin/true\n", "etc/runlevels/sysinit/": "", "etc/runlevels/boot/hostname": "-> /etc/init.d/hostname"}),
+			trace.Works, "alpbox login:", "Mounting /run ... * /run/openrc: creating directory\nService `crond' needs non existent service `localmount'\n * Caching service dependencies ... [ ok ]\n" +
+				"… * Setting hostname to alpbox ... [ ok ]\n…Test alpbox /dev/ttyS0\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := started(t, "root=/dev/vda1 rw "+c.cmdline, nil, c.root)

@@ -156,6 +156,26 @@ func (d *initd) openrcSysinit() {
 	d.openrcPaths(src)
 }
 
+// begin is how OpenRC announces what it starts to do: on a line of its own where the terminal has colours, because
+// it can go back up for the result. libeinfo.c, ebegin and color_terms
+func (d *initd) begin(text string) string {
+	if d.term() == "vt102" {
+		return " * " + text + " ..."
+	}
+	return " * " + text + " ...\n"
+}
+
+// term is what init makes of TERM. BusyBox takes no serial line for the kernel's "linux": init.c, console_init.
+func (d *initd) term() string {
+	if term, given := d.params.Get("TERM"); given {
+		return term
+	}
+	if tty := d.terminal(); d.busybox && strings.Trim(strings.TrimPrefix(tty, "tty"), "0123456789") != "" {
+		return "vt102"
+	}
+	return "linux"
+}
+
 // openrcMount is a part of init.sh: it mounts what is not mounted yet.
 func (d *initd) openrcMount(src *source, dir, source, fstype, already string) {
 	args := map[string]string{"path": dir, "fstype": fstype}
@@ -180,7 +200,11 @@ func (d *initd) openrcMount(src *source, dir, source, fstype, already string) {
 	if dir == "/run" {
 		end = "" // init.sh ends the line for /proc alone
 	}
-	d.say("openrc.mount", strings.TrimSuffix(" * "+what+" ...\n"+end, "\n"), args, "openrc, sh/init.sh", src.cite(sh.Pos{Off: i, End: i + len(what)}))
+	step := trace.Step{Actor: d.pid1.Actor, Stage: trace.Init, Kind: "openrc.mount", Args: args, Rule: "openrc, sh/init.sh", Cites: src.cite(sh.Pos{Off: i, End: i + len(what)})}
+	if step.Console = d.begin(what) + end; end != "" {
+		step.Console += "\n"
+	}
+	d.k.Emit(step)
 }
 
 // openrcPaths follows the checkpath commands of init.sh that run in any case.
@@ -308,12 +332,45 @@ func (d *initd) deptree() {
 		all = append(all, s)
 	}
 	d.tree = openrc.NewTree(all)
-	console := " * Caching service dependencies ...\n [ ok ]"
+	begin, unmet := d.begin("Caching service dependencies"), d.unmet(all)
+	console := begin + unmet + " [ ok ]"
+	if !strings.HasSuffix(begin, "\n") { // the line is not written before it ends
+		console = unmet + begin + " [ ok ]"
+	}
 	if _, err := d.pid1.Stat(d.libexec() + "/cache/softlevel"); err == nil {
 		d.doubt("whether OpenRC's saved tree of dependencies is newer than its services")
 		console = ""
 	}
 	d.say("openrc.read-services", console, map[string]string{"count": strconv.Itoa(len(all))}, "openrc, librc-depend.c", nil)
+}
+
+// unmet is what OpenRC says of services that need what nothing provides, whether they are to start or not:
+// librc-depend.c, rc_deptree_update.
+func (d *initd) unmet(all []*openrc.Service) string {
+	var pairs [][2]string
+	for _, s := range all {
+		for _, need := range s.Need {
+			if len(d.tree.Providers(need)) == 0 && !s.LSB {
+				pairs = append(pairs, [2]string{s.Name, need})
+			}
+		}
+	}
+	if len(pairs) == 0 {
+		return ""
+	}
+	format := ""
+	for _, lib := range [...]string{"/lib/librc.so.1", "/usr/lib/librc.so.1", "/lib/x86_64-linux-gnu/librc.so.1", "/lib64/librc.so.1"} {
+		if format, _ = d.textIn(lib, "Service "); strings.Count(format, "%s") == 2 {
+			break
+		}
+	}
+	out := ""
+	for _, p := range pairs {
+		if line := strings.Replace(strings.Replace(format, "%s", p[0], 1), "%s", p[1], 1); line != "" {
+			out += line + "\n"
+		}
+	}
+	return out
 }
 
 // configured adds the dependencies that conf.d gives a service: "rc_need", "rc_use" and so on.
@@ -436,10 +493,10 @@ func (d *initd) openrcDaemon(s openrc.Start, st trace.Step) {
 	st.Rule = openrcRun
 	if _, err := d.executable(s.Command); err != nil {
 		st.Kind, st.Args["missing"] = "openrc.cannot-start", s.Command
-		d.fail(s, st, " * Starting "+s.Label+" ...\n * start-stop-daemon: "+s.Command+" does not exist\n [ !! ]\n * ERROR: "+s.Name+" failed to start\n")
+		d.fail(s, st, d.begin("Starting "+s.Label)+" * start-stop-daemon: "+s.Command+" does not exist\n * Failed to start "+s.Label+"\n [ !! ]\n * ERROR: "+s.Name+" failed to start\n")
 		return
 	}
-	st.Console = " * Starting " + s.Label + " ...\n [ ok ]\n"
+	st.Console = d.begin("Starting "+s.Label) + " [ ok ]\n"
 	d.k.Emit(st, serviceRow(s.Name, st.Args["description"], "started"))
 	d.process(path.Base(s.Command))
 	d.running = append(d.running, s.Name)
@@ -482,7 +539,7 @@ func (d *initd) applet(in *shProcess, words []string) (ctl, bool) {
 	case "einfon", "ewarnn", "eerrorn":
 		show(head + text)
 	case "ebegin":
-		show(head + text + " ...\n")
+		show(head + strings.TrimPrefix(d.begin(text), " * "))
 	case "eend", "ewend":
 		code := 0
 		if len(words) > 1 {

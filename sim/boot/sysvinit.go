@@ -317,7 +317,7 @@ func (d *initd) follow(actor string, words []string) int {
 	b := &budget{soft: true, doubtful: d.left, hook: d.hook, commands: d.used}
 	in := &shProcess{
 		x: d.linux, b: b, kind: d.shellAt("/bin/sh"), name: actor, cwd: "/",
-		vars: map[string]string{"IFS": " \t\n", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "OPTIND": "1", "PWD": "/", "HOME": "/", "TERM": "linux",
+		vars: map[string]string{"IFS": " \t\n", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "OPTIND": "1", "PWD": "/", "HOME": "/", "TERM": d.term(),
 			"RUNLEVEL": d.level, "PREVLEVEL": d.prev, "CONSOLE": "/dev/console", "INIT_VERSION": "sysvinit"},
 		exported: map[string]bool{"HOME": true, "TERM": true, "PATH": true, "RUNLEVEL": true, "PREVLEVEL": true, "CONSOLE": true, "INIT_VERSION": true},
 		funcs:    map[string]function{}, stdout: &sink{kind: "console"}, stderr: &sink{kind: "console"},
