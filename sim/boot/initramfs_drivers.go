@@ -276,6 +276,10 @@ func (in *shProcess) udevInfo(words []string) ctl {
 		in.out("%s\n", b.name)
 		return in.ok()
 	}
+	if query == "path" && in.stdout.kind != "console" { // of the busses between, which scripts cut off, nothing is told
+		in.out("/devices/pci0000:00/block/%s\n", in.x.inSysBlock(b))
+		return in.ok()
+	}
 	if query != "all" && query != "property" || in.stdout.kind == "console" {
 		return in.end("what udevadm info prints (" + in.where() + ")")
 	}
@@ -295,6 +299,14 @@ func (in *shProcess) udevInfo(words []string) ctl {
 		}
 	}
 	return in.ok()
+}
+
+// inSysBlock is a device's place below its driver: a partition lies in its disk's directory.
+func (x *linux) inSysBlock(b blockDevice) string {
+	if b.part != nil {
+		return x.hw[0].name + "/" + b.name
+	}
+	return b.name
 }
 
 // coldplug has every device's module loaded: 80-drivers.rules runs kmod for each MODALIAS. A driver
@@ -334,6 +346,7 @@ func (in *shProcess) coldplugWith(rules bool) {
 	}
 	in.udevMD()
 	in.udevLVM()
+	in.applyRules()
 }
 
 // blkid prints what it finds on devices. blkid(8).

@@ -309,13 +309,13 @@ func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, d
 	if fstype == "nfs" || fstype == "nfs4" || fstype == "9p" || fstype == "virtiofs" || fstype == "cifs" {
 		return in.end("what " + src + " holds, which is not in the image (" + in.where() + ")")
 	}
+	if fi, err := x.pid1.Stat(in.abs(src)); err == nil && fi.Mode().IsRegular() {
+		return in.mountFile(src, dst, fstype, f, data)
+	}
 	dev, ok := in.blockDevice(src)
 	if !ok {
 		x.doubt("")
 		return in.mountFailed(src, dst, kernel.ENOENT)
-	}
-	if fi, err := x.pid1.Stat(in.abs(src)); err == nil && fi.Mode().IsRegular() {
-		return in.end("what lies in " + src + ", a file that is mounted as a device (" + in.where() + ")")
 	}
 	have := dev.tag("TYPE")
 	if fstype == "" || fstype == "auto" {

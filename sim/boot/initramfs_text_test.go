@@ -117,3 +117,34 @@ exec switch_root /mnt /sbin/init
 type squash struct{ fsys.FS }
 
 func (squash) Info() fsys.Info { return fsys.Info{Type: "squashfs"} }
+
+// TestRulesRunPrograms: a script writes a rule for udev, as dracut's do for the device that they wait for.
+func TestRulesRunPrograms(t *testing.T) {
+	for _, c := range []struct {
+		rule, console string
+		verdict       trace.Verdict
+	}{
+		{`KERNEL=="vda1", RUN+="/sbin/seen %k"`, "seen vda1\n", trace.Stops},
+		{`SYMLINK=="disk/by-label/ro?t", ACTION=="add|change", ENV{ID_FS_TYPE}!="xfs", RUN+="/sbin/seen $env{DEVNAME}"`, "seen /dev/vda1\n", trace.Stops},
+		{"SUBSYSTEM!=\"block\", GOTO=\"end\"\nKERNEL==\"vda1\", GOTO=\"end\"\nKERNEL==\"vda*\", RUN+=\"/sbin/seen %k\"\nLABEL=\"end\"", "seen vda\n", trace.Stops},
+		{`KERNEL=="vdb", RUN+="/sbin/seen %k"`, "seen nothing\n", trace.Stops},
+		{`ENV{ID_SERIAL}=="1234", RUN+="/sbin/seen %k"`, "seen nothing\n", trace.Unknown},
+	} {
+		init := `#!/bin/sh
+mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+cat >/etc/udev/rules.d/99-test.rules <<'END'
+` + c.rule + `
+END
+echo nothing >/tmp/seen; udevd --daemon; udevadm trigger
+read -r what </tmp/seen; echo "seen $what"
+[ -e /dev/vdc1 ] || exec sh
+exec switch_root /mnt /sbin/init
+`
+		x := started(t, "", busybox(map[string]string{"init": init, "tmp/": "", "etc/udev/rules.d/": "", "sbin/seen": "#!/bin/sh\necho \"$1\" >/tmp/seen\n", "sbin/udevd": tinyProgram,
+			"sbin/udevadm": tinyProgram, "lib/modules/6.1.0/modules.builtin": builtinDrivers}), map[string]string{"sbin/init": tinyProgram})
+		x.kernelInit()
+		require.Contains(t, shown(x), c.console, c.rule)
+		require.Equal(t, c.verdict, x.m.Trace().Outcome.Verdict, c.rule)
+		sentences(t, x.m.Trace())
+	}
+}

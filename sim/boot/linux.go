@@ -55,6 +55,7 @@ type linux struct {
 	searched  map[string]string // what blkid was asked, and its answer
 	installed bool              // BusyBox has made links for its applets
 	udevd     bool              // runs
+	inRules   bool              // it runs the programs of its rules
 	loaded    []string          // modules, in the order in which they were loaded
 	initArgs  []string
 	line      string   // the last line of the console that a program wrote

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -190,6 +191,30 @@ func (in *shProcess) fillLoop(device, name string, offset int64, readOnly bool) 
 		map[string]string{"device": device, "file": l.file, "size": bytesText(size), "type": l.vol.Type}, "loop(4), LOOP_CONFIGURE", info.Cites...)
 	x.k.Emit(st, loopRow(device, l, readOnly))
 	return in.ok()
+}
+
+// mountFile mounts a regular file: mount(8) of util-linux and BusyBox shows it through a loop device, one that has it
+// already or the first that is free. klibc's leaves it to the kernel, which wants a device.
+func (in *shProcess) mountFile(file, dst, fstype string, f kernel.MountFlags, data string) ctl {
+	if in.klibc("mount") {
+		return in.mountFailed(file, dst, kernel.ENOTBLK)
+	}
+	device := ""
+	for i, l := range in.x.loops {
+		if l.file == in.abs(file) {
+			device = loopName(i)
+		}
+	}
+	if device == "" {
+		if device = in.x.freeLoop(); device == "" {
+			return in.end("how " + file + " is mounted: no loop device is free (" + in.where() + ")")
+		}
+		if c := in.fillLoop(device, file, 0, f&kernel.MS_RDONLY != 0); c != ctlNone || in.status != 0 {
+			return c
+		}
+	}
+	options := strings.Split(data, ",")
+	return in.mountDevice("/dev/"+device, dst, fstype, f, strings.Join(slices.DeleteFunc(options, func(o string) bool { return o == "loop" }), ","))
 }
 
 func loopRow(device string, l *loop, readOnly bool) machine.Set {

@@ -1,5 +1,5 @@
-// Package initramfs compares simulated starts of a Debian live system (live-boot) and of disks whose initramfs dracut made
-// without systemd with recordings of the same images under QEMU. make-live.sh and make-dracut.sh build the images,
+// Package initramfs compares simulated starts of live systems (live-boot, dracut) and of disks whose initramfs dracut made
+// without systemd with recordings of the same images under QEMU. make-live.sh, make-dracut.sh and make-dracutlive.sh build the images,
 // rec.sh recorded them, ../recorded/distill.py made recorded.txt.
 //
 // What the kernel says between the lines of live-boot is left out: BusyBox's tail shows those once a second.
