@@ -146,9 +146,6 @@ func (x *sysd) scriptHook(in *shProcess, found string, words []string) (ctl, boo
 	case "sulogin":
 		x.initrdShell(in)
 		return ctlEnd, true
-	case "rdsosreport":
-		in.out("Generating \"/run/initramfs/rdsosreport.txt\"\n")
-		return in.ok(), true
 	}
 	return ctlNone, false
 }
@@ -372,7 +369,11 @@ func (x *sysd) coldplugInitrd() {
 	if l := x.early(); l != nil {
 		l.udevd = true
 		x.later(costSystemdDevice/2, onOther, nil, func() {
-			x.script(nil, &sink{kind: "null"}, &sink{kind: "null"}).coldplug()
+			s := x.script(nil, &sink{kind: "null"}, &sink{kind: "null"})
+			s.coldplug()
+			if s.b.gaveUp != "" { // in a program that a rule runs
+				x.doubt("%s", s.b.gaveUp)
+			}
 			x.announce()
 		})
 	}
