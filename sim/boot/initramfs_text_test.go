@@ -75,7 +75,8 @@ func TestLiveSystem(t *testing.T) {
 	init := `#!/bin/sh
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 mount /dev/vda1 /medium
-losetup -r /dev/loop0 /medium/live.squashfs || exec sh
+free=$(losetup -f); used=$(losetup -f --show --read-only /medium/live.squashfs) || exec sh
+[ "$free $used" = "/dev/loop0 /dev/loop0" ] || echo "free was $free, used is $used"
 echo "loop0 has $(cat /sys/block/loop0/size) sectors"
 mount -t squashfs -o ro /dev/loop0 /lower || exec sh
 mount -t tmpfs tmpfs /cow; mkdir /cow/rw /cow/work

@@ -53,45 +53,46 @@ func (s *start) loopNamed(name string) *loop {
 // losetup is losetup(8): it gives a loop device a file, takes it away, or names a free device.
 func (in *shProcess) losetup(words []string) ctl {
 	flags, values, rest := optArgs(shortOptions(words), "obdj")
+	find := strings.Contains(flags, "f")
 	switch {
 	case strings.Contains(flags, "H"):
 		return in.losetupHelp()
-	case strings.ContainsAny(flags, "alDcL") || values['j'] != "" || values['b'] != "" || len(rest) == 0 && flags == "" && values['d'] == "":
-		return in.end("what losetup lists or changes (" + in.where() + ")")
 	case in.x.have("loop") == unknown:
 		return in.end("whether this kernel has loop devices built in: the image has no modules.builtin for " + in.x.version)
+	case strings.ContainsAny(flags, "alDcL") || values['j'] != "" || values['b'] != "":
+		return in.end("what losetup lists or changes (" + in.where() + ")")
+	case values['d'] != "":
+		return in.freeLoops(append(rest, values['d']))
+	case !find && len(rest) < 2:
+		return in.end("what losetup says about its devices (" + in.where() + ")")
 	}
-	if values['d'] != "" {
-		rest = append(rest, values['d'])
-		return in.freeLoops(rest)
+	device := in.x.freeLoop()
+	if !find {
+		device, rest = strings.TrimPrefix(in.abs(rest[0]), "/dev/"), rest[1:]
 	}
 	offset, err := strconv.ParseInt(cmp.Or(values['o'], "0"), 0, 64)
-	if err != nil || offset < 0 {
+	switch {
+	case device == "":
+		in.err("losetup: cannot find an unused loop device\n")
+		return in.failed()
+	case len(rest) == 0:
+		in.out("/dev/%s\n", device)
+		return in.ok()
+	case err != nil || offset < 0:
 		in.err("losetup: failed to parse offset: '%s'\n", values['o'])
 		return in.failed()
 	}
-	device := ""
-	if strings.Contains(flags, "f") {
-		if device = in.x.freeLoop(); device == "" {
-			in.err("losetup: cannot find an unused loop device\n")
-			return in.failed()
-		}
-		if len(rest) == 0 || strings.Contains(flags, "s") {
-			in.out("/dev/%s\n", device)
-		}
-		if len(rest) == 0 {
-			return in.ok()
-		}
-	} else if device, rest = strings.TrimPrefix(in.abs(rest[0]), "/dev/"), rest[1:]; len(rest) == 0 {
-		return in.end("what losetup says about " + device + " (" + in.where() + ")")
+	c := in.fillLoop(device, rest[0], offset, strings.Contains(flags, "r"))
+	if c == ctlNone && in.status == 0 && strings.Contains(flags, "s") {
+		in.out("/dev/%s\n", device)
 	}
-	return in.fillLoop(device, rest[0], offset, strings.Contains(flags, "r"))
+	return c
 }
 
 // shortOptions writes the long options of losetup as their short ones; -H stands for help.
 func shortOptions(words []string) []string {
 	short := map[string]string{"--read-only": "-r", "--find": "-f", "--show": "-s", "--partscan": "-P", "--offset": "-o", "--detach": "-d",
-		"--detach-all": "-D", "--all": "-a", "--list": "-l", "--help": "-H", "--sizelimit": "-b", "--associated": "-j", "--direct-io": "-s"}
+		"--detach-all": "-D", "--all": "-a", "--list": "-l", "--help": "-H", "--sizelimit": "-b", "--associated": "-j"}
 	var out []string
 	for _, w := range words {
 		name, value, joined := strings.Cut(w, "=")
@@ -100,7 +101,9 @@ func shortOptions(words []string) []string {
 				w += value
 			}
 		}
-		out = append(out, w)
+		if name != "--direct-io" { // how the file is read, not what
+			out = append(out, w)
+		}
 	}
 	return out
 }
