@@ -70,6 +70,36 @@ var toolScripts = []string{
 	`trap 'echo bye' EXIT; echo first; (trap 'echo inner' 0); exit 3`,
 }
 
+// FuzzSed: whatever the script, it is refused or edits lines without growing without end.
+func FuzzSed(f *testing.F) {
+	for _, script := range []string{`s|//\+|/|g`, `s/\(a\)[b]*/\1&/p;$d`, `/x/!d`, `2q`, `s,[,],x,`, `s/`, `$`, `s/a/\`} {
+		f.Add(script, "a//b[]\nx", false)
+	}
+	f.Fuzz(func(t *testing.T, script, text string, extended bool) {
+		commands, ok := sedScript(script, extended)
+		if !ok || len(text) > 1000 {
+			return
+		}
+		for _, c := range commands {
+			c.selects(text, 1, true)
+			if c.verb == 's' {
+				c.substitute(&text)
+			}
+			require.LessOrEqual(t, len(text), 2*maxValue)
+		}
+	})
+}
+
+// TestLosetupRefuses: command lines without a device or a file do not make one up.
+func TestLosetupRefuses(t *testing.T) {
+	for _, words := range []string{"losetup", "losetup -r", "losetup -a", "losetup /dev/loop0", "losetup -d", "losetup -o x /dev/loop0 /init", "losetup -j /init", "losetup --sizelimit=5 -f /init", "losetup /dev/vda1 /init"} {
+		x := started(t, "", busybox(map[string]string{"init": "#!/bin/sh\n" + words + "\nexec sh\n", "bin/losetup": "-> busybox", "lib/modules/6.1.0/modules.builtin": builtinDrivers + "kernel/drivers/block/loop.ko\n"}), nil)
+		x.startLoops()
+		x.kernelInit()
+		require.Equal(t, "loop0", x.freeLoop(), words)
+	}
+}
+
 // TestLiveSystem follows a script that finds a squashfs on a disk, shows it through a loop device and lays an overlay over it.
 func TestLiveSystem(t *testing.T) {
 	init := `#!/bin/sh
