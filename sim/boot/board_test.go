@@ -128,3 +128,17 @@ func TestUBootRunsScripts(t *testing.T) {
 		})
 	}
 }
+
+func FuzzUBootScript(f *testing.F) {
+	f.Add("setenv bootargs a\nload mmc 0:1 ${kernel_addr_r} /boot/vmlinuz\nbooti ${kernel_addr_r} - ${fdt_addr}\n")
+	f.Add("for a in 1 2 3; do for b in $a $a; do if test -e mmc 0 /x; then run c; else echo $b; fi; done; done\n")
+	f.Add("setenv a ${a}${a}x; run a; setenv a 'run a; run a'; run a")
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 4096 {
+			return
+		}
+		tr := card("uboot", "ext4", map[string]string{"boot.scr": bootScript(text), "boot/vmlinuz": arm64Kernel()})
+		require.NotEmpty(t, tr.Outcome.Verdict)
+		require.Less(t, len(tr.Steps), 20_000)
+	})
+}

@@ -31,7 +31,11 @@ type ubootFile struct {
 	file fsys.File
 }
 
-const maxUbootCommands = 5000
+// Bounds of a script: the commands that are followed, and the bytes of one word; U-Boot's own line has one or two thousand.
+const (
+	maxUbootCommands = 5000
+	maxUbootValue    = 16 << 10
+)
 
 // runScript is "source": scan_dev_for_scripts loads boot.scr to scriptaddr and runs it.
 func (b *board) runScript(dir, at string, f fsys.File) {
@@ -131,6 +135,10 @@ func (s *ubootScript) words(list []sh.Word) []string {
 					text, have = text+f, true
 				}
 				have = have || p.Quoted
+				if len(text) > maxUbootValue {
+					s.end("what the script " + s.path + " does: a variable grows without end")
+					return out
+				}
 			default:
 				s.end(fmt.Sprintf("what the script %s does: U-Boot's shell has no %T", s.path, p))
 				return out

@@ -125,6 +125,11 @@ func (im *Image) openArrays() {
 		if v.R != nil && !openMember(&v, v.R) {
 			openFS(&v, v.R)
 		}
+		for _, i := range a.On {
+			if v.R != nil {
+				d.Volumes[i].Err = nil // what it holds is read, as part of the mirror
+			}
+		}
 		d.Volumes = append(d.Volumes, v)
 	}
 }

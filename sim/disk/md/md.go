@@ -168,7 +168,7 @@ func read1(r io.ReaderAt, off int64) (*Member, error) {
 			working++
 		}
 	}
-	const limit = 1 << 54 // sectors
+	const limit = 1 << 52 // sectors: no disk has more, and bytes stay countable
 	return &Member{
 		Off: int64(min(s.DataOffset, limit)) * disk.SectorSize, Size: int64(min(s.Size, limit)) * disk.SectorSize, Events: s.Events,
 		InSync: role(s.DeviceNumber) < s.RaidDisks && s.Features&recovering == 0, Working: working,

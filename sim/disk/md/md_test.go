@@ -70,6 +70,12 @@ func FuzzRead(f *testing.F) {
 		if m, err := Read(b, b.Size()); err == nil {
 			fixture.Cited(t, b.Size(), m.Cites...)
 		}
+		d := &disk.Disk{R: b, Size: b.Size(), Volumes: []disk.Volume{{R: b, Size: b.Size(), Type: "linux_raid_member"}}}
+		for _, a := range Arrays(d) {
+			if v := a.Volume(d); v.R != nil {
+				require.True(t, v.Off >= 0 && v.Size >= 0 && v.Off+v.Size <= d.Size)
+			}
+		}
 	})
 }
 
