@@ -197,6 +197,9 @@ func (r *run) lives(main, t *kernel.Task, n int) {
 		r.stop(main, t)
 		return
 	}
+	if r.writes(t); r.m.Ended() {
+		return
+	}
 	if r.follow(t); r.m.Ended() {
 		return
 	}

@@ -254,7 +254,7 @@ func (r *run) bindEntry(t *kernel.Task, m specMount, dest string, flags, prop ke
 
 // hostFile makes sure that the source is there: the engine's hosts, hostname, resolv.conf, shm, or what a
 // volume names. What a volume is mounted over tells whether that is a file; otherwise it is a directory, as
-// docker and podman make one that is missing.
+// docker makes one that is missing. Podman refuses that; here the host is taken to have it.
 func (r *run) hostFile(in *kernel.Task, m specMount, dest string) {
 	t, name := r.host, m.source
 	if _, err := t.Stat(name); err == nil {
