@@ -18,7 +18,7 @@ import type { Exercise, Kind, RunResult, RunSettings, Step } from "./wire.gen";
 const base = new URL(".", import.meta.url).href;
 const lang = langOf(document.documentElement.lang);
 const questionsMost = 12;
-const quick = "busybox-iso"; // the sample to begin with: an exercise on a whole Debian takes many seconds
+const quick = "busybox-iso"; // the sample to begin with: the smallest that boots
 
 type Mode = "diagnose" | "predict";
 
