@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -188,6 +189,44 @@ func requireExists(t *testing.T, lesson, key, value string, kinds map[string]mes
 		kind, _, _ := strings.Cut(value, "[") // which of its kind it is, tests/e2e/selectors.test.mjs looks up
 		require.Contains(t, kinds, kind, lesson)
 	}
+}
+
+// A lesson ends with its sources: for each statement a page of a manual, a specification or a program, or the step
+// of a start that shows it. Both languages name the same.
+func TestLessonsNameTheirSources(t *testing.T) {
+	item := regexp.MustCompile(`(?m)^- .+\]\(([^)]+)\)$`)
+	for _, name := range lessonNames(t) {
+		targets := map[string][]string{}
+		for lang, title := range map[string]string{"en": "Sources", "zh": "资料来源"} {
+			_, text := readLesson(t, filepath.Join(root, "content", lang, "lessons", name+".md"))
+			require.NotContains(t, text, "](http:", "%s %s", lang, name)
+			_, sources, found := strings.Cut(text, "\n## "+title+"\n")
+			require.True(t, found, "%s %s: no section %q", lang, name, title)
+			require.NotContains(t, sources, "\n#", "%s %s: the sources come last", lang, name)
+			for _, line := range strings.Split(strings.TrimSpace(sources), "\n") {
+				m := item.FindStringSubmatch(line)
+				require.NotNil(t, m, "%s %s: %q needs a statement and one link", lang, name, line)
+				require.NotContains(t, targets[lang], m[1], "%s %s", lang, name)
+				targets[lang] = append(targets[lang], m[1])
+				requireCanBeOpened(t, m[1])
+			}
+			require.GreaterOrEqual(t, len(targets[lang]), 5, "%s %s", lang, name)
+		}
+		require.Equal(t, targets["en"], targets["zh"], name)
+	}
+}
+
+// requireCanBeOpened accepts a place in the Lab and an absolute address without what a visit leaves behind.
+func requireCanBeOpened(t *testing.T, target string) {
+	if strings.HasPrefix(target, "lab:") {
+		return // TestLessonsNameWhatExists
+	}
+	u, err := url.Parse(target)
+	require.NoError(t, err)
+	require.Equal(t, "https", u.Scheme, target)
+	require.Regexp(t, `^[a-z0-9.-]+\.[a-z]{2,}$`, u.Host, target)
+	require.Greater(t, len(u.Path), 1, "%s: a page, not a site", target)
+	require.NotRegexp(t, `[?&](utm_|ref=|source=)`, target)
 }
 
 // Each of the misconceptions that were collected has its place in a lesson.
