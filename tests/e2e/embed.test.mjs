@@ -1,11 +1,15 @@
 // <boot-path> on other people's pages: a strict content security policy, several on one page, the builder's
 // snippets, the messages of a frame, and what a reader downloads before pressing play.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import MarkdownIt from "markdown-it";
 import { scenes, serve } from "./browser.mjs";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
@@ -48,6 +52,24 @@ scene("a page whose policy allows no inline style and no eval", {}, async (page)
   assert.equal(verdict, "stops");
   const colour = await page.locator("bp-card").evaluate((e) => getComputedStyle(e.renderRoot.querySelector("[lang]")).getPropertyValue("--c"));
   assert.notEqual(colour, "", "colours of stages arrive without inline styles");
+});
+
+scene("a page whose policy allows the script of another origin, and nothing but what the text asks for", {}, async (page) => {
+  const from = new URL(site.base).origin;
+  const policy = `default-src 'none'; script-src ${from} 'wasm-unsafe-eval'; connect-src ${from}; worker-src blob:`;
+  html = `<!doctype html><html lang="en"><title>strict</title><script type="module" src="${site.base}bootpath.js"></script><boot-path src="hello-scratch"></boot-path>`;
+  const verdict = async (headersOfPage) => {
+    headers = { "content-security-policy": headersOfPage };
+    await page.goto(host.base);
+    await outcomes(page);
+    return page.evaluate(async () => { const e = document.querySelector("boot-path"); await e.run({ entrypoint: "/nope" }); return e.renderRoot.querySelector(".problem") ? "refused" : e.outcome.verdict; });
+  };
+  assert.equal(await verdict(policy), "stops");
+  assert.deepEqual(page.wrong, [], "nothing that the policy forbids was tried");
+  // The same page shows that the policy is in force: without one of its words the engine does not start.
+  assert.equal(await verdict(policy.replace(" 'wasm-unsafe-eval'", "")), "refused");
+  assert.equal(await verdict(policy.replace("; worker-src blob:", "")), "refused");
+  page.wrong = [];
 });
 
 scene("three on one page share one worker, which starts when bytes are asked for", {}, async (page) => {
@@ -102,6 +124,40 @@ scene("the builder's snippets work where they are pasted", {}, async (page) => {
     await where.waitForFunction(() => document.querySelector("boot-path")?.outcome?.verdict === "stops");
   }
 });
+
+/** Makes a page of a Markdown text as sites do: markdown-it (Eleventy, VitePress) and Hugo, both told to let HTML pass. */
+const generators = {
+  "markdown-it": (text) => `<!doctype html><html lang="en"><title>post</title>${new MarkdownIt({ html: true }).render(text)}`,
+  Hugo: (text) => {
+    const folder = mkdtempSync(join(tmpdir(), "bootpath-"));
+    const file = (path, content) => { mkdirSync(dirname(join(folder, path)), { recursive: true }); writeFileSync(join(folder, path), content); };
+    file("hugo.toml", 'baseURL = "/"\ndisableKinds = ["taxonomy", "term", "RSS", "sitemap"]\n[markup.goldmark.renderer]\nunsafe = true\n');
+    file("layouts/index.html", '<!doctype html><html lang="en"><title>post</title>{{ .Content }}');
+    file("content/_index.md", text);
+    execFileSync("go", ["tool", "hugo", "--quiet", "--source", folder], { cwd: fileURLToPath(new URL("../../site/", import.meta.url)), env: { ...process.env, CGO_ENABLED: "0" } });
+    const page = readFileSync(join(folder, "public/index.html"), "utf8");
+    rmSync(folder, { recursive: true });
+    return page;
+  },
+};
+
+for (const [name, generate] of Object.entries(generators)) {
+  scene(`the builder's snippets survive ${name}, between two paragraphs`, {}, async (page) => {
+    for (const form of ["frame", "element"]) {
+      await page.goto(`${site.base}zh/embed/`);
+      await page.selectOption("select[name=what]", "src=debian-bios");
+      await page.fill("input[name=step]", "kernel.mount[fstype=ext4]");
+      await page.check(`input[value=${form}]`);
+      html = generate(`# A post\n\nText *before*.\n\n${await page.locator(".snippet code").textContent()}\n\nText *after*.\n`);
+      await page.goto(host.base);
+      const where = form === "frame" ? await (await page.waitForSelector("iframe")).contentFrame() : page;
+      await where.waitForFunction(() => document.querySelector("boot-path")?.outcome?.verdict === "works");
+      assert.equal(await where.evaluate(() => { const e = document.querySelector("boot-path"); return e.steps[e.position].kind; }), "kernel.mount");
+      assert.deepEqual(await page.locator("p > em").allTextContents(), ["before", "after"]);
+      assert.doesNotMatch(await page.locator("body").innerText(), /<(script|iframe|boot-path)/, "nothing of the snippet is shown as text");
+    }
+  });
+}
 
 scene("playing goes from the first step that was asked for to the last, and again", {}, async (page) => {
   html = `<!doctype html><html lang="en"><title>part</title><script type="module" src="${site.base}bootpath.js"></script><boot-path src="hello-scratch" step="20" end="22"></boot-path>`;

@@ -35,7 +35,7 @@ function update(form: HTMLFormElement): void {
 }
 
 if (form) {
-  form.addEventListener("change", () => update(form));
+  form.addEventListener("input", () => update(form));
   form.addEventListener("submit", (e) => e.preventDefault());
   form.querySelector<HTMLButtonElement>(".snippet button")?.addEventListener("click", async (e) => {
     const button = e.currentTarget as HTMLButtonElement;
