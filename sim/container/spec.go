@@ -268,7 +268,7 @@ func (r *run) tweakCaps(base kernel.Caps, add, drop []string) (kernel.Caps, *fai
 	all := func(list []string) bool {
 		return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, "all") })
 	}
-	set := func(list []string) (kernel.Caps, *failure) {
+	set := func(list []string, option string) (kernel.Caps, *failure) {
 		var out kernel.Caps
 		if r.engine() == "podman" {
 			list = strings.Split(strings.Join(list, ","), ",")
@@ -282,17 +282,17 @@ func (r *run) tweakCaps(base kernel.Caps, add, drop []string) (kernel.Caps, *fai
 			case !ok && r.engine() == "podman":
 				return 0, &failure{text: fmt.Sprintf("%q: unknown capability", "CAP_"+strings.TrimPrefix(strings.ToUpper(name), "CAP_")), early: true}
 			case !ok:
-				return 0, &failure{text: fmt.Sprintf("invalid capability: %q", name), early: true}
+				return 0, &failure{text: fmt.Sprintf("invalid %s: unknown capability: %q", option, "CAP_"+strings.TrimPrefix(strings.ToUpper(name), "CAP_")), early: true}
 			}
 			out |= kernel.SetOf(c)
 		}
 		return out, nil
 	}
-	plus, err := set(add)
+	plus, err := set(add, "CapAdd")
 	if err != nil {
 		return 0, err
 	}
-	minus, err := set(drop)
+	minus, err := set(drop, "CapDrop")
 	if err != nil {
 		return 0, err
 	}
