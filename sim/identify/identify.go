@@ -17,6 +17,7 @@ import (
 	"bootpath/sim/disk/gpt"
 	"bootpath/sim/disk/mbr"
 	"bootpath/sim/exe/bzimage"
+	"bootpath/sim/exe/pe"
 	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/btrfs"
 	"bootpath/sim/oci"
@@ -316,6 +317,12 @@ func recogniseOther(b *blob.Blob) string {
 		return "cpio"
 	case string(head[:4]) == "\x7fELF":
 		return "elf"
+	}
+	if f, err := pe.Read(b, b.Size()); err == nil {
+		if f.Optional.Subsystem == pe.SubsystemEFIApplication {
+			return FormatEFI
+		}
+		return "pe"
 	}
 	return ""
 }

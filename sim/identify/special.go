@@ -18,6 +18,7 @@ const (
 	FormatBuildpack = "buildpack"
 	FormatBPF       = "ebpf"
 	FormatHelm      = "helm-chart"
+	FormatEFI       = "efi-application"
 	FormatWasm      = "wasm-module"
 )
 
@@ -45,8 +46,10 @@ func (im *Image) WhyNot() string {
 		return "an eBPF gadget is loaded into the kernel of a host by its tool (ig, kubectl gadget); no process is started"
 	case FormatFlatpak:
 		return "a Flatpak bundle is an OSTree delta: flatpak installs it and starts the application inside a runtime that the bundle does not have"
+	case FormatEFI:
+		return "a UEFI application is started by firmware or by another one, from a file system; bootpath starts what lies on a disk"
 	default:
-		return fmt.Sprintf("a %s file cannot be started by itself", what)
+		return fmt.Sprintf("a file of format %s cannot be started by itself", what)
 	}
 }
 

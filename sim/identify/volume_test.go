@@ -52,7 +52,6 @@ func TestVolumesInVolumesAreNamed(t *testing.T) {
 		"luks/testdata/luks1.img.zst": {"crypto_LUKS", "b0070011-0000-4000-8000-000000000001", "LUKS1, aes-xts-plain64, 1 key slot: what it holds cannot be known without its passphrase"},
 		"luks/testdata/luks2.img.zst": {"crypto_LUKS", "b0070011-0000-4000-8000-000000000002", "LUKS2, aes-xts-plain64, 1 key slot"},
 		"md/testdata/v1.2.img.zst":    {"linux_raid_member", "b0070012-0000-4000-8000-000000000001", "md 1.2, raid5 of 3 devices"},
-		"md/testdata/v0.90.img.zst":   {"linux_raid_member", "b0070012-0000-4000-8000-000000000001", "md 0.90, raid1 of 2 devices"},
 	} {
 		store, data := blob.NewStore(), fixture.Blob("disk", fixture.Zst(t, "../disk/"+path))
 		im, err := Open(store, store.Add("disk", data, data.Size(), nil), nil)
@@ -63,4 +62,16 @@ func TestVolumesInVolumesAreNamed(t *testing.T) {
 		require.ErrorContains(t, v.Err, want.says)
 		require.ErrorIs(t, v.Err, decode.ErrUnsupported)
 	}
+}
+
+// A member of a mirror holds all of it: the array is a volume of its own.
+func TestAMirrorIsReadFromOneMember(t *testing.T) {
+	store, data := blob.NewStore(), fixture.Blob("disk", fixture.Zst(t, "../disk/md/testdata/v0.90.img.zst"))
+	im, err := Open(store, store.Add("disk", data, data.Size(), nil), nil)
+	require.NoError(t, err)
+	member, array := im.Disk.Volumes[0], im.Disk.Volumes[len(im.Disk.Volumes)-1]
+	require.Equal(t, "linux_raid_member", member.Type)
+	require.Equal(t, "b0070012-0000-4000-8000-000000000001", member.UUID)
+	require.NoError(t, member.Err)
+	require.Equal(t, "md:b0070012000040008000000000000001", array.Name)
 }

@@ -196,10 +196,12 @@ func (k *Image) Version() string {
 	return v
 }
 
-// IsLinux tells Linux from other programs that start by its boot protocol: Memtest86+, iPXE, wimboot. A version of
-// Linux starts with a number; what has no version string may be anything.
+// IsLinux tells Linux from other programs that start by its boot protocol: Memtest86+, iPXE, wimboot. Linux's
+// version string names who built it behind the release, "6.1.0-50-amd64 (builder@host) #1 SMP …"
+// (arch/x86/boot/version.c); what has no version string may be anything.
 func (k *Image) IsLinux() bool {
-	return k.Format != BzImage || k.Full == "" || k.Full[0] >= '0' && k.Full[0] <= '9'
+	release, rest, _ := strings.Cut(k.Full, " ")
+	return k.Format != BzImage || k.Full == "" || release != "" && release[0] >= '0' && release[0] <= '9' && strings.HasPrefix(rest, "(")
 }
 
 // FullVersion is the whole version string of the header.
