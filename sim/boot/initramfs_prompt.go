@@ -24,6 +24,9 @@ func (in *shProcess) greets(kind shellKind, shell string) (string, []blob.Cite) 
 		case "busybox":
 			text += path.Base(shell) + ": can't access tty; job control turned off\n"
 		case "dash":
+			if kind.klibc { // built without job control (klibc, usr/dash), so it has nothing to say
+				break
+			}
 			text += shell + ": 0: can't access tty; job control turned off\n"
 		}
 	}
