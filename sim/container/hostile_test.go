@@ -36,18 +36,7 @@ func hostile(t *testing.T, squeeze bool, write func(*tar.Writer)) []byte {
 	if z, ok := out.(*gzip.Writer); ok {
 		require.NoError(t, z.Close())
 	}
-	var b bytes.Buffer
-	a := tar.NewWriter(&b)
-	put := func(name string, data []byte) {
-		require.NoError(t, a.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(data))}))
-		_, err := a.Write(data)
-		require.NoError(t, err)
-	}
-	put("c.json", fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","config":{"Cmd":["/a"]},"rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sum.Sum(nil)))
-	put("manifest.json", []byte(`[{"Config":"c.json","RepoTags":["a:1"],"Layers":["x/layer.tar"]}]`))
-	put("x/layer.tar", layer.Bytes())
-	require.NoError(t, a.Close())
-	return b.Bytes()
+	return savedAs(t, layer.Bytes(), [sha256.Size]byte(sum.Sum(nil)))
 }
 
 func header(t *testing.T, w *tar.Writer, h tar.Header) {

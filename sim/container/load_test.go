@@ -16,7 +16,10 @@ import (
 )
 
 // saved is a docker save archive with one layer, or without it.
-func saved(t *testing.T, layer []byte) []byte {
+func saved(t *testing.T, layer []byte) []byte { return savedAs(t, layer, sha256.Sum256(layer)) }
+
+// savedAs is one whose config names the digest of what the layer unpacks to.
+func savedAs(t *testing.T, layer []byte, diffID [sha256.Size]byte) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	put := func(name string, data []byte) {
@@ -24,7 +27,7 @@ func saved(t *testing.T, layer []byte) []byte {
 		_, err := w.Write(data)
 		require.NoError(t, err)
 	}
-	put("c.json", fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","config":{"Cmd":["/a"]},"rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer)))
+	put("c.json", fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","config":{"Cmd":["/a"]},"rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, diffID))
 	put("manifest.json", []byte(`[{"Config":"c.json","RepoTags":["a:1"],"Layers":["x/layer.tar"]}]`))
 	if layer != nil {
 		put("x/layer.tar", layer)

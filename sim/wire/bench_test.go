@@ -58,8 +58,8 @@ func BenchmarkRunFirst(b *testing.B) {
 	}
 }
 
-// A run with other settings in a session that has run already.
-func BenchmarkRunAgain(b *testing.B) {
+// benchAgain times runs in a session that has run already.
+func benchAgain(b *testing.B, settings func(i int) scenario.RunSettings) {
 	for _, file := range benchInputs(b) {
 		b.Run(filepath.Base(file), func(b *testing.B) {
 			s := benchSession(b, file)
@@ -67,27 +67,21 @@ func BenchmarkRunAgain(b *testing.B) {
 			require.NoError(b, err)
 			b.ResetTimer()
 			for i := range b.N {
-				_, err := s.Run(scenario.RunSettings{MemoryMiB: 2048 + i%2})
+				_, err := s.Run(settings(i))
 				require.NoError(b, err)
 			}
 		})
 	}
 }
 
-// A run with a file removed, in a session that has run already.
+// Other memory at each run.
+func BenchmarkRunAgain(b *testing.B) {
+	benchAgain(b, func(i int) scenario.RunSettings { return scenario.RunSettings{MemoryMiB: 2048 + i%2} })
+}
+
+// A file removed.
 func BenchmarkRunEdited(b *testing.B) {
-	for _, file := range benchInputs(b) {
-		b.Run(filepath.Base(file), func(b *testing.B) {
-			s := benchSession(b, file)
-			_, err := s.Run(scenario.RunSettings{})
-			require.NoError(b, err)
-			b.ResetTimer()
-			for range b.N {
-				_, err := s.Run(scenario.RunSettings{Remove: []string{"/etc/hostname"}})
-				require.NoError(b, err)
-			}
-		})
-	}
+	benchAgain(b, func(int) scenario.RunSettings { return scenario.RunSettings{Remove: []string{"/etc/hostname"}} })
 }
 
 // A run with bytes of a file replaced, in a session that has run already.
