@@ -49,23 +49,20 @@ func (x *linux) firstProgram(name string, asked bool) {
 		return
 	}
 	x.m.Emit(st)
-	if kind == initprog.Sysvinit || kind == initprog.SysvRC {
+	switch kind {
+	case initprog.Sysvinit, initprog.SysvRC:
 		x.sysvinit(exe)
 		return
-	}
-	if kind == initprog.BusyBox {
+	case initprog.BusyBox:
 		x.busyboxInit(exe)
 		return
-	}
-	if kind == initprog.Runit {
+	case initprog.Runit:
 		x.runit(exe)
 		return
-	}
-	if kind == initprog.Dinit {
+	case initprog.Dinit:
 		x.dinit(exe)
 		return
-	}
-	if kind == initprog.S6 {
+	case initprog.S6:
 		x.s6(exe)
 		return
 	}

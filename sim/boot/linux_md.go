@@ -55,13 +55,16 @@ func (in *shProcess) assembleArrays(by string, run bool) {
 	}
 }
 
+// isMember tells whether the volume of an array's member lies on a device itself, not on what is made of it.
+func isMember(b blockDevice, member *disk.Volume) bool {
+	return b.vol != nil && b.vol.Name == "" && b.vol.Type == member.Type && b.vol.Off == member.Off
+}
+
 // membersPresent tells whether the drivers of the members' devices are there.
 func (in *shProcess) membersPresent(a *md.Array) bool {
 	for _, i := range a.On {
 		want := &in.x.c.Disk.Volumes[i]
-		if !slices.ContainsFunc(in.x.blockDevices(), func(b blockDevice) bool {
-			return b.vol != nil && b.vol.Name == "" && b.vol.Type == want.Type && b.vol.Off == want.Off
-		}) {
+		if !slices.ContainsFunc(in.x.blockDevices(), func(b blockDevice) bool { return isMember(b, want) }) {
 			return false
 		}
 	}
@@ -73,7 +76,7 @@ func (in *shProcess) memberNames(a *md.Array) []string {
 	var out []string
 	for _, i := range a.On {
 		for _, b := range in.x.blockDevices() {
-			if v := &in.x.c.Disk.Volumes[i]; b.vol != nil && b.vol.Type == v.Type && b.vol.Off == v.Off && b.vol.Name == "" {
+			if isMember(b, &in.x.c.Disk.Volumes[i]) {
 				out = append(out, b.name)
 			}
 		}
