@@ -41,10 +41,13 @@ export const partsOf = (steps) => Array.from({ length: Math.ceil((steps.length -
 /** The steps from one of these places on, after the one that stands for those before. */
 export const part = (steps, from, titles) => [standIn(steps, from - 1, titles), ...steps.slice(from, from + partOf)];
 
+/** The kinds of a reason and of what lies behind it. */
+const kindsOf = (reason) => (reason ? [reason.kind, ...kindsOf(reason.because)] : []);
+
 /** Every step as a line, the first one whole, with the sentences of one language. titles: of every language. */
 export function first({ inspection, run }, messages, titles) {
   const { units, unit_runs, ...facts } = run.facts;
-  const kinds = new Set(run.steps.map((s) => s.kind));
+  const kinds = new Set([...run.steps.flatMap((s) => [s.kind, ...(s.assumed ?? []).flatMap(kindsOf)]), ...kindsOf(run.outcome.unknown)]);
   return {
     inspection,
     run: { ...run, facts, console: [], steps: run.steps.map((s, i) => (i === 0 ? s : line(s, titles))) },

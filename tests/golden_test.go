@@ -64,7 +64,7 @@ func TestGoldenTraces(t *testing.T) {
 			for _, st := range res.Steps {
 				fmt.Fprintln(&got, trace.Line(st))
 			}
-			fmt.Fprintf(&got, "\n%s %s: %s%s\n\n", res.Outcome.Verdict, res.Outcome.Stage, res.Outcome.Message, res.Outcome.Missing)
+			fmt.Fprintf(&got, "\n%s %s: %s%s\n\n", res.Outcome.Verdict, res.Outcome.Stage, res.Outcome.Message, res.Outcome.Unknown)
 			for _, line := range res.Console {
 				fmt.Fprintln(&got, "|", line)
 			}

@@ -30,8 +30,10 @@ var layers = []layer{
 	{[]string{"sim/wire"}, formats("sim/trace", "sim/identify", "sim/scenario", "sim/compare", "sim/exercise")},
 	{[]string{"sim/wire/tsgen"}, nil},
 	{[]string{"content/scenarios"}, nil}, // data
-	{[]string{"sim/cmd/bootpath", "wasm"}, []string{"content/scenarios", "sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/exercise", "sim/wire"}},
-	{[]string{"tests", "tests/"}, []string{"sim/", "wasm", "content/scenarios"}},
+	{[]string{"content/messages"}, []string{"sim/trace"}},
+	{[]string{"sim/cmd/bootpath"}, []string{"content/messages", "content/scenarios", "sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/exercise", "sim/wire"}},
+	{[]string{"wasm"}, []string{"content/scenarios", "sim/blob", "sim/trace", "sim/scenario", "sim/compare", "sim/exercise", "sim/wire"}},
+	{[]string{"tests", "tests/"}, []string{"sim/", "wasm", "content/messages", "content/scenarios"}},
 }
 
 type layer struct {

@@ -101,7 +101,7 @@ func TestBIOS(t *testing.T) {
 			require.Equal(t, c.verdict, tr.Outcome.Verdict)
 			require.Equal(t, c.stage, tr.Outcome.Stage)
 			require.Contains(t, console(tr), c.console)
-			require.Contains(t, tr.Outcome.Missing, c.missing)
+			require.Contains(t, tr.Outcome.Unknown.String(), c.missing)
 			if c.bytes != "" {
 				require.Equal(t, c.bytes, tr.Steps[tr.Outcome.Step].Cites[0].Span.String())
 			}
@@ -209,7 +209,7 @@ func TestUEFI(t *testing.T) {
 			require.Equal(t, c.verdict, tr.Outcome.Verdict, "%+v", tr.Outcome)
 			require.Equal(t, c.stage, tr.Outcome.Stage)
 			require.Contains(t, tr.Outcome.Message, c.message)
-			require.Contains(t, tr.Outcome.Missing, c.missing)
+			require.Contains(t, tr.Outcome.Unknown.String(), c.missing)
 			require.Contains(t, console(tr), c.console)
 			if c.verdict == trace.Stops {
 				require.NotEmpty(t, tr.Outcome.Message)

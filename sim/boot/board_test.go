@@ -88,7 +88,7 @@ func TestUBootReadsExtlinuxConf(t *testing.T) {
 
 	tr = card("uboot", "ext4", map[string]string{"boot.scr": "\x27\x05\x19\x56"})
 	require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
-	require.Contains(t, tr.Outcome.Missing, "/boot.scr")
+	require.Contains(t, tr.Outcome.Unknown.String(), "/boot.scr")
 	requireSentences(t, tr)
 }
 
@@ -122,7 +122,7 @@ func TestUBootRunsScripts(t *testing.T) {
 			tr := card("uboot", "ext4", map[string]string{"boot/boot.scr": bootScript(c.text), "boot/vmlinuz": arm64Kernel(), "boot/env.txt": c.env})
 			require.Contains(t, console(tr), c.console)
 			if c.missing != "" {
-				require.Equal(t, c.missing, tr.Outcome.Missing)
+				require.Equal(t, c.missing, tr.Outcome.Unknown.String())
 			}
 			requireSentences(t, tr)
 		})

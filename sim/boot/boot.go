@@ -107,7 +107,7 @@ func (s *start) stop(stage trace.Stage, message string) {
 
 // unknown ends the run: what would come next depends on something the image does not say.
 func (s *start) unknown(stage trace.Stage, missing string) {
-	s.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: stage, Missing: missing})
+	s.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: stage, Unknown: trace.Prose(missing)})
 }
 
 // noMachine is an architecture whose firmware bootpath does not know.

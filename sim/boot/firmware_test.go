@@ -206,7 +206,7 @@ func TestRecordedBootsUpToTheKernel(t *testing.T) {
 			}))
 			requireSentences(t, tr)
 			if c.verdict != "" {
-				require.Equal(t, c.verdict, tr.Outcome.Verdict, "missing: %s", tr.Outcome.Missing)
+				require.Equal(t, c.verdict, tr.Outcome.Verdict, "missing: %s", tr.Outcome.Unknown.String())
 				require.Equal(t, c.stage, tr.Outcome.Stage)
 				require.Equal(t, c.message, tr.Outcome.Message)
 			} else {

@@ -92,7 +92,7 @@ func TestAlpineLive(t *testing.T) {
 			x.kernelInit()
 			tr := x.m.Trace()
 			require.Equal(t, c.verdict, tr.Outcome.Verdict, "%+v\n%s", tr.Outcome, shown(x))
-			require.Equal(t, c.message, tr.Outcome.Message+tr.Outcome.Missing)
+			require.Equal(t, c.message, tr.Outcome.Message+tr.Outcome.Unknown.String())
 			require.Contains(t, shown(x), c.console)
 			sentences(t, tr)
 		})

@@ -122,7 +122,7 @@ func TestTheKernelMountsRootflags(t *testing.T) {
 		x.version = c.version
 		require.False(t, x.prepareNamespace())
 		o := x.m.Trace().Outcome
-		require.Equal(t, trace.Stops, o.Verdict, o.Missing)
+		require.Equal(t, trace.Stops, o.Verdict, o.Unknown.String())
 		require.Equal(t, c.message, o.Message)
 		sentences(t, x.m.Trace())
 	}

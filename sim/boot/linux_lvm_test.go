@@ -85,7 +85,7 @@ func TestARootOnALogicalVolume(t *testing.T) {
 				return
 			}
 			require.Equal(t, c.verdict, out.Verdict, "%+v", out)
-			require.Contains(t, out.Message+out.Missing, c.says)
+			require.Contains(t, out.Message+out.Unknown.String(), c.says)
 		})
 	}
 }

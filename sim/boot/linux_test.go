@@ -306,7 +306,7 @@ exec env -i "TERM=$TERM" switch_root /sysroot /sbin/init "$@"
 			o := tr.Outcome
 			require.Equal(t, c.verdict, o.Verdict, "%+v\n%s", o, shown(x))
 			require.Equal(t, c.stage, o.Stage)
-			require.Equal(t, c.message, o.Message+o.Missing)
+			require.Equal(t, c.message, o.Message+o.Unknown.String())
 			require.Contains(t, shown(x), c.console)
 			sentences(t, tr)
 		})

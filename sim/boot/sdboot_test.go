@@ -152,7 +152,7 @@ func TestSystemdBoot(t *testing.T) {
 			require.Contains(t, console(tr), c.console)
 			if c.message+c.missing != "" {
 				require.Equal(t, c.message, tr.Outcome.Message)
-				require.Contains(t, tr.Outcome.Missing, c.missing)
+				require.Contains(t, tr.Outcome.Unknown.String(), c.missing)
 				require.Equal(t, trace.Bootloader, tr.Outcome.Stage)
 				return
 			}
@@ -204,7 +204,7 @@ func TestChainloadedUnifiedKernelTakesOptions(t *testing.T) {
 func TestTooManyEntries(t *testing.T) {
 	tr, _ := startESP(t, map[string]string{"k/linux": tinyKernel(1), "loader/entries/a.conf": strings.Repeat("title a\n", 200_000)}, nil)
 	require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
-	require.Contains(t, tr.Outcome.Missing, "/loader/entries/a.conf")
+	require.Contains(t, tr.Outcome.Unknown.String(), "/loader/entries/a.conf")
 }
 
 // Whatever the files say, the run ends.

@@ -142,10 +142,10 @@ func TestSYSLINUX(t *testing.T) {
 			switch {
 			case c.missing != "":
 				require.Equal(t, trace.Unknown, tr.Outcome.Verdict, tr.Outcome.Message)
-				require.Contains(t, tr.Outcome.Missing, c.missing)
+				require.Contains(t, tr.Outcome.Unknown.String(), c.missing)
 				return
 			case c.stops != "":
-				require.Equal(t, trace.Stops, tr.Outcome.Verdict, tr.Outcome.Missing)
+				require.Equal(t, trace.Stops, tr.Outcome.Verdict, tr.Outcome.Unknown.String())
 				require.Equal(t, trace.Bootloader, tr.Outcome.Stage)
 				require.Equal(t, c.stops, tr.Outcome.Message)
 			}
@@ -213,7 +213,7 @@ func TestBootRecordsOfSYSLINUX(t *testing.T) {
 			tr := startImage(t, c.image, Config{Firmware: "bios"})
 			if c.missing != "" {
 				require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
-				require.Contains(t, tr.Outcome.Missing, c.missing)
+				require.Contains(t, tr.Outcome.Unknown.String(), c.missing)
 				return
 			}
 			require.Equal(t, trace.Stops, tr.Outcome.Verdict)
@@ -244,7 +244,7 @@ func TestARealISOLINUXMedium(t *testing.T) {
 	require.NoError(t, err)
 	for device, name := range map[string]string{"cdrom": "ETCD", "disk": "EHDD"} {
 		tr := startImage(t, image, Config{Firmware: "bios", Device: device})
-		require.Equal(t, "Loading nosuch... failed: No such file or directory", tr.Outcome.Message, tr.Outcome.Missing)
+		require.Equal(t, "Loading nosuch... failed: No such file or directory", tr.Outcome.Message, tr.Outcome.Unknown.String())
 		require.Regexp(t, `\nISOLINUX [\w.]+ [\w.-]* ?`+name+` Copyright \(C\) .*\nhello\nLoading nosuch\.\.\. failed: No such file or directory\nboot: \n$`, console(tr))
 	}
 	at := bytes.Index(image, []byte("Image checksum error"))

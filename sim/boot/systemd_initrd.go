@@ -359,7 +359,7 @@ func (x *sysd) shellOutcome(in *shProcess) trace.Outcome {
 		if missing == "" {
 			missing = in.x.unsure
 		}
-		return trace.Outcome{Verdict: trace.Unknown, Stage: trace.Initramfs, Missing: missing}
+		return trace.Outcome{Verdict: trace.Unknown, Stage: trace.Initramfs, Unknown: trace.Prose(missing)}
 	}
 	return trace.Outcome{Verdict: trace.Stops, Stage: trace.Initramfs, Message: "Entering emergency mode. Exit the shell to continue."}
 }

@@ -34,7 +34,8 @@ type Finding struct {
 	Key     string            `json:"key"`               // of its sentence: "compare.kernel-inside"
 	Value   string            `json:"value"`             // the fact in few characters and no language; "" when there is none
 	Args    map[string]string `json:"args,omitempty"`    // values for the sentence
-	Unknown string            `json:"unknown,omitempty"` // what would have to be known, when the fact cannot be
+	Unknown *trace.Reason     `json:"unknown,omitempty"` // what would have to be known, when the fact cannot be
+	Missing string            `json:"missing,omitempty"` // the same in English, as in [trace.Outcome]
 	Step    *int              `json:"step,omitempty"`    // of this side's run, where it shows
 	Rule    string            `json:"rule,omitempty"`
 	Cites   []blob.Cite       `json:"cites,omitempty"` // the bytes that say so

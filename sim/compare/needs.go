@@ -8,6 +8,7 @@ import (
 	"bootpath/sim/fsys"
 	"bootpath/sim/identify"
 	"bootpath/sim/scenario"
+	"bootpath/sim/trace"
 )
 
 // Need is something that a file lacks for the other way to start.
@@ -16,7 +17,8 @@ type Need struct {
 	Key     string            `json:"key"`  // of its sentence, which says what to add
 	Have    bool              `json:"have"` // it is there already
 	Args    map[string]string `json:"args,omitempty"`
-	Unknown string            `json:"unknown,omitempty"`
+	Unknown *trace.Reason     `json:"unknown,omitempty"`
+	Missing string            `json:"missing,omitempty"`
 	Cites   []blob.Cite       `json:"cites,omitempty"`
 }
 
@@ -50,7 +52,8 @@ func machineNeeds(im *identify.Image) []Need {
 	fstab := Need{What: "fstab", Key: "compare.need-fstab"}
 	switch {
 	case root == nil:
-		init.Unknown, fstab.Unknown = "the root file system cannot be read", "the root file system cannot be read"
+		init.Unknown = trace.Why("unknown.no-root")
+		fstab.Unknown = init.Unknown
 	default:
 		if p := identify.Init(root); p != nil {
 			init.Have, init.Args, init.Cites = true, map[string]string{"path": p.Path, "kind": p.Kind}, statCites(root, p.Path)
@@ -72,7 +75,7 @@ func containerNeeds(im *identify.Image) []Need {
 	archive := Need{What: "archive", Key: "compare.need-archive", Have: im.Archive != nil, Args: map[string]string{"formats": strings.Join(im.Formats, " > ")}}
 	layers := Need{What: "layers", Key: "compare.need-layers", Have: im.Archive != nil, Args: map[string]string{"root": rootName(im)}}
 	if im.Archive == nil && im.Root == nil {
-		layers.Unknown = "which volume holds the user space"
+		layers.Unknown = trace.Why("unknown.no-root")
 	}
 	config := Need{What: "config", Key: "compare.need-config", Have: im.Archive != nil}
 	entry := Need{What: "entrypoint", Key: "compare.need-entrypoint", Args: map[string]string{"init": "-"}}

@@ -112,11 +112,11 @@ func last(list []string) string {
 
 func outcome(s Side) Finding {
 	if s.Run == nil {
-		return Finding{Key: "compare.outcome-none", Unknown: "nothing starts a file of this kind by itself"}
+		return Finding{Key: "compare.outcome-none", Unknown: trace.Why("unknown.starts-nothing")}
 	}
 	o := s.Run.Outcome
-	f := Finding{Key: "compare.outcome-" + string(o.Verdict), Value: string(o.Verdict), Step: at(o.Step), Unknown: o.Missing,
-		Args: map[string]string{"stage": string(o.Stage), "message": o.Message, "missing": o.Missing}}
+	f := Finding{Key: "compare.outcome-" + string(o.Verdict), Value: string(o.Verdict), Step: at(o.Step), Unknown: o.Unknown,
+		Args: map[string]string{"stage": string(o.Stage), "message": o.Message}}
 	if o.Step < len(s.Run.Steps) {
 		f.Rule, f.Cites = s.Run.Steps[o.Step].Rule, s.Run.Steps[o.Step].Cites
 	}
@@ -145,13 +145,13 @@ func kernel(s Side) Finding {
 		}
 		return f
 	case identify.KernelPlatform:
-		return Finding{Key: "compare.kernel-platform", Args: map[string]string{"searched": searched(im)}, Unknown: "which platform imports this root file system, and the kernel that it brings"}
+		return Finding{Key: "compare.kernel-platform", Args: map[string]string{"searched": searched(im)}, Unknown: trace.Why("unknown.platform-kernel")}
 	}
 	f := Finding{Key: "compare.kernel-none", Args: map[string]string{"searched": searched(im)}}
 	if im.Disk != nil {
 		for _, v := range im.Disk.Volumes {
 			if v.FS == nil && v.Type != "" && v.Type != "swap" {
-				f.Key, f.Unknown, f.Cites = "compare.kernel-hidden", "what the "+v.Type+" volume holds", v.Cites
+				f.Key, f.Unknown, f.Cites = "compare.kernel-hidden", trace.Why("unknown.volume-content", "type", v.Type), v.Cites
 				f.Args["volume"] = v.Type
 			}
 		}
@@ -164,7 +164,7 @@ func searched(im *identify.Image) string { return strings.Join(im.Searched(), " 
 // start is the chain of programs that hand over to each other, as the run met them.
 func start(s Side) Finding {
 	if s.Run == nil {
-		return Finding{Key: "compare.start-none", Unknown: "nothing starts a file of this kind by itself"}
+		return Finding{Key: "compare.start-none", Unknown: trace.Why("unknown.starts-nothing")}
 	}
 	var chain []string
 	for _, st := range s.Run.Steps {
@@ -193,7 +193,7 @@ func initProgram(s Side) Finding {
 		if e := Execve(s.Run); e >= 0 && !s.onHost() {
 			return Finding{Key: "compare.init-initramfs", Value: s.Run.Steps[e].Args["exe"], Args: map[string]string{"exe": s.Run.Steps[e].Args["exe"]}, Step: at(e), Cites: s.Run.Steps[e].Cites}
 		}
-		return Finding{Key: "compare.init-none", Unknown: "a root file system that can be read"}
+		return Finding{Key: "compare.init-none", Unknown: trace.Why("unknown.no-root")}
 	}
 	p := identify.Init(root)
 	switch {
@@ -219,7 +219,7 @@ func statCites(root fsys.FS, name string) []blob.Cite {
 func firstProcess(s Side) Finding {
 	e := Execve(s.Run)
 	if e < 0 {
-		return Finding{Key: "compare.process-none", Unknown: "what process 1 would be: the run ends before it"}
+		return Finding{Key: "compare.process-none", Unknown: trace.Why("unknown.ends-before-process")}
 	}
 	st := s.Run.Steps[e]
 	f := Finding{Key: "compare.process-machine", Value: st.Args["exe"], Args: map[string]string{"exe": st.Args["exe"], "argv": st.Args["argv"]}, Step: at(e), Rule: st.Rule, Cites: st.Cites}
@@ -236,7 +236,7 @@ func firstProcess(s Side) Finding {
 
 func isolation(s Side) Finding {
 	if s.Run == nil || !s.onHost() {
-		f := Finding{Key: "compare.isolation-machine", Unknown: "what the machine stands on: hardware of its own, or a hypervisor"}
+		f := Finding{Key: "compare.isolation-machine", Unknown: trace.Why("unknown.hardware")}
 		if s.Run == nil {
 			f.Key = "compare.isolation-none"
 		}
@@ -244,7 +244,7 @@ func isolation(s Side) Finding {
 	}
 	e := Execve(s.Run)
 	if e < 0 {
-		return Finding{Key: "compare.isolation-early", Unknown: "which namespaces the process would have: the run ends before it has them all"}
+		return Finding{Key: "compare.isolation-early", Unknown: trace.Why("unknown.ends-before-namespaces")}
 	}
 	pid := ""
 	for _, c := range s.Run.Steps[e].Changes {
@@ -360,7 +360,7 @@ func portability(s Side) Finding {
 	if machine, cites := s.machineCode(); machine != "" {
 		return Finding{Key: "compare.portability-rootfs", Value: machine, Args: map[string]string{"arch": machine}, Step: at(Execve(s.Run)), Rule: "execve(2) ENOEXEC", Cites: cites}
 	}
-	return Finding{Key: "compare.portability-unknown", Unknown: "for which processor this file is made"}
+	return Finding{Key: "compare.portability-unknown", Unknown: trace.Why("unknown.processor")}
 }
 
 // machineCode is the ELF machine of the program that became process 1, "EM_X86_64".
@@ -437,20 +437,20 @@ func architecture(s Side) Finding {
 	if machine, cites := s.machineCode(); machine != "" {
 		return Finding{Key: "compare.architecture-program", Value: machine, Args: map[string]string{"arch": machine}, Step: at(Execve(s.Run)), Rule: "execve(2) ENOEXEC", Cites: cites}
 	}
-	return Finding{Key: "compare.architecture-unknown", Unknown: "the processor: no kernel and no image config names it"}
+	return Finding{Key: "compare.architecture-unknown", Unknown: trace.Why("unknown.processor")}
 }
 
 // persistence asks where a write to / goes when everything runs.
 func persistence(s Side) Finding {
 	if s.Run == nil {
-		return Finding{Key: "compare.persistence-unknown", Unknown: "what / would be: nothing starts this file"}
+		return Finding{Key: "compare.persistence-unknown", Unknown: trace.Why("unknown.starts-nothing")}
 	}
 	if s.onHost() {
 		return s.containerWrites()
 	}
 	row, step := s.rootMount("mnt:1")
 	if row == nil || Execve(s.Run) < 0 {
-		return Finding{Key: "compare.persistence-unknown", Unknown: "what / would be: the run ends before it is mounted"}
+		return Finding{Key: "compare.persistence-unknown", Unknown: trace.Why("unknown.ends-before-root")}
 	}
 	f := Finding{Key: "compare.persistence-disk", Value: row["source"] + " " + row["fstype"], Step: at(step),
 		Args: map[string]string{"source": row["source"], "fstype": row["fstype"], "options": row["options"]}, Cites: s.Run.Steps[step].Cites, Rule: s.Run.Steps[step].Rule}
@@ -480,7 +480,7 @@ func (s Side) containerWrites() Finding {
 	f := Finding{Key: "compare.persistence-upper", Value: "overlay upperdir", Step: at(step), Cites: cites, Rule: "overlayfs: upperdir belongs to one container", Args: map[string]string{"volumes": strings.Join(volumes, " ")}}
 	switch {
 	case step < 0 && Execve(s.Run) < 0:
-		return Finding{Key: "compare.persistence-unknown", Unknown: "where writes would go: the run ends before the container has a root"}
+		return Finding{Key: "compare.persistence-unknown", Unknown: trace.Why("unknown.ends-before-root")}
 	case s.Settings.ReadOnly:
 		f.Key, f.Value = "compare.persistence-container-readonly", "ro"
 	case len(volumes) > 0:
@@ -544,7 +544,7 @@ func volumeTypes(im *identify.Image) string {
 // length is how many steps it takes to the program, and how long in modelled time.
 func length(s Side) Finding {
 	if s.Run == nil || len(s.Run.Steps) == 0 {
-		return Finding{Key: "compare.length-none", Unknown: "nothing starts this file"}
+		return Finding{Key: "compare.length-none", Unknown: trace.Why("unknown.starts-nothing")}
 	}
 	steps := s.Run.Steps
 	f := Finding{Key: "compare.length", Value: fmt.Sprintf("%d, %s", len(steps), duration(steps[len(steps)-1].At)),

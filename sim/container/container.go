@@ -238,7 +238,7 @@ func (r *run) mountRoot() {
 		r.mtab(t)
 	}
 	if err != nil {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Missing: "the root file system: " + err.Error()})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Prose("the root file system: " + err.Error())})
 	}
 }
 

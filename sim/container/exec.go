@@ -29,7 +29,7 @@ func (r *run) exec(main *kernel.Task) {
 		return
 	}
 	if r.runtime() == "crun" {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: "in which order crun exec enters the namespaces"})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("in which order crun exec enters the namespaces")})
 		return
 	}
 	_, _, actor := r.names()
@@ -37,7 +37,7 @@ func (r *run) exec(main *kernel.Task) {
 		Args: map[string]string{"argv": strings.Join(r.c.Exec, " "), "id": r.id, "pid": strconv.Itoa(main.PID)}})
 	t, err := r.enter(main)
 	if err != nil {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: "how the process enters the container: " + err.Error()})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("how the process enters the container: " + err.Error())})
 		return
 	}
 	at, text := r.lookUp(t, r.c.Exec[0], r.spec.Env)

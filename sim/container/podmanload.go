@@ -107,7 +107,7 @@ func (r *run) refuseLayer(i int, why string) bool {
 	case r.loaded():
 		return r.refuse(&failure{text: "Error processing tar file(exit status 1): " + why, cites: cites, early: true, load: true}, trace.Resolve)
 	}
-	r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Missing: fmt.Sprintf("how layer %d was unpacked: %s", i+1, why)})
+	r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Unknown: trace.Prose(fmt.Sprintf("how layer %d was unpacked: %s", i+1, why))})
 	return false
 }
 

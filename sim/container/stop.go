@@ -52,7 +52,7 @@ func (r *run) stop(main, app *kernel.Task) {
 	case sig == signalNumber("SIGKILL"):
 		r.kill(main, s, 0)
 	case !end.known:
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: end.missing})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose(end.missing)})
 	case main != app:
 		r.forward(main, app, end, s)
 	default:
@@ -80,7 +80,7 @@ func (r *run) behind(main *kernel.Task) *kernel.Task {
 		err = r.execvp(child, args)
 	}
 	if err != nil || len(args) == 0 {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: "what " + main.Exe + " does without a program to start"})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("what " + main.Exe + " does without a program to start")})
 		return nil
 	}
 	child.Actor = child.Comm
@@ -131,7 +131,7 @@ func (r *run) answer(main, t *kernel.Task, e ending, s *Stopped) {
 		r.emit(st)
 	}
 	if e.exit < 0 {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: "the exit code of " + t.Exe + " after " + s.Signal})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("the exit code of " + t.Exe + " after " + s.Signal)})
 		return
 	}
 	r.gone(main, s, e.exit, "")
@@ -419,7 +419,7 @@ func (r *run) shellFails(t *kernel.Task, p spot, err error) bool {
 	if missing {
 		code, what = 127, "not found"
 	} else if !errors.Is(err, kernel.EACCES) {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: "what the shell says of " + err.Error()})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("what the shell says of " + err.Error())})
 		return true
 	}
 	exec := ""

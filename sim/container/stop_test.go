@@ -71,7 +71,7 @@ func TestStopAsRealShellsDo(t *testing.T) {
 			want = "137"
 		}
 		tr, f := stopped(root, Config{Command: argv})
-		require.Empty(t, tr.Outcome.Missing, line)
+		require.Empty(t, tr.Outcome.Unknown.String(), line)
 		require.NotNil(t, tr.Outcome.ExitCode, line)
 		require.Equal(t, want, strconv.Itoa(*tr.Outcome.ExitCode), line)
 		if comm != "-" && f.Stop != nil && f.Stop.To != "" && !strings.Contains(script, "trap") {
@@ -112,7 +112,7 @@ func TestStop(t *testing.T) {
 				require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
 				return
 			}
-			require.Equal(t, trace.Works, tr.Outcome.Verdict, tr.Outcome.Missing)
+			require.Equal(t, trace.Works, tr.Outcome.Verdict, tr.Outcome.Unknown.String())
 			require.Equal(t, row.code, *tr.Outcome.ExitCode)
 			require.Equal(t, row.killed, f.Stop.Killed)
 			require.NotEmpty(t, calls(tr, row.kind, "exe"))
@@ -177,7 +177,7 @@ func TestStopOfGoPrograms(t *testing.T) {
 	require.Equal(t, "yes", f.Stop.Handled)
 	tr, _ = stopped(root, Config{Command: []string{"/asks"}})
 	require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
-	require.Contains(t, tr.Outcome.Missing, "os/signal")
+	require.Contains(t, tr.Outcome.Unknown.String(), "os/signal")
 }
 
 func TestSignalNumbers(t *testing.T) {

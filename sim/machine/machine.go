@@ -5,6 +5,7 @@ package machine
 import (
 	"maps"
 	"reflect"
+	"strconv"
 	"time"
 
 	"bootpath/sim/blob"
@@ -114,9 +115,9 @@ func (m *Machine) Trace() *trace.Trace {
 	case m.out != nil:
 		t.Outcome = *m.out
 	case m.over:
-		t.Outcome = trace.Outcome{Verdict: trace.Unknown, Step: m.Last(), Missing: "the run is longer than bootpath follows"}
+		t.Outcome = trace.Outcome{Verdict: trace.Unknown, Step: m.Last(), Unknown: trace.Why("unknown.long-run", "steps", strconv.Itoa(maxSteps))}
 	default:
-		t.Outcome = trace.Outcome{Verdict: trace.Unknown, Step: m.Last(), Missing: "no actor decided how this run ends"}
+		t.Outcome = trace.Outcome{Verdict: trace.Unknown, Step: m.Last(), Unknown: trace.Why("unknown.no-ending")}
 	}
 	return t
 }

@@ -16,6 +16,9 @@ func Line(st Step) string {
 	for _, k := range slices.Sorted(maps.Keys(st.Args)) {
 		fmt.Fprintf(&b, " %s=%s", k, quoteIfNeeded(st.Args[k]))
 	}
+	for _, r := range st.Assumed {
+		fmt.Fprintf(&b, " assumed(%s)", r)
+	}
 	if n := len(st.Cites); n > 0 {
 		fmt.Fprintf(&b, " [%s", st.Cites[0].Span)
 		if n > 1 {

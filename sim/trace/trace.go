@@ -46,6 +46,7 @@ type Step struct {
 	Cause   int               `json:"cause"`             // the step that led here; -1 at the start
 	Cites   []blob.Cite       `json:"cites,omitempty"`   // the bytes that decided it
 	Rule    string            `json:"rule,omitempty"`    // and the clause: "pivot_root(2) EINVAL"
+	Assumed []*Reason         `json:"assumed,omitempty"` // what the run took for granted on the way here: the sentence's {assumed}
 	Changes []Change          `json:"changes,omitempty"`
 }
 
@@ -92,7 +93,8 @@ type Outcome struct {
 	Message  string  `json:"message"`             // the real program's words
 	Step     int     `json:"step"`                // the step that decided it
 	ExitCode *int    `json:"exit_code,omitempty"` // what the engine's command exits with, where it does
-	Missing  string  `json:"missing,omitempty"`   // for Unknown: what would have to be known
+	Unknown  *Reason `json:"unknown,omitempty"`   // for Unknown: what would have to be known
+	Missing  string  `json:"missing,omitempty"`   // the same in English: the command writes it, the engine knows no language
 }
 
 // Trace is a whole run.
@@ -173,7 +175,7 @@ func (t *Trace) Check(size func(blob string) (int64, bool)) error {
 			state.Apply(Step{Changes: []Change{c}})
 		}
 	}
-	if o := t.Outcome; o.Step < 0 || o.Step >= len(t.Steps) || o.Verdict == "" || (o.Verdict == Unknown) != (o.Missing != "") {
+	if o := t.Outcome; o.Step < 0 || o.Step >= len(t.Steps) || o.Verdict == "" || (o.Verdict == Unknown) != (o.Unknown != nil) {
 		return fmt.Errorf("outcome %+v of %d steps", o, len(t.Steps))
 	}
 	return nil

@@ -46,7 +46,7 @@ func TestCheckFindsWhatMustNotBe(t *testing.T) {
 		"before is not what was":   func(tr *Trace) { tr.Steps[1].Changes[0].Before = Row{"state": "x"} },
 		"outcome names no step":    func(tr *Trace) { tr.Outcome.Step = 3 },
 		"unknown without a reason": func(tr *Trace) { tr.Outcome.Verdict = Unknown },
-		"reason without unknown":   func(tr *Trace) { tr.Outcome.Missing = "x" },
+		"reason without unknown":   func(tr *Trace) { tr.Outcome.Unknown = Why("unknown.passphrase") },
 	} {
 		tr := good()
 		break_(tr)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"bootpath/content/messages"
 	"bootpath/sim/compare"
 	"bootpath/sim/scenario"
 	"bootpath/sim/trace"
@@ -58,6 +59,7 @@ func compareImages(args []string, stdout, stderr io.Writer) error {
 		if !a.steps && !b.steps {
 			c.Left.Run, c.Right.Run = nil, nil
 		}
+		c.Explain(messages.English())
 		return writeJSON(stdout, c)
 	}
 	return printComparison(stdout, c)
@@ -122,8 +124,8 @@ func shorten(s string) string {
 }
 
 func cell(f compare.Finding) string {
-	if f.Unknown != "" {
-		return strings.TrimSpace(f.Value + " ? " + f.Unknown)
+	if f.Unknown != nil {
+		return strings.TrimSpace(f.Value + " ? " + messages.English().Reason(f.Unknown))
 	}
 	return cmp.Or(f.Value, strings.TrimPrefix(f.Key, "compare."))
 }

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
+	"bootpath/content/messages"
 	"bootpath/sim/blob"
 	"bootpath/sim/wire"
 )
@@ -247,6 +248,7 @@ func start(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if *asJSON {
+		res.Explain(messages.English())
 		return writeJSON(stdout, res)
 	}
 	printRun(stdout, res)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"bootpath/content/messages"
 	"bootpath/content/scenarios"
 	"bootpath/sim/blob"
 	"bootpath/sim/scenario"
@@ -68,8 +69,8 @@ func printRun(w io.Writer, res *wire.RunResult) {
 	if o.Message != "" {
 		fmt.Fprintf(w, ": %s", o.Message)
 	}
-	if o.Missing != "" {
-		fmt.Fprintf(w, ": %s", o.Missing)
+	if o.Unknown != nil {
+		fmt.Fprintf(w, ": %s", messages.English().Reason(o.Unknown))
 	}
 	if o.ExitCode != nil {
 		fmt.Fprintf(w, " (exit status %d)", *o.ExitCode)

@@ -34,7 +34,7 @@ import { available, isView, touches, usual, viewOf, type View } from "./views/ca
 import { History } from "./views/changes";
 import { diskName } from "./views/disk-strip";
 import type { ChangeListing, Cite, Command, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step, TreeListing } from "./wire.gen";
-import { areaOf, htmlLang, langOf, loadMessages, loadStrings, say, sentence, type Args, type Key, type Lang, type Messages } from "./words";
+import { areaOf, htmlLang, langOf, loadMessages, loadStrings, say, sentence, unknownArea, useReasons, why, type Args, type Key, type Lang, type Messages } from "./words";
 
 /** Where this script was loaded from: samples, sentences and the engine lie beside it. */
 const home = new URL(".", import.meta.url).href;
@@ -387,7 +387,7 @@ export class BootPath extends LitElement {
     const patched = this.controls === "lab" && isPatched(this.settings);
     const before = patched ? await this.#before(job) : null;
     const result = await (await this.#asked()).run(this.settings, (p) => this.#progress(job, p.bytes_read));
-    const messages = await this.#sentences(this.language, result.steps);
+    const messages = await this.#sentences(this.language, result.steps, [result.outcome]);
     if (job === this.#job) {
       this.messages = { ...this.messages, ...messages };
       this.difference = before ? difference(before.steps, result.steps) : null;
@@ -421,7 +421,7 @@ export class BootPath extends LitElement {
   async #showPrecomputed(id: string, job: number): Promise<boolean> {
     const found = await ready(this.#base, id, this.language, this.step ?? "0").catch(() => null);
     if (!found || job !== this.#job) return false;
-    const messages = found.messages ?? (await this.#sentences(this.language, found.run?.steps ?? []));
+    const messages = found.messages ? useReasons(this.language, found.messages) : await this.#sentences(this.language, found.run?.steps ?? [], [found.run?.outcome]);
     if (job !== this.#job || this.engineHolds) return false;
     this.messages = { ...this.messages, ...messages };
     this.inspection = found.inspection;
@@ -439,7 +439,7 @@ export class BootPath extends LitElement {
     this.#outline = outline;
     if (result && before && (listed ? sameList(before, result.steps) : JSON.stringify(before) === JSON.stringify(result.steps))) {
       if (listed) this.#take(result, this.at);
-      this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
+      this.#emitOutcome(result);
       return;
     }
     this.#take(result, -1);
@@ -448,7 +448,12 @@ export class BootPath extends LitElement {
     this.#from = this.#first(result);
     this.seek(this.#from);
     this.step = null;
-    this.#emit("outcome", { outcome: result.outcome, facts: result.facts });
+    this.#emitOutcome(result);
+  }
+
+  #emitOutcome({ outcome, facts }: RunResult): void {
+    const missing = outcome.unknown ? { missing: why(this.language, outcome.unknown) } : {};
+    this.#emit("outcome", { outcome: { ...outcome, ...missing }, facts });
   }
 
   /** Works out what is drawn from a run's steps. */
@@ -565,6 +570,7 @@ export class BootPath extends LitElement {
       const tried: { [F in Firmware]?: Outcome } = {};
       for (const f of firmwares) tried[f] = (await (await this.#asked()).run({ ...shown, ...underFirmware(f) })).outcome;
       await (await this.#asked()).run(shown);
+      await this.#sentences(this.language, [], Object.values(tried));
       this.tried = tried;
     } catch (e) {
       this.#fail(this.#job, e, "settings");
@@ -764,16 +770,17 @@ export class BootPath extends LitElement {
     const lang = this.#wantedLanguage;
     if (lang !== this.#speaks) {
       await Promise.all([loadStrings(this.#base, lang), this.#tools && loadStrings(this.#base, lang, "more")]);
-      const messages = await this.#sentences(lang, this.steps);
+      const messages = await this.#sentences(lang, this.steps, [this.outcome, ...Object.values(this.tried)]);
       this.#speaks = this.language = lang;
       this.messages = messages;
     }
     super.scheduleUpdate();
   }
 
-  /** The sentences of the areas that steps are of. */
-  #sentences(lang: Lang, steps: readonly Step[]): Promise<Messages> {
-    return loadMessages(this.#base, lang, new Set(steps.map((s) => areaOf(s.kind))));
+  /** The sentences of the areas that steps are of, and of reasons where there are some. */
+  #sentences(lang: Lang, steps: readonly Step[], outcomes: readonly (Outcome | null | undefined)[]): Promise<Messages> {
+    const reasons = outcomes.some((o) => o?.unknown) || steps.some((s) => s.assumed);
+    return loadMessages(this.#base, lang, new Set([...steps.map((s) => areaOf(s.kind)), ...(reasons ? [unknownArea] : [])]));
   }
 
   override willUpdate(changed: PropertyValues): void {

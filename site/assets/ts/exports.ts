@@ -1,6 +1,6 @@
 // The run as files for other programs: the console for asciinema, the steps for Chrome's and Perfetto's trace
 // viewers, and the text form that tests/golden keeps.
-import type { RunResult, Step } from "./wire.gen";
+import type { Reason, RunResult, Step } from "./wire.gen";
 
 /** asciicast v2 (docs.asciinema.org/manual/asciicast/v2): a header, then one event for each piece of output. */
 export function asciicast(steps: readonly Step[], title: string): string {
@@ -30,11 +30,18 @@ export function traceEvents(steps: readonly Step[], title: string, name: (s: Ste
 export function golden(run: RunResult): string {
   const o = run.outcome;
   const console = run.console.map((l) => `| ${l}\n`).join("");
-  return `${run.steps.map((s) => `${line(s)}\n`).join("")}\n${o.verdict} ${o.stage}: ${o.message}${o.missing ?? ""}\n\n${console}`;
+  return `${run.steps.map((s) => `${line(s)}\n`).join("")}\n${o.verdict} ${o.stage}: ${o.message}${reason(o.unknown)}\n\n${console}`;
 }
 
+/** A reason in no language: its kind and values, as sim/trace writes it. */
+function reason(r: Reason | null | undefined): string {
+  return r ? `${r.kind}${values(r.args)}${r.because ? ` because ${reason(r.because)}` : ""}` : "";
+}
+
+const values = (args: Step["args"]) => Object.entries(args ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => ` ${k}=${quoted(v)}`).join("");
+
 function line(s: Step): string {
-  const args = Object.entries(s.args ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => ` ${k}=${quoted(v)}`).join("");
+  const args = values(s.args) + (s.assumed ?? []).map((r) => ` assumed(${reason(r)})`).join("");
   const [first, ...more] = s.cites ?? [];
   const cites = first ? ` [${first.blob}[0x${first.off.toString(16)}:+${first.len}]${more.length ? ` and ${more.length} more` : ""}]` : "";
   return `${String(s.seq).padStart(5)} ${(s.at / 1e9).toFixed(3).padStart(8)}s ${s.actor.padEnd(14)} ${s.kind}${args}${cites}${s.rule ? ` {${s.rule}}` : ""}`;

@@ -12,7 +12,7 @@ import "./elements/versus-race";
 import { conditionNames, conditions, decode, encode, usual, type As, type Pair } from "./pair";
 import { encode as encodePlace } from "./place";
 import { loadSamples, type Sample } from "./samples";
-import { fill, langOf, loadMessages, loadPageStrings, say, sentence, type Args, type Messages } from "./words";
+import { fill, langOf, loadMessages, loadPageStrings, say, sentence, why, type Args, type Messages } from "./words";
 import type { Cite, Comparison, Finding, Need, Parting, RunResult, RunSettings, Stage, Step } from "./wire.gen";
 
 type Side = (typeof sides)[number];
@@ -291,7 +291,7 @@ class BpVersus extends LitElement {
     const { title, text } = this.#says(f);
     const place = f.step === undefined ? null : this.#lab(side)?.(f.step);
     return html`<td role="cell" class=${f.unknown ? "unknown" : ""} data-side=${this.#name(side)}><b>${title}</b><p>${text}</p>
-      ${f.unknown ? html`<p class="missing"><b>${say(lang, "verdict.unknown")}</b> ${say(lang, "versus.missing")} <span lang="en">${f.unknown}</span></p>` : nothing}
+      ${f.unknown ? html`<p class="missing"><b>${say(lang, "verdict.unknown")}</b> ${say(lang, "versus.missing")} ${why(lang, f.unknown)}</p>` : nothing}
       <p class="why">${this.#evidence(side, f, title, "kernel", true)}${f.rule ? html`<span class="rule" lang="en">${f.rule}</span>` : nothing}${place ? html`<a href=${place}>${say(lang, "verdict.step", { n: (f.step ?? 0) + 1 })}</a>` : nothing}</p></td>`;
   }
 
@@ -363,7 +363,7 @@ class BpVersus extends LitElement {
       <ul>${needs.map((n) => {
         const { title, text } = this.#says(n);
         return html`<li class=${state(n)}><span class="state">${say(lang, `versus.need.${state(n)}`)}</span><div><b>${title}</b>${n.have ? nothing : html`<p>${text}</p>`}
-          ${n.unknown ? html`<p class="missing">${say(lang, "versus.missing")} <span lang="en">${n.unknown}</span></p>` : nothing}<p class="why">${this.#evidence(side, n, title, "kernel", true)}</p></div></li>`;
+          ${n.unknown ? html`<p class="missing">${say(lang, "versus.missing")} ${why(lang, n.unknown)}</p>` : nothing}<p class="why">${this.#evidence(side, n, title, "kernel", true)}</p></div></li>`;
       })}</ul></section>`;
   }
 }

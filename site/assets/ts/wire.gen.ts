@@ -354,6 +354,24 @@ export type Verdict = "works" | "stops" | "unknown";
 /** Stage groups steps; it is the only thing that has a colour on the page. */
 export type Stage = "firmware" | "bootloader" | "kernel" | "initramfs" | "init" | "userspace" | "resolve" | "create" | "mounts" | "exec" | "process";
 
+/**
+ * Kind names what happened, "area.verb-object": "grub.load-kernel". It is also the key of the step's
+ * sentence in content/.
+ */
+export type Kind = string;
+
+/**
+ * Reason says what would have to be known and why it is not: the kind is the key of its sentence in
+ * content/messages/unknown.*.json, the arguments are the sentence's values. Nil is no reason.
+ */
+export interface Reason {
+  /** "unknown.passphrase" */
+  kind: Kind;
+  args?: { [key: string]: string };
+  /** what lies behind it: the sentence's {because} */
+  because?: Reason;
+}
+
 /** Outcome is how a run ended. */
 export interface Outcome {
   verdict: Verdict;
@@ -365,14 +383,10 @@ export interface Outcome {
   /** what the engine's command exits with, where it does */
   exit_code?: number;
   /** for Unknown: what would have to be known */
+  unknown?: Reason;
+  /** the same in English: the command writes it, the engine knows no language */
   missing?: string;
 }
-
-/**
- * Kind names what happened, "area.verb-object": "grub.load-kernel". It is also the key of the step's
- * sentence in content/.
- */
-export type Kind = string;
 
 /** Table names one of the state tables. */
 export type Table = "processes" | "mounts" | "namespaces" | "memory" | "devices" | "cpu" | "cgroups" | "units" | "variables";
@@ -407,6 +421,8 @@ export interface Step {
   cites?: Cite[];
   /** and the clause: "pivot_root(2) EINVAL" */
   rule?: string;
+  /** what the run took for granted on the way here: the sentence's {assumed} */
+  assumed?: (Reason | null)[];
   changes?: Change[];
 }
 
@@ -643,7 +659,8 @@ export interface Need {
   /** it is there already */
   have: boolean;
   args?: { [key: string]: string };
-  unknown?: string;
+  unknown?: Reason;
+  missing?: string;
   cites?: Cite[];
 }
 
@@ -852,7 +869,9 @@ export interface Finding {
   /** values for the sentence */
   args?: { [key: string]: string };
   /** what would have to be known, when the fact cannot be */
-  unknown?: string;
+  unknown?: Reason;
+  /** the same in English, as in [trace.Outcome] */
+  missing?: string;
   /** of this side's run, where it shows */
   step?: number;
   rule?: string;

@@ -2,7 +2,7 @@
 // (content/messages), fetched beside the script in one language, sentences by their area (grub, systemd …).
 import { asset } from "./assets";
 import type en from "./ui/en.json";
-import type { Step } from "./wire.gen";
+import type { Reason, Step } from "./wire.gen";
 
 export type Lang = "en" | "zh";
 export type Key = keyof typeof en | `sample.${string}`;
@@ -10,8 +10,9 @@ export type Args = { [name: string]: string | number };
 export type Strings = { [K in Key]: string };
 
 // The scripts of a page share what was loaded, whichever of them came first.
-const shared = globalThis as { bootpathStrings?: { [L in Lang]?: Partial<Strings> } };
+const shared = globalThis as { bootpathStrings?: { [L in Lang]?: Partial<Strings> }; bootpathReasons?: { [L in Lang]?: Messages } };
 const strings = (shared.bootpathStrings ??= {});
+const reasons = (shared.bootpathReasons ??= {});
 
 const loading = new Map<string, Promise<object>>();
 
@@ -78,7 +79,26 @@ export const areaOf = (kind: string): string => kind.slice(0, kind.indexOf("."))
 /** Loads the sentences of a language, of some areas or all; without them steps show their kinds. */
 export async function loadMessages(base: string, lang: Lang, areas: Iterable<string> = ["messages"]): Promise<Messages> {
   const parts = await Promise.all([...areas].map((area) => load(base, `i18n/${area}.${lang}.json`)));
-  return Object.assign({}, ...parts) as Messages;
+  return useReasons(lang, Object.assign({}, ...parts) as Messages);
+}
+
+/** Where the sentences are of what cannot be known; they do not belong to a step. */
+export const unknownArea = "unknown";
+
+/** Keeps of some sentences those of what cannot be known, for why. */
+export function useReasons(lang: Lang, messages: Messages): Messages {
+  const said = Object.entries(messages).filter(([kind]) => areaOf(kind) === unknownArea);
+  if (said.length > 0) reasons[lang] = { ...reasons[lang], ...Object.fromEntries(said) };
+  return messages;
+}
+
+/** What would have to be known, and why it is not; its kind when the sentences are not there. */
+export function why(lang: Lang, reason: Reason | null | undefined): string {
+  if (!reason) return "";
+  const m = reasons[lang]?.[reason.kind];
+  const args: Args = { ...reason.args, ...(reason.because ? { because: why(lang, reason.because) } : {}) };
+  if (!m) return [reason.kind, ...Object.entries(args).map(([k, v]) => `${k}=${v}`)].join(" ");
+  return `${fill(m.title, args, lang)}${lang === "zh" ? "：" : ": "}${fill(m.text, args, lang)}`;
 }
 
 export interface Sentence {
@@ -103,7 +123,8 @@ export function sentence(step: Step, messages: Messages, lang: Lang): Sentence {
     const text = Object.entries(step.args ?? {}).map(([k, v]) => `${k}=${v}`).join(" ");
     return { title: step.kind, text, missing: true };
   }
-  const args = step.args ?? {};
+  const assumed = (step.assumed ?? []).map((r) => why(lang, r)).join(lang === "zh" ? "；" : "; ");
+  const args = { ...step.args, ...(assumed ? { assumed } : {}) };
   const short = Object.fromEntries(Object.entries(args).map(([k, v]) => [k, shortPath(v)]));
   return { title: fill(m.title, short, lang), text: fill(m.text, args, lang), missing: false };
 }

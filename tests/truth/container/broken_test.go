@@ -102,7 +102,7 @@ func brokenDiff(tr *trace.Trace, code int, output []string) string {
 	case code == 0:
 		return ""
 	case o.Verdict != trace.Stops:
-		return "is refused: " + strings.Join(output, " / ") + "; simulated " + string(o.Verdict) + " " + o.Missing
+		return "is refused: " + strings.Join(output, " / ") + "; simulated " + string(o.Verdict) + " " + o.Unknown.String()
 	}
 	number := regexp.MustCompile(`(storage|oci|docker-import-)(\d{4,}|NNNNNNNNN)`)
 	console := ""

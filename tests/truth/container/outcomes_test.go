@@ -250,7 +250,7 @@ func compare(row recorded, tr *trace.Trace) string {
 	o := tr.Outcome
 	started := o.Stage == trace.Process
 	if o.Verdict == trace.Unknown {
-		return "unknown: " + o.Missing
+		return "unknown: " + o.Unknown.String()
 	}
 	if started != row.Started {
 		return fmt.Sprintf("started %v, simulated %v (%s: %s)", row.Started, started, o.Stage, o.Message)

@@ -82,7 +82,7 @@ func (row rootlessRow) compare(tr *trace.Trace, f container.Facts) string {
 	o := tr.Outcome
 	switch {
 	case o.Verdict == trace.Unknown:
-		return "unknown: " + o.Missing
+		return "unknown: " + o.Unknown.String()
 	case row.ExitCode != 0 && o.Verdict == trace.Works:
 		return "works; recorded: " + strings.Join(row.Stderr, "\n")
 	case row.ExitCode != 0:

@@ -155,11 +155,11 @@ func compare(t *testing.T, boots, name, image, firmware string) []string {
 	switch {
 	case got.Verdict == trace.Unknown && reason != "":
 	case got.Verdict != want:
-		t.Errorf("outcome %s at %s: %q%s, recorded %q", got.Verdict, got.Stage, got.Message, got.Missing, rec.Outcome)
+		t.Errorf("outcome %s at %s: %q%s, recorded %q", got.Verdict, got.Stage, got.Message, got.Unknown.String(), rec.Outcome)
 	case message != "" && got.Message != message:
 		t.Errorf("outcome says %q, recorded %q", got.Message, message)
 	}
-	return append(report, row(name, "outcome", rec.Outcome, fmt.Sprintf("%s at %s: %s", got.Verdict, got.Stage, cmp.Or(got.Message, got.Missing)), reason))
+	return append(report, row(name, "outcome", rec.Outcome, fmt.Sprintf("%s at %s: %s", got.Verdict, got.Stage, cmp.Or(got.Message, got.Unknown.String())), reason))
 }
 
 // elsewhere tells whether a line belongs to a part of the start that the run did not get to, or that the

@@ -1,7 +1,8 @@
 import { css, html, LitElement, svg, unsafeCSS, type CSSResultGroup, type PropertyDeclarations } from "lit";
 import tokens from "../../css/tokens.css";
 import { ask, type PlayerRequest } from "../requests";
-import { langOf, say, type Args, type Key, type Lang } from "../words";
+import type { Reason } from "../wire.gen";
+import { langOf, say, why, type Args, type Key, type Lang } from "../words";
 
 const shared = [
   unsafeCSS(tokens),
@@ -56,6 +57,10 @@ export class Part extends LitElement {
 
   protected say(key: Key, args?: Args): string {
     return say(this.lang, key, args);
+  }
+
+  protected why(reason: Reason | null | undefined): string {
+    return why(this.lang, reason);
   }
 
   protected ask(request: PlayerRequest): void {

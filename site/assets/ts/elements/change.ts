@@ -81,7 +81,7 @@ export class BpChange extends View {
     const o = this.outcome;
     if (!o || !this.patches.some((p) => p.on)) return nothing;
     const d = this.difference;
-    return html`<div class="result ${o.verdict}" role="status"><p><b>${this.say(`verdict.${o.verdict}`)}</b> ${this.say(`verdict.${o.verdict}.text`, { stage: this.say(`stage.${o.stage}`), missing: o.missing ?? "" })}
+    return html`<div class="result ${o.verdict}" role="status"><p><b>${this.say(`verdict.${o.verdict}`)}</b> ${this.say(`verdict.${o.verdict}.text`, { stage: this.say(`stage.${o.stage}`), missing: this.why(o.unknown) })}
         ${this.was && this.was.verdict !== o.verdict ? html`<span class="quiet">${this.say("change.was", { verdict: this.say(`verdict.${this.was.verdict}`) })}</span>` : nothing}</p>
       ${o.message ? html`<pre lang="en">${o.message}</pre>` : nothing}
       ${d && d.values < 0 && d.parting < 0 ? html`<p>${this.say("change.same")}</p>` : nothing}

@@ -92,7 +92,7 @@ export class BpConditions extends View {
   #answer() {
     const o = this.outcome;
     if (!o) return nothing;
-    return html`<div class="answer ${o.verdict}"><b>${this.say(`verdict.${o.verdict}`)}</b> ${this.say(`verdict.${o.verdict}.text`, { stage: this.say(`stage.${o.stage}`), missing: o.missing ?? "" })}
+    return html`<div class="answer ${o.verdict}"><b>${this.say(`verdict.${o.verdict}`)}</b> ${this.say(`verdict.${o.verdict}.text`, { stage: this.say(`stage.${o.stage}`), missing: this.why(o.unknown) })}
       ${o.exit_code ? this.say("verdict.exit", { code: o.exit_code }) : ""}${o.message ? html`<pre lang="en">${o.message}</pre>` : nothing}</div>`;
   }
 
@@ -138,7 +138,7 @@ export class BpConditions extends View {
     const s = this.#s;
     return html`<section><h3>${this.say("run.firmware")}</h3><ul class="three">${firmwares.map((f) => {
         const o = this.tried[f];
-        return html`<li class=${o?.verdict ?? ""}><button class="link" @click=${() => this.#put(underFirmware(f))}>${this.say(`run.${f}`)}</button><b>${o ? this.say(`verdict.${o.verdict}`) : "—"}</b><span class="mono" lang="en">${o?.message || o?.missing || ""}</span></li>`;
+        return html`<li class=${o?.verdict ?? ""}><button class="link" @click=${() => this.#put(underFirmware(f))}>${this.say(`run.${f}`)}</button><b>${o ? this.say(`verdict.${o.verdict}`) : "—"}</b>${o?.message ? html`<span class="mono" lang="en">${o.message}</span>` : html`<span>${this.why(o?.unknown)}</span>`}</li>`;
       })}</ul><button class="push" .style=${"margin-top:8px"} ?disabled=${this.trying} @click=${() => this.ask({ do: "try-firmware" })}>${this.say("run.three")}</button></section>
       <section><h3>${this.say("conditions.machine")}</h3><div class="fields">
         <label>${this.say("run.memory")}<input type="number" name="memory_mib" min="1" .value=${s.memory_mib ? String(s.memory_mib) : ""} placeholder="1024" @change=${(e: Event) => this.#put({ memory_mib: Number((e.target as HTMLInputElement).value) || undefined } as RunSettings)} /></label>

@@ -35,7 +35,7 @@ export class BpVerdict extends Part {
     const stage = this.say(`stage.${o.stage}`);
     return html`<div class="v ${o.verdict}">
       <b>${this.say(`verdict.${o.verdict}`)}</b>
-      <span>${this.say(`verdict.${o.verdict}.text`, { stage, missing: o.missing ?? "" })}</span>
+      <span>${this.say(`verdict.${o.verdict}.text`, { stage, missing: this.why(o.unknown) })}</span>
       ${o.message ? html`<span class="message" lang="en">${o.message}</span>` : nothing}
       ${o.exit_code !== undefined && o.exit_code !== null ? html`<span class="quiet">${this.say("verdict.exit", { code: o.exit_code })}</span>` : nothing}
       ${this.here ? nothing : html`<button class="go link" @click=${() => this.ask({ do: "seek", to: o.step })}>${this.say("verdict.step", { n: o.step + 1 })}</button>`}
