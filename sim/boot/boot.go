@@ -7,6 +7,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/disk"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -105,9 +106,16 @@ func (s *start) stop(stage trace.Stage, message string) {
 	s.m.End(trace.Outcome{Verdict: trace.Stops, Stage: stage, Message: message})
 }
 
-// unknown ends the run: what would come next depends on something the image does not say.
-func (s *start) unknown(stage trace.Stage, missing string) {
-	s.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: stage, Unknown: trace.Prose(missing)})
+// cannotKnow ends the run: what would come next depends on something the image does not say.
+func (s *start) cannotKnow(stage trace.Stage, why *trace.Reason) {
+	s.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: stage, Unknown: why})
+}
+
+func (s *start) unknown(stage trace.Stage, missing string) { s.cannotKnow(stage, trace.Prose(missing)) }
+
+// unreadable is a file that is there and whose content cannot be had.
+func unreadable(path string, err error) *trace.Reason {
+	return trace.Why("unknown.file-content", "path", path).For(kernel.Because(err))
 }
 
 // noMachine is an architecture whose firmware bootpath does not know.

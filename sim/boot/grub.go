@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -110,7 +109,7 @@ func (g *grub) emit(kind trace.Kind, console string, args map[string]string, rul
 }
 
 // giveUp ends the run: what GRUB does next cannot be told.
-func (g *grub) giveUp(missing string) { g.unknown(trace.Bootloader, missing) }
+func (g *grub) giveUp(why *trace.Reason) { g.cannotKnow(trace.Bootloader, why) }
 
 // main is grub_main: the modules that lie behind the kernel, prefix and root, the embedded
 // configuration, then the normal module; when that cannot be had, the rescue prompt.
@@ -126,7 +125,7 @@ func (g *grub) main(cmdpath string) {
 	}
 	g.emit("grub.start", welcome, map[string]string{"modules": strings.Join(names, ", "), "platform": g.platform}, "GRUB 2.06: grub_main, grub_load_modules", cites)
 	if len(g.core.Unknown) > 0 && slices.Contains(g.core.Unknown, 4) {
-		g.giveUp("which signatures GRUB accepts: its image holds a public key")
+		g.giveUp(trace.Why("unknown.grub-signatures"))
 		return
 	}
 	g.setPrefix(cmdpath)
@@ -188,7 +187,7 @@ func (g *grub) loadNormal() string {
 	}
 	cites, err := g.loadModule("normal")
 	if err != nil {
-		if err.unknown != "" {
+		if err.unknown != nil {
 			g.giveUp(err.unknown)
 			return ""
 		}
@@ -222,7 +221,7 @@ func (g *grub) initNormal(cites []blob.Cite) {
 // enterNormal is grub_enter_normal_mode: the configuration, then its menu, then the command line.
 func (g *grub) enterNormal(config string) {
 	if g.depth++; g.depth > maxGrubDepth {
-		g.giveUp("where GRUB's configuration files end: they lead into each other")
+		g.giveUp(trace.Why("unknown.config-circle", "program", "GRUB"))
 		return
 	}
 	defer func() { g.depth-- }()
@@ -256,7 +255,7 @@ func (g *grub) execConfig(config string, nested bool) {
 func (g *grub) readScript(config string) int {
 	src, err := g.readConfig(config)
 	switch {
-	case err != nil && err.unknown != "":
+	case err != nil && err.unknown != nil:
 		g.giveUp(err.unknown)
 		return grubFailed
 	case err != nil:
@@ -284,11 +283,11 @@ func (g *grub) readConfig(path string) (*grubSource, *grubError) {
 		return nil, err
 	}
 	if f.Size() > maxGrubConfig {
-		return nil, &grubError{unknown: fmt.Sprintf("what %s says: it has %d bytes", path, f.Size())}
+		return nil, &grubError{unknown: trace.Why("unknown.file-too-long", "path", path, "size", bytesText(f.Size()))}
 	}
 	text, e := blob.ReadAll(f, maxGrubConfig)
 	if e != nil {
-		return nil, &grubError{unknown: "what " + path + " says: " + e.Error()}
+		return nil, &grubError{unknown: unreadable(path, e)}
 	}
 	return &grubSource{path: path, text: string(text), file: f}, nil
 }

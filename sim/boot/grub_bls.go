@@ -12,6 +12,7 @@ import (
 	"bootpath/sim/disk"
 	"bootpath/sim/fsys"
 	"bootpath/sim/machine"
+	"bootpath/sim/trace"
 )
 
 // blsEntry is a file of /loader/entries as Fedora's GRUB reads it: grub-core/commands/blscfg.c of Red Hat's package.
@@ -69,7 +70,7 @@ func (g *grub) cmdBlscfg(c *grubCall) int {
 		case arg == "non-default":
 			showDefault = false
 		case strings.HasPrefix(arg, "("):
-			g.giveUp("which entries GRUB reads from " + arg)
+			g.giveUp(trace.Why("unknown.grub-entries", "path", arg))
 			return grubFailed
 		default:
 			only, showDefault, showOthers = arg, false, false

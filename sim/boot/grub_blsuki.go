@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"bootpath/sim/conf/bls"
+	"bootpath/sim/trace"
 )
 
 // cmdBlsuki is "blscfg" of GRUB 2.14: grub-core/commands/blsuki.c. It reads the entries again each time, takes them from
@@ -20,7 +21,7 @@ func (g *grub) cmdBlsuki(c *grubCall) int {
 	if p := set["path"]; len(p) > 0 {
 		switch at := strings.IndexByte(p[0], ')'); {
 		case strings.HasSuffix(p[0], ".conf"):
-			g.giveUp("what entry GRUB makes of " + p[0])
+			g.giveUp(trace.Why("unknown.grub-entries", "path", p[0]))
 			return grubFailed
 		case strings.HasPrefix(p[0], "(") && at < 0:
 			return g.failf(c, "invalid file name `%s'", p[0])

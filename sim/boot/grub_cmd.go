@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -155,7 +154,7 @@ func (g *grub) builtin(c *grubCall) (status int, found bool) {
 		}
 		if !g.mods[module] {
 			if _, err := g.loadModule(module); err != nil {
-				if err.unknown != "" {
+				if err.unknown != nil {
 					g.giveUp(err.unknown)
 					return grubFailed, true
 				}
@@ -167,7 +166,7 @@ func (g *grub) builtin(c *grubCall) (status int, found bool) {
 	}
 	if !known {
 		g.ran(c, "grub.command-unknown", nil)
-		g.giveUp(fmt.Sprintf("what GRUB's command %s does here: bootpath does not follow it", c.name))
+		g.giveUp(trace.Why("unknown.grub-command", "command", c.name))
 		return grubFailed, true
 	}
 	return cmd.run(g, c), true
@@ -200,7 +199,7 @@ func (g *grub) cmdInsmod(c *grubCall) int {
 	}
 	name := c.args[0]
 	if strings.HasPrefix(name, "/") || strings.HasPrefix(name, "(") {
-		g.giveUp("what the module " + name + " does")
+		g.giveUp(trace.Why("unknown.grub-module", "module", name))
 		return grubFailed
 	}
 	had := g.mods[name]
@@ -306,11 +305,11 @@ func (g *grub) cmdConfigfile(c *grubCall) int {
 		return g.failf(c, "filename expected")
 	}
 	if strings.HasPrefix(c.name, "extract") {
-		g.giveUp("what " + c.name + " extracts")
+		g.giveUp(trace.Why("unknown.grub-extract", "command", c.name))
 		return grubFailed
 	}
 	if g.depth += 4; g.depth > maxGrubDepth*4 {
-		g.giveUp("where GRUB's configuration files end: they read each other")
+		g.giveUp(trace.Why("unknown.config-circle", "program", "GRUB"))
 		return grubFailed
 	}
 	defer func() { g.depth -= 4 }()
@@ -351,7 +350,7 @@ func (g *grub) cmdLoadEnv(c *grubCall) int {
 	}
 	data, e := blob.ReadAll(f, 1<<20)
 	if e != nil {
-		g.giveUp("what " + file + " says: " + e.Error())
+		g.giveUp(unreadable(file, e))
 		return grubFailed
 	}
 	body, ok := strings.CutPrefix(string(data), envHeader)
@@ -419,7 +418,7 @@ func (g *grub) cmdLoadfont(c *grubCall) int {
 			file = g.Value("prefix") + "/fonts/" + name + ".pf2"
 		}
 		if _, err := g.open(file); err != nil {
-			if err.unknown == "" && err.msg == "" {
+			if err.unknown == nil && err.msg == "" {
 				return grubFailed
 			}
 			return g.fail(c, err)
@@ -466,7 +465,7 @@ func (g *grub) cmdRegexp(c *grubCall) int {
 	}
 	re, err := regexp.CompilePOSIX(args[0])
 	if err != nil {
-		g.giveUp("what the expression " + args[0] + " matches")
+		g.giveUp(trace.Why("unknown.grub-pattern", "pattern", args[0]))
 		return grubFailed
 	}
 	m := re.FindStringSubmatch(args[1])
@@ -508,7 +507,7 @@ func (g *grub) cmdProbe(c *grubCall) int {
 	case len(set["fs"]) > 0:
 		value = fsModule(info.Type)
 	default:
-		g.giveUp("what GRUB's probe answers to " + c.text())
+		g.giveUp(trace.Why("unknown.grub-probe", "command", c.text()))
 		return grubFailed
 	}
 	if name := set["set"]; len(name) > 0 {
@@ -624,7 +623,7 @@ func (t *grubTest) binary(a, op, b string) (value, ok bool) {
 		return (op == "-pgt") == (n(a[i:]) > n(b[i:])) && n(a[i:]) != n(b[i:]), true
 	}
 	if strings.HasPrefix(op, "-nt") || strings.HasPrefix(op, "-ot") {
-		t.g.giveUp("which of " + a + " and " + b + " is newer")
+		t.g.giveUp(trace.Why("unknown.grub-newer", "a", a, "b", b))
 		return false, true
 	}
 	return false, false
@@ -680,7 +679,7 @@ func (t *grubTest) stat(name string) (dir, exists bool) {
 
 // note ends the run when a test's answer cannot be known.
 func (t *grubTest) note(err *grubError) {
-	if err != nil && err.unknown != "" {
+	if err != nil && err.unknown != nil {
 		t.g.giveUp(err.unknown)
 	}
 }

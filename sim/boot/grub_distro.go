@@ -10,6 +10,7 @@ import (
 	"bootpath/sim/disk/luks"
 	"bootpath/sim/exe/grubcore"
 	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -75,7 +76,7 @@ func (g *grub) subvolume(vol *disk.Volume, file string) (*disk.Volume, string, *
 		if mount == nil && g.Value("btrfs_subvol") != "" {
 			return nil, "", &grubError{msg: "couldn't locate " + g.Value("btrfs_subvol") + "\n", code: errFileNotFound}
 		}
-		return nil, "", &grubError{unknown: "what GRUB finds in the subvolume " + options + ": " + err.Error()}
+		return nil, "", &grubError{unknown: trace.Why("unknown.grub-subvolume", "options", options).For(kernel.Because(err))}
 	}
 	out := *vol
 	out.FS = f
@@ -86,7 +87,7 @@ func (g *grub) subvolume(vol *disk.Volume, file string) (*disk.Volume, string, *
 func (g *grub) cmdBtrfs(c *grubCall) int {
 	if c.name != "btrfs-mount-subvol" {
 		g.ran(c, "grub.command", nil)
-		g.giveUp("what " + c.name + " finds")
+		g.giveUp(trace.Why("unknown.grub-command", "command", c.name))
 		return grubFailed
 	}
 	if len(c.args) < 3 {
@@ -150,12 +151,12 @@ func (g *grub) cmdHwmatch(c *grubCall) int {
 	}
 	text, e := blob.ReadAll(f, maxGrubConfig)
 	if e != nil {
-		return g.fail(c, &grubError{unknown: "what " + c.args[0] + " says: " + e.Error()})
+		return g.fail(c, &grubError{unknown: unreadable(c.args[0], e)})
 	}
 	class, _ := strtol(c.args[1])
 	match := "0"
 	if class != displayClass {
-		g.giveUp("which devices of class " + c.args[1] + " the machine has")
+		g.giveUp(trace.Why("unknown.grub-hardware", "class", c.args[1]))
 		return grubFailed
 	}
 	for line := range strings.Lines(string(text)) {
@@ -206,7 +207,7 @@ func (g *grub) cmdCryptomount(c *grubCall) int {
 			text = fmt.Sprintf("Attempting to decrypt master key...\nEnter passphrase for %s (%s): ", d.name, plain(d.vol.UUID))
 		}
 		g.emit("grub.passphrase", text, map[string]string{"uuid": d.vol.UUID, "device": d.name, "command": c.text()}, "GRUB manual, cryptomount", machine.Cites(c.src.cite(c.node.Span), h.Cites))
-		g.giveUp("the passphrase of " + d.vol.UUID + " on (" + d.name + ")")
+		g.giveUp(trace.Why("unknown.passphrase", "device", d.vol.UUID+" ("+d.name+")"))
 		return grubFailed
 	}
 	if byUUID || len(args) > 0 {

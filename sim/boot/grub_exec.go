@@ -24,7 +24,7 @@ func (g *grub) run(nodes []script.Node, src *grubSource) int {
 			break
 		}
 		if g.depth++; g.depth > maxGrubDepth*4 {
-			g.giveUp("where GRUB's script ends: its functions call each other")
+			g.giveUp(trace.Why("unknown.script-end", "path", src.path))
 			return grubFailed
 		}
 		status = g.statement(n, src)
@@ -98,7 +98,7 @@ func (g *grub) whileStatement(n *script.While, src *grubSource) int {
 			break
 		}
 		if g.budget--; g.budget < 0 {
-			g.giveUp("when a loop in " + src.path + " ends")
+			g.giveUp(trace.Why("unknown.script-end", "path", src.path))
 		}
 	}
 	return status
@@ -135,7 +135,7 @@ func (g *grub) forStatement(n *script.For, src *grubSource) int {
 func (g *grub) expand(words []script.Word, src *grubSource) ([]string, bool) {
 	args, glob := script.Expand(words, g)
 	if glob && g.mods["regexp"] {
-		g.giveUp("which files a pattern in " + src.path + " matches")
+		g.giveUp(trace.Why("unknown.grub-glob", "path", src.path))
 		return nil, false
 	}
 	return args, true
@@ -154,7 +154,7 @@ func (c *grubCall) text() string { return oneLine(c.src.text[c.node.Off:c.node.E
 // command is grub_script_execute_cmdline: a command of a module, a function, or an assignment.
 func (g *grub) command(n *script.Command, src *grubSource) int {
 	if g.budget--; g.budget < 0 {
-		g.giveUp("when the script " + src.path + " ends")
+		g.giveUp(trace.Why("unknown.script-end", "path", src.path))
 		return grubFailed
 	}
 	argv, ok := g.expand(n.Words, src)
@@ -217,7 +217,7 @@ func (g *grub) call(f grubFunc, args []string) int {
 
 // fail prints why a command failed, or ends the run when that is not known.
 func (g *grub) fail(c *grubCall, err *grubError) int {
-	if err.unknown != "" {
+	if err.unknown != nil {
 		g.giveUp(err.unknown)
 		return grubFailed
 	}

@@ -20,7 +20,9 @@ import (
 	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/ext4"
 	"bootpath/sim/fsys/fat"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
+	"bootpath/sim/trace"
 )
 
 // grubError is why an operation of GRUB failed: the words that it prints, or, when what it would do
@@ -28,7 +30,7 @@ import (
 type grubError struct {
 	msg     string
 	code    int // grub_err_t, for $?
-	unknown string
+	unknown *trace.Reason
 	cites   []blob.Cite
 }
 
@@ -175,7 +177,7 @@ func (g *grub) device(name string) (*grubDevice, *grubError) {
 	}
 	for _, kind := range []string{"lvm", "lvmid", "mduuid", "md", "cryptouuid", "crypto", "ldm", "http", "tftp", "pxe", "proc", "loop"} {
 		if head, _, _ := strings.Cut(drive, "/"); head == kind {
-			return nil, &grubError{unknown: "what the device (" + name + ") holds: bootpath does not follow GRUB there"}
+			return nil, &grubError{unknown: trace.Why("unknown.grub-device", "device", name)}
 		}
 	}
 	if drive == "memdisk" {
@@ -268,7 +270,7 @@ func (g *grub) volume(dev string) (*disk.Volume, *grubError) {
 		}
 	}
 	if d.vol.FS == nil {
-		return nil, &grubError{unknown: fmt.Sprintf("what the file system on (%s) holds: %v", dev, d.vol.Err)}
+		return nil, &grubError{unknown: trace.Why("unknown.volume", "device", "("+dev+")").For(kernel.Because(d.vol.Err))}
 	}
 	return d.vol, nil
 }
@@ -301,7 +303,7 @@ func (g *grub) openRaw(name string) (fsys.File, *grubError) {
 	}
 	f, e := fsys.OpenFile(vol.FS, at)
 	if e != nil {
-		return nil, &grubError{unknown: fmt.Sprintf("what %s holds: %v", name, e)}
+		return nil, &grubError{unknown: unreadable(name, e)}
 	}
 	return f, nil
 }
@@ -318,7 +320,7 @@ func (g *grub) find(name string) (*disk.Volume, string, *grubError) {
 	}
 	if !strings.HasPrefix(file, "/") {
 		if strings.ContainsAny(file, "+") && strings.Trim(file, "0123456789+,") == "" {
-			return nil, "", &grubError{unknown: "what the block list " + name + " names"}
+			return nil, "", &grubError{unknown: trace.Why("unknown.grub-blocklist", "name", name)}
 		}
 		return nil, "", &grubError{msg: fmt.Sprintf("invalid file name `%s'", file), code: errBadFilename}
 	}
@@ -342,7 +344,7 @@ func fileError(vol *disk.Volume, file string, e error) *grubError {
 	case strings.Contains(e.Error(), "not a directory"):
 		return &grubError{msg: "not a directory", code: errBadFileType}
 	}
-	return &grubError{unknown: fmt.Sprintf("whether %s exists: %v", file, e)}
+	return &grubError{unknown: trace.Why("unknown.file-exists", "path", file).For(kernel.Because(e))}
 }
 
 // dirCites is the evidence that a file is missing: the deepest directory on its path that exists.
@@ -418,7 +420,7 @@ func (g *grub) loadModuleAt(name string, depth int) ([]blob.Cite, *grubError) {
 		return nil, &grubError{msg: "variable `prefix' isn't set"}
 	}
 	if depth > maxGrubDepth {
-		return nil, &grubError{unknown: "which modules " + name + " needs"}
+		return nil, &grubError{unknown: trace.Why("unknown.grub-dependencies", "module", name)}
 	}
 	f, err := g.open(g.modulePath(name))
 	if err != nil {

@@ -195,7 +195,7 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 	var total uint64
 	for _, name := range c.args {
 		if strings.HasPrefix(name, "newc:") {
-			g.giveUp("what the initramfs holds that GRUB builds for " + name)
+			g.giveUp(trace.Why("unknown.grub-newc", "word", name))
 			return grubFailed
 		}
 		f, err := g.openRaw(name)
@@ -359,7 +359,7 @@ func (g *grub) allowed(c *grubCall, path string, r io.ReaderAt, size int64) bool
 	}
 	if !b.shim {
 		g.ran(c, "grub.verify-kernel", nil)
-		g.giveUp("what GRUB does with " + path + " under Secure Boot without shim")
+		g.giveUp(trace.Why("unknown.grub-without-shim", "path", path))
 		return false
 	}
 	img, err := pe.Read(r, size)
@@ -379,7 +379,7 @@ func (g *grub) cmdChainloader(c *grubCall) int {
 	name := args[0]
 	if g.platform == "i386-pc" {
 		g.ran(c, "grub.command", nil)
-		g.giveUp("what the boot sector does that GRUB's chainloader would start")
+		g.giveUp(trace.Why("unknown.grub-chain"))
 		return grubFailed
 	}
 	f, err := g.openRaw(name)

@@ -236,11 +236,11 @@ func (g *grub) executeWithFallback(e *grubEntry, autobooted, notify bool) {
 // something was loaded. Errors on the way do not stop it.
 func (g *grub) executeEntry(e *grubEntry, auto bool) {
 	if !e.unrestricted && g.isSet("superusers") {
-		g.giveUp("the user name and password that GRUB asks for before " + e.title)
+		g.giveUp(trace.Why("unknown.grub-password", "title", e.title))
 		return
 	}
 	if g.depth += 4; g.depth > maxGrubDepth*4 {
-		g.giveUp("where GRUB's submenus end")
+		g.giveUp(trace.Why("unknown.config-circle", "program", "GRUB"))
 		return
 	}
 	defer func() { g.depth -= 4 }()

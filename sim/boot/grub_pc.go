@@ -8,6 +8,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
 	"bootpath/sim/exe/grubcore"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -41,7 +42,7 @@ func (s *start) grubBootSector(bs *grubcore.Boot, drive uint8, cause int) {
 		"GRUB 2.06: boot.S, kernel_sector and kernel_address", bs.Cites(),
 		memoryRow(diskbootAddr, sector, "GRUB core image, first sector", d.Name))
 	if bs.Kernel.LBA >= uint64(d.Size/sector) {
-		s.unknown(trace.Bootloader, fmt.Sprintf("what the BIOS answers to a read of sector %d, past the end of the disk", bs.Kernel.LBA))
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.past-end", "sector", fmt.Sprint(bs.Kernel.LBA)))
 		return
 	}
 	at := int64(bs.Kernel.LBA) * sector
@@ -53,7 +54,7 @@ func (s *start) grubBootSector(bs *grubcore.Boot, drive uint8, cause int) {
 	}
 	if !strings.Contains(string(first), diskbootStrs) {
 		s.grubStep("grub.unknown-core", 0, "", map[string]string{"sector": fmt.Sprint(bs.Kernel.LBA)}, "GRUB 2.06: diskboot.S", cite(d.R, at, sector, "first core sector", ""))
-		s.unknown(trace.Bootloader, fmt.Sprintf("what the code in sector %d does: it is not the start of GRUB's core image", bs.Kernel.LBA))
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.sector-code", "sector", fmt.Sprint(bs.Kernel.LBA), "program", "GRUB"))
 		return
 	}
 	s.grubDiskBoot(first, at, drive, name)
@@ -75,12 +76,12 @@ func (s *start) grubDiskBoot(first []byte, at int64, drive uint8, name string) {
 	d := s.c.Disk
 	blocks, err := grubcore.ReadBlocks(d.R, at)
 	if err != nil {
-		s.unknown(trace.Bootloader, "where the rest of GRUB's core image lies: "+err.Error())
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.grub-blocks").For(kernel.Because(err)))
 		return
 	}
 	core, err := blocks.Reader(d.R, d.Size)
 	if err != nil {
-		s.unknown(trace.Bootloader, "what the BIOS answers to a read past the end of the disk: "+err.Error())
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.past-end-of").For(kernel.Because(err)))
 		return
 	}
 	track := 0
@@ -165,7 +166,7 @@ func (s *start) grubCDBoot(info *grubcore.BootInfo, rec *decode.Record, cause in
 func (s *start) grubCore(r io.ReaderAt, size int64, drive uint8) {
 	core, err := grubcore.ReadCore(r, size)
 	if err != nil {
-		s.unknown(trace.Bootloader, "what GRUB's core image does: "+err.Error())
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.grub-core").For(kernel.Because(err)))
 		return
 	}
 	packed := s.c.Store.Raw(r)
@@ -173,7 +174,7 @@ func (s *start) grubCore(r io.ReaderAt, size int64, drive uint8) {
 	if n := img.Size(); n != core.Limit() {
 		s.grubStep("grub.core-damaged", 0, "", map[string]string{"unpacked": bytesText(n), "want": bytesText(core.Limit())}, "GRUB 2.06: startup_raw.S, LZMA",
 			machine.Cites(core.Rec.Cite(&core.Header.UncompressedSize), core.Cites))
-		s.unknown(trace.Bootloader, "whether the Reed-Solomon code repairs GRUB's damaged core image")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.grub-reed-solomon"))
 		return
 	}
 	h := &core.Header
@@ -182,7 +183,7 @@ func (s *start) grubCore(r io.ReaderAt, size int64, drive uint8) {
 		memoryRow(kernelImgAddr, uint64(img.Size()), "GRUB kernel and modules", img.Name()), cpuRow("protected", "GRUB"))
 	mods, err := grubcore.ReadModules(img, 0, img.Size(), false)
 	if err != nil {
-		s.unknown(trace.Bootloader, "which modules GRUB's core image holds: "+err.Error())
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.grub-modules").For(kernel.Because(err)))
 		return
 	}
 	g := newGrub(s, "i386-pc", img, img.Size(), mods)

@@ -56,7 +56,7 @@ func (g *grub) cmdSearch(c *grubCall) int {
 			continue
 		}
 		cites, found, err := g.matches(d, by, key)
-		if err != nil && err.unknown != "" {
+		if err != nil && err.unknown != nil {
 			g.giveUp(err.unknown)
 			return grubFailed
 		}
