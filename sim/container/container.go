@@ -60,6 +60,11 @@ type Config struct {
 	Volume     []string // "/srv/data:/data:ro"
 	Network    string   // bridge | host | none | container:NAME | a name
 	Sysctl     []string // "net.core.somaxconn=1024"
+
+	OOMKillDisable bool
+	OOMScoreAdj    string // "-1000" to "1000"
+	Touches        string // of the learner: the program will touch so much memory, "300m"
+
 	Init       bool
 	StopSignal string
 
@@ -125,6 +130,12 @@ type run struct {
 	says     []complaint // of the shell that was read last
 	saysLast bool        // and its script ends with the last one
 
+	shared int64            // bytes of memory that files in a tmpfs hold
+	filled map[string]int64 // the same by the place of the tmpfs
+	big    map[string]int64 // files that a program made, whose content is not kept: their sizes
+	slept  float64          // seconds
+	runs   int              // processes that scripts have started
+
 	profile    string // a seccomp profile that is not known
 	found      string // crun: the program's path
 	chdirLater bool   // crun: root could not enter the directory, the user may
@@ -147,7 +158,7 @@ func (f *failure) Error() string { return f.text }
 
 // Run starts the container on an empty machine and leaves outcome and steps in its trace.
 func Run(m *machine.Machine, c Config) Facts {
-	r := &run{m: m, c: c}
+	r := &run{m: m, c: c, filled: map[string]int64{}, big: map[string]int64{}}
 	if r.c.Engine == "" {
 		r.c.Engine = "docker"
 	}

@@ -197,7 +197,13 @@ func (r *run) lives(main, t *kernel.Task, n int) {
 		r.stop(main, t)
 		return
 	}
+	if r.wants(t); r.m.Ended() {
+		return
+	}
 	if r.writes(t); r.m.Ended() {
+		return
+	}
+	if r.plays(t); r.m.Ended() {
 		return
 	}
 	if r.follow(t); r.m.Ended() {

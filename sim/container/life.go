@@ -62,10 +62,15 @@ type Memory struct {
 	Mapped   int64 // bytes that the program and its libraries map when they start; their pages count when touched
 	Writable int64 // bytes of those that belong to the process alone
 	ExitCode int   // when the kernel has to kill process 1
+
+	Need      int64  // bytes that a program touches, as far as it is known; -1 without end
+	Killed    string // yes | no | unknown: whether the kernel ends a process for it; "" when no need is known
+	Log       string // what the kernel's log says of it
+	OOMKilled bool   // State.OOMKilled of docker inspect: a process of the group was killed, not always the first
 }
 
-// memory is known of a limited container. How much a program touches is not in its file, so whether it is
-// killed is never decided here. cgroup-v2.rst, memory.max.
+// memory is known of a limited container. How much a program touches is not in its file: that is decided only for
+// programs whose ways are known, and for what the learner says. cgroup-v2.rst, memory.max.
 func (r *run) memory(t *kernel.Task) *Memory {
 	s := &r.spec
 	if s.Memory <= 0 {

@@ -187,3 +187,31 @@ func TestRedirectAsRealShellsDo(t *testing.T) {
 		}
 	}
 }
+
+// TestTouches is the learner's statement of what the program needs, and a host of which it is not known whether it
+// has swap.
+func TestTouches(t *testing.T) {
+	for _, row := range []struct {
+		memory, swap, touches, killed string
+		verdict                       trace.Verdict
+	}{
+		{"64m", "", "20m", "no", trace.Works},
+		{"64m", "64m", "63m", "unknown", trace.Unknown}, // what the kernel needs beside it decides
+		{"64m", "64m", "64m", "yes", trace.Stops},
+		{"64m", "", "100m", "unknown", trace.Unknown}, // the group may have 64 MiB of swap
+		{"64m", "", "200m", "yes", trace.Stops},
+		{"64m", "-1", "1g", "unknown", trace.Unknown},
+		{"", "", "1g", "", trace.Works},
+	} {
+		tr, f := lived(t, Config{Command: []string{"/bin/bash"}, Image: conf(), Memory: row.memory, MemorySwap: row.swap, Touches: row.touches})
+		require.Equal(t, row.verdict, tr.Outcome.Verdict, "%+v: %s", row, tr.Outcome.Missing)
+		if row.memory != "" {
+			require.Equal(t, row.killed, f.Memory.Killed, "%+v", row)
+		}
+		if row.verdict == trace.Stops {
+			require.Equal(t, 137, *tr.Outcome.ExitCode)
+			require.True(t, f.Memory.OOMKilled)
+			require.NotEmpty(t, calls(tr, "kernel.oom-kill", "log"))
+		}
+	}
+}

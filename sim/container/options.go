@@ -48,7 +48,7 @@ const minMemory = 6 << 20 // bytes; moby daemon/daemon_unix.go, linuxMinMemory
 // the image is looked for.
 func (r *run) readOptions() *failure {
 	o := &r.options
-	for _, read := range []func(*options) *failure{r.readMemory, r.readPids, r.readLimits, r.readSysctls, r.readSignal, r.readRestart, r.checkMemory, r.checkNetwork, r.readTmpfs, r.readVolumes, r.readUserNS, r.checkPublish} {
+	for _, read := range []func(*options) *failure{r.readMemory, r.readPids, r.readLimits, r.readSysctls, r.readOOM, r.readSignal, r.readRestart, r.checkMemory, r.checkOOM, r.checkNetwork, r.readTmpfs, r.readVolumes, r.readUserNS, r.checkPublish} {
 		if f := read(o); f != nil {
 			return f
 		}
@@ -134,6 +134,23 @@ func (r *run) checkMemory(o *options) *failure {
 		return refused("Minimum memoryswap limit should be larger than memory limit, see usage")
 	case o.memory == 0 && o.swap > 0:
 		return refused("You should always set the Memory limit when using Memoryswap limit, see usage")
+	}
+	return nil
+}
+
+// readOOM reads --oom-score-adj, which is a number for the client, and what the learner says of the program.
+func (r *run) readOOM(*options) *failure {
+	if _, err := strconv.ParseInt(r.c.OOMScoreAdj, 0, 64); r.c.OOMScoreAdj != "" && err != nil {
+		return r.badFlag(r.c.OOMScoreAdj, "--oom-score-adj", err.Error(), fmt.Sprintf("invalid argument %q for %q flag: %s", r.c.OOMScoreAdj, "--oom-score-adj", err))
+	}
+	return nil
+}
+
+// checkOOM is moby daemon_unix.go, verifyPlatformContainerSettings.
+func (r *run) checkOOM(*options) *failure {
+	n, err := strconv.ParseInt(r.c.OOMScoreAdj, 0, 64)
+	if r.engine() == "docker" && err == nil && (n < -1000 || n > 1000) {
+		return refused("Invalid value %d, range for oom score adj is [-1000, 1000]", n)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 type cgroup struct {
 	path   string
 	limits []string // "memory.max=33554432", in the order in which they were set
+	killed int      // processes of it that the kernel ended for want of memory
 }
 
 func (k *Kernel) cgroup(p string) *cgroup {
@@ -32,7 +33,21 @@ func (k *Kernel) cgroupRow(c *cgroup) trace.Row {
 			procs = append(procs, strconv.Itoa(t.PID))
 		}
 	}
-	return trace.Row{"limits": strings.Join(c.limits, " "), "procs": strings.Join(procs, ",")}
+	row := trace.Row{"limits": strings.Join(c.limits, " "), "procs": strings.Join(procs, ",")}
+	if c.killed > 0 {
+		row["events"] = "oom_kill " + strconv.Itoa(c.killed)
+	}
+	return row
+}
+
+// OOMKill ends a task because its control group is out of memory, and counts that: oom_kill in memory.events of
+// version 2 and memory.oom_control of version 1. mm/oom_kill.c, __oom_kill_process. The caller tells of it.
+func (t *Task) OOMKill() {
+	if c := t.k.cgroup(t.cgroup); c != nil {
+		c.killed++
+	}
+	t.Quiet = true
+	t.Exit(128 + 9)
 }
 
 // unified is the one cgroup2 file system.

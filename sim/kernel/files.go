@@ -261,3 +261,18 @@ func (t *Task) FlagsAt(name string) MountFlags {
 	}
 	return at.mnt.flags &^ MS_RELATIME
 }
+
+// FilesystemAt is what name lies on, or would: the type and the options of the file system, and where it is mounted.
+func (t *Task) FilesystemAt(name string) (fstype, options, place string, err error) {
+	at, _, err := t.lookup(name, true)
+	if err == ENOENT {
+		var w *walk
+		if w, _, err = t.walkParent(name); err == nil {
+			at = w.at
+		}
+	}
+	if err != nil {
+		return "", "", "", err
+	}
+	return at.mnt.sb.fstype, at.mnt.data, t.pathOf(loc{at.mnt, at.mnt.root}), nil
+}

@@ -28,6 +28,7 @@ func runApplication(m *machine.Machine, im *identify.Image, s RunSettings) (Fact
 		Memory: s.Memory, MemorySwap: s.MemorySwap, PidsLimit: s.PidsLimit, Ulimit: s.Ulimit, Tmpfs: s.Tmpfs,
 		Volume: s.Volume, Network: s.Network, Sysctl: s.Sysctl, Init: s.Init, StopSignal: s.StopSignal,
 		Interactive: s.Interactive, Stop: s.Stop, StopTimeout: s.StopTimeout,
+		OOMKillDisable: s.OOMKillDisable, OOMScoreAdj: s.OOMScoreAdj, Touches: s.Touches,
 		Exec: s.Exec, Restart: s.Restart, AutoRemove: s.AutoRemove, NoHealth: s.NoHealth, HealthCmd: s.HealthCmd,
 	}
 	if c.Memory == "" && s.MemoryMiB > 0 {

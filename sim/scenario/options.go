@@ -32,6 +32,8 @@ func Options() []Option {
 		{Name: "read-only", Usage: "read-only root file system", Bool: func(s *RunSettings) *bool { return &s.ReadOnly }},
 		{Name: "memory", Short: 'm', Usage: "most memory that it may use, a `size`: 512m, 2g", Text: func(s *RunSettings) *string { return &s.Memory }},
 		{Name: "memory-swap", Usage: "`size` of memory and swap together, -1 for no limit", Text: func(s *RunSettings) *string { return &s.MemorySwap }},
+		{Name: "oom-kill-disable", Usage: "version 1 of the control groups: who wants too much memory waits", Bool: func(s *RunSettings) *bool { return &s.OOMKillDisable }},
+		{Name: "oom-score-adj", Usage: "`number` from -1000 to 1000: whom the kernel ends first for want of memory", Text: func(s *RunSettings) *string { return &s.OOMScoreAdj }},
 		{Name: "pids-limit", Usage: "`number` of processes, -1 for no limit", Text: func(s *RunSettings) *string { return &s.PidsLimit }},
 		{Name: "ulimit", Usage: "`NAME=SOFT[:HARD]` (repeat)", List: func(s *RunSettings) *[]string { return &s.Ulimit }},
 		{Name: "sysctl", Usage: "`KEY=VALUE` of the container's namespaces (repeat)", List: func(s *RunSettings) *[]string { return &s.Sysctl }},
@@ -54,13 +56,13 @@ func Options() []Option {
 // idle are switches of docker run that change nothing of what is played here: names, labels, logging, the processor's share, what happens afterwards. docker/cli cli/command/container/opts.go.
 // One letter behind the name is its short form.
 func idle() (switches, valued []string) {
-	return []string{"detach d", "sig-proxy", "publish-all P", "oom-kill-disable", "disable-content-trust", "quiet q", "replace"},
+	return []string{"detach d", "sig-proxy", "publish-all P", "disable-content-trust", "quiet q", "replace"},
 		[]string{
 			"name", "label l", "label-file", "pull", "expose", "link", "add-host", "dns", "dns-option", "dns-opt", "dns-search",
 			"domainname", "detach-keys", "attach a", "cidfile", "log-driver", "log-opt", "health-interval", "health-retries",
 			"health-start-period", "health-timeout", "cpus", "cpu-shares c", "cpu-period", "cpu-quota", "cpu-rt-period", "cpu-rt-runtime",
 			"cpuset-cpus", "cpuset-mems", "cpu-count", "cpu-percent", "blkio-weight", "blkio-weight-device", "device-read-bps", "device-read-iops",
-			"device-write-bps", "device-write-iops", "io-maxbandwidth", "io-maxiops", "memory-reservation", "memory-swappiness", "kernel-memory", "oom-score-adj",
+			"device-write-bps", "device-write-iops", "io-maxbandwidth", "io-maxiops", "memory-reservation", "memory-swappiness", "kernel-memory",
 			"shm-size", "storage-opt", "volume-driver", "mac-address", "ip", "ip6", "link-local-ip", "network-alias", "net-alias", "annotation",
 		}
 }

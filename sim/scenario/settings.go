@@ -33,16 +33,19 @@ type RunSettings struct {
 	HostBinfmt  []string `json:"host_binfmt,omitempty"` // "arm64": programs of other architectures that QEMU runs there; "arm64:PO" with these flags
 	Cgroup      string   `json:"cgroup,omitempty"`      // v1 | v2
 	// limits and connections of an application; a value that docker refuses ends the run with its message
-	Memory     string   `json:"memory,omitempty"`      // "512m"; memory_mib when empty
-	MemorySwap string   `json:"memory_swap,omitempty"` // memory and swap together, "-1" without limit; twice memory when empty
-	PidsLimit  string   `json:"pids_limit,omitempty"`  // "-1" without limit
-	Ulimit     []string `json:"ulimit,omitempty"`      // "nofile=1024:2048", soft and hard
-	Tmpfs      []string `json:"tmpfs,omitempty"`       // "/run:size=64m"
-	Volume     []string `json:"volume,omitempty"`      // "/srv/data:/data:ro" or "name:/data"
-	Network    string   `json:"network,omitempty"`     // bridge, host, none, container:NAME or a network's name
-	Sysctl     []string `json:"sysctl,omitempty"`      // "net.core.somaxconn=1024"
-	Init       bool     `json:"init,omitempty"`        // a small init is process 1
-	StopSignal string   `json:"stop_signal,omitempty"` // "SIGINT"
+	Memory         string   `json:"memory,omitempty"`           // "512m"; memory_mib when empty
+	MemorySwap     string   `json:"memory_swap,omitempty"`      // memory and swap together, "-1" without limit; twice memory when empty
+	PidsLimit      string   `json:"pids_limit,omitempty"`       // "-1" without limit
+	Ulimit         []string `json:"ulimit,omitempty"`           // "nofile=1024:2048", soft and hard
+	Tmpfs          []string `json:"tmpfs,omitempty"`            // "/run:size=64m"
+	Volume         []string `json:"volume,omitempty"`           // "/srv/data:/data:ro" or "name:/data"
+	Network        string   `json:"network,omitempty"`          // bridge, host, none, container:NAME or a network's name
+	Sysctl         []string `json:"sysctl,omitempty"`           // "net.core.somaxconn=1024"
+	Init           bool     `json:"init,omitempty"`             // a small init is process 1
+	OOMKillDisable bool     `json:"oom_kill_disable,omitempty"` // version 1 of the control groups: nobody is killed
+	OOMScoreAdj    string   `json:"oom_score_adj,omitempty"`    // "-1000" to "1000"
+	Touches        string   `json:"touches,omitempty"`          // what-if: the program touches so much memory, "300m"
+	StopSignal     string   `json:"stop_signal,omitempty"`      // "SIGINT"
 	// afterwards
 	Stop        bool     `json:"stop,omitempty"`         // docker stop, when the program runs
 	StopTimeout string   `json:"stop_timeout,omitempty"` // seconds from the signal to SIGKILL, -1 for never; 10 when empty
@@ -88,13 +91,19 @@ type PortsFact struct {
 	Exposed []string `json:"exposed,omitempty"` // the image's ExposedPorts: "80/tcp"
 }
 
-// MemoryFact is what a limit of memory means. Whether the program reaches it is not in its file.
+// MemoryFact is what a limit of memory means. Whether the program reaches it is not in its file; it is known of some
+// small programs, and of a program whose need the reader states.
 type MemoryFact struct {
 	Limit    int64 `json:"limit"`     // bytes
 	Swap     int64 `json:"swap"`      // bytes of swap in addition, -1 without limit
 	Mapped   int64 `json:"mapped"`    // bytes that the program and its libraries map at their start; pages count when they are touched
 	Writable int64 `json:"writable"`  // those that may be written
 	ExitCode int   `json:"exit_code"` // of the container when the kernel kills process 1: 137
+
+	Need      int64  `json:"need,omitempty"`       // bytes that a program touches, as far as it is known, -1 without end
+	Killed    string `json:"killed,omitempty"`     // yes | no | unknown: whether the kernel ends a process for it
+	Log       string `json:"log,omitempty"`        // what the kernel's log then says
+	OOMKilled bool   `json:"oom_killed,omitempty"` // State.OOMKilled of docker inspect
 }
 
 // HealthFact is the health check that the engine does.

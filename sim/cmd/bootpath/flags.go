@@ -82,6 +82,7 @@ func runFlags(fl *flags) func(command []string) (scenario.RunSettings, error) {
 	for _, o := range scenario.Options() {
 		define(fl, o, &s)
 	}
+	fl.StringVar(&s.Touches, "touches", "", "what-if: the program touches `size` of memory: 300m")
 	fl.BoolVar(&s.Stop, "stop", false, "application: docker stop, when the program runs")
 	fl.StringVar(&exec, "exec", "", "application: docker exec of this `command`, when the program runs")
 	fl.Var(list{&set}, "set", "what-if: `config.KEY=JSON` or cmdline=TEXT (repeat)")

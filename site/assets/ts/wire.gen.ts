@@ -69,6 +69,12 @@ export interface RunSettings {
   sysctl?: string[];
   /** a small init is process 1 */
   init?: boolean;
+  /** version 1 of the control groups: nobody is killed */
+  oom_kill_disable?: boolean;
+  /** "-1000" to "1000" */
+  oom_score_adj?: string;
+  /** what-if: the program touches so much memory, "300m" */
+  touches?: string;
   /** "SIGINT" */
   stop_signal?: string;
   /**
@@ -544,7 +550,10 @@ export interface PortsFact {
   exposed?: string[];
 }
 
-/** MemoryFact is what a limit of memory means. Whether the program reaches it is not in its file. */
+/**
+ * MemoryFact is what a limit of memory means. Whether the program reaches it is not in its file; it is known of some
+ * small programs, and of a program whose need the reader states.
+ */
 export interface MemoryFact {
   /** bytes */
   limit: number;
@@ -556,6 +565,14 @@ export interface MemoryFact {
   writable: number;
   /** of the container when the kernel kills process 1: 137 */
   exit_code: number;
+  /** bytes that a program touches, as far as it is known, -1 without end */
+  need?: number;
+  /** yes | no | unknown: whether the kernel ends a process for it */
+  killed?: string;
+  /** what the kernel's log then says */
+  log?: string;
+  /** State.OOMKilled of docker inspect */
+  oom_killed?: boolean;
 }
 
 /** HealthFact is the health check that the engine does. */

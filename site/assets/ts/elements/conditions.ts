@@ -112,7 +112,7 @@ export class BpConditions extends View {
         <label>${this.say("run.command")}<input type="text" name="command" .value=${(this.#s.command ?? []).map(quote).join(" ")} placeholder=${(f?.argv ?? []).slice(1).join(" ")} spellcheck="false" autocomplete="off" autocapitalize="off" @change=${(e: Event) =>
           this.#put({ command: words((e.target as HTMLInputElement).value) })} /></label>
         ${this.#text("run.user", "user", f?.user ?? "")}${this.#text("run.workdir", "workdir", f?.cwd ?? "")}${this.#lines("run.env", "env", "NAME=value")}</div></section>
-      <section><h3>${this.say("docker.limits")}</h3><div class="fields">${this.#text("docker.memory", "memory", "512m")}${this.#text("docker.pids", "pids_limit", "100")}
+      <section><h3>${this.say("docker.limits")}</h3><div class="fields">${this.#text("docker.memory", "memory", "512m")}${this.#text("docker.touches", "touches", "300m")}${this.#text("docker.pids", "pids_limit", "100")}
         ${this.#text("docker.network", "network", "bridge", ["bridge", "host", "none"])}${this.#lines("docker.volume", "volume", "/srv/data:/data:ro")}${this.#lines("docker.tmpfs", "tmpfs", "/run:size=64m")}
         ${this.#lines("docker.capadd", "cap_add", "NET_ADMIN")}${this.#lines("docker.capdrop", "cap_drop", "ALL")}</div>
         <div class="flags">${this.#flag("run.readonly", "read_only")}${this.#flag("docker.init", "init")}${this.#flag("run.privileged", "privileged")}</div></section>
