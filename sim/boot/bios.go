@@ -131,7 +131,7 @@ func (s *start) bootCode(drive uint8, cause int) {
 	case ldlinux.VBR:
 		s.syslinuxVBR(d.Volume(0), first, cause)
 	default:
-		s.unknown(trace.Bootloader, "what the boot code in the first sector of "+d.Name+" does: "+codeName(code))
+		s.cannotKnow(trace.Bootloader, bootCode(d.Name, code))
 	}
 }
 
@@ -191,24 +191,24 @@ func (s *start) lastLine() string {
 	return ""
 }
 
-// codeName says whose boot code it is, by the messages inside.
-func codeName(code []byte) string {
+// bootCode is boot code that is not followed; the messages inside tell whose it is.
+func bootCode(where string, code []byte) *trace.Reason {
 	for _, k := range [...]struct{ text, name string }{
-		{"SYSLINUX", "it is SYSLINUX"},
-		{"LILO", "it is LILO"},
-		{"BOOTMGR", "it is Windows' boot code"},
-		{"NTLDR", "it is Windows' boot code"},
-		{"Missing operating system", "it is a generic MBR, which starts the active partition"},
-		{"FreeDOS", "it is FreeDOS's boot code"},
-		{"Invalid partition table", "it is a generic MBR, which starts the active partition"},
-		{"reading boot", "it is OpenBSD's boot code"},
-		{"Loader", "its messages name a loader"},
+		{"SYSLINUX", "SYSLINUX"},
+		{"LILO", "LILO"},
+		{"BOOTMGR", "Windows"},
+		{"NTLDR", "Windows"},
+		{"FreeDOS", "FreeDOS"},
+		{"reading boot", "OpenBSD"},
 	} {
 		if bytes.Contains(code, []byte(k.text)) {
-			return k.name + ", which bootpath does not follow"
+			return trace.Why("unknown.boot-code-named", "where", where, "program", k.name)
 		}
 	}
-	return "it is not code that bootpath knows"
+	if bytes.Contains(code, []byte("Missing operating system")) || bytes.Contains(code, []byte("Invalid partition table")) {
+		return trace.Why("unknown.boot-code-mbr", "where", where)
+	}
+	return trace.Why("unknown.boot-code", "where", where)
 }
 
 // bootRecord is the El Torito boot record volume descriptor, at block 17: El Torito 1.0, section 3.
@@ -269,7 +269,7 @@ func (s *start) bootCD() bool {
 	if cat.Media != 0 {
 		s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.cd-emulation", Cites: cites, Rule: "El Torito 1.0, section 2.2",
 			Args: map[string]string{"media": fmt.Sprint(cat.Media)}})
-		s.unknown(trace.Firmware, "how the emulated disk inside the boot image starts: bootpath follows images without emulation only")
+		s.cannotKnow(trace.Firmware, trace.Why("unknown.cd-emulation"))
 		return true
 	}
 	return s.startCD(cat, cites, fail)
@@ -308,7 +308,7 @@ func (s *start) startCD(cat bootCatalog, cites []blob.Cite, fail func(int, []blo
 			s.isolinux(p, at, "ETCD", jump)
 			return true
 		}
-		s.unknown(trace.Bootloader, "what the El Torito boot image of "+d.Name+" does: it is not code that bootpath knows")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.boot-code", "where", d.Name))
 	}
 	return true
 }

@@ -81,10 +81,10 @@ func TestBIOS(t *testing.T) {
 			console: "Booting from Hard Disk...\nBoot failed: not a bootable disk\n\nBooting from Floppy...\nBoot failed: could not read the boot disk\n\nBooting from DVD/CD...\nBoot failed: Could not read from CDROM (code 0003)\nNo bootable device.\n"},
 		{name: "a file shorter than a sector", image: make([]byte, 100), verdict: trace.Stops, stage: trace.Firmware, console: "could not read the boot disk\n\nBooting from Floppy"},
 		{name: "signature without code", image: bootable(""), verdict: trace.Stops, stage: trace.Bootloader, bytes: "test.img[0x0:+440]"},
-		{name: "code of nobody", image: bootable("\xfa\xf4"), verdict: trace.Unknown, stage: trace.Bootloader, missing: "not code that bootpath knows"},
-		{name: "another loader is named", image: bootable("\xfa\xf4 LILO boot:"), verdict: trace.Unknown, stage: trace.Bootloader, missing: "it is LILO"},
+		{name: "code of nobody", image: bootable("\xfa\xf4"), verdict: trace.Unknown, stage: trace.Bootloader, missing: "unknown.boot-code where=test.img"},
+		{name: "another loader is named", image: bootable("\xfa\xf4 LILO boot:"), verdict: trace.Unknown, stage: trace.Bootloader, missing: "unknown.boot-code-named program=LILO where=test.img"},
 		{name: "a floppy", device: "floppy", image: bootable(""), verdict: trace.Stops, stage: trace.Bootloader, console: "Booting from Floppy...\n"},
-		{name: "a CD with other code", device: "cdrom", image: cd(nil), verdict: trace.Unknown, stage: trace.Bootloader, console: "Booting from DVD/CD...\n", missing: "El Torito boot image"},
+		{name: "a CD with other code", device: "cdrom", image: cd(nil), verdict: trace.Unknown, stage: trace.Bootloader, console: "Booting from DVD/CD...\n", missing: "unknown.boot-code where=test.img"},
 		{name: "a CD with zeros", device: "cdrom", image: cd(func(b []byte) { clear(b[30*2048:][:64]) }), verdict: trace.Stops, stage: trace.Bootloader},
 		{name: "not El Torito", device: "cdrom", image: cd(func(b []byte) { b[17*2048+8] = 'X' }), verdict: trace.Stops, stage: trace.Firmware,
 			console: "Boot failed: Could not read from CDROM (code 0005)\nBooting from Hard Disk...\nBoot failed: could not read the boot disk\n\nBooting from Floppy"},
@@ -94,7 +94,7 @@ func TestBIOS(t *testing.T) {
 		{name: "bad keys", device: "cdrom", image: cd(func(b []byte) { b[cat+0x1f] = 0 }), verdict: trace.Stops, stage: trace.Firmware, console: "(code 000a)"},
 		{name: "not bootable", device: "cdrom", image: cd(func(b []byte) { b[cat+0x20] = 0 }), verdict: trace.Stops, stage: trace.Firmware, console: "(code 000b)"},
 		{name: "boot image past the end", device: "cdrom", image: cd(func(b []byte) { b[cat+0x29] = 9 }), verdict: trace.Stops, stage: trace.Firmware, console: "(code 000c)"},
-		{name: "an emulated floppy", device: "cdrom", image: cd(func(b []byte) { b[cat+0x21] = 2 }), verdict: trace.Unknown, stage: trace.Firmware, missing: "emulated"},
+		{name: "an emulated floppy", device: "cdrom", image: cd(func(b []byte) { b[cat+0x21] = 2 }), verdict: trace.Unknown, stage: trace.Firmware, missing: "unknown.cd-emulation"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr := startImage(t, c.image, Config{Firmware: "bios", Device: c.device})
@@ -202,7 +202,7 @@ func TestUEFI(t *testing.T) {
 		{name: "a startup script", files: map[string][]byte{"startup.nsh": []byte("ls\n")}, verdict: trace.Unknown, stage: trace.Firmware, missing: "startup.nsh"},
 		{name: "Secure Boot and no signature", files: map[string][]byte{path: good}, secure: true, verdict: trace.Stops, stage: trace.Firmware, console: ": Access Denied\n"},
 		{name: "Secure Boot and a certificate table that is none", files: map[string][]byte{path: edit(func(b []byte) { b[pe+24+0x70+4*8+4] = 8 })}, secure: true, verdict: trace.Stops, stage: trace.Firmware, console: ": Access Denied\n"},
-		{name: "an unknown program", files: map[string][]byte{path: bytes.Replace(good, []byte("mods\x00"), []byte("modx\x00"), 1)}, verdict: trace.Unknown, stage: trace.Bootloader, missing: "not a boot program"},
+		{name: "an unknown program", files: map[string][]byte{path: bytes.Replace(good, []byte("mods\x00"), []byte("modx\x00"), 1)}, verdict: trace.Unknown, stage: trace.Bootloader, missing: "unknown.program path=/EFI/BOOT/BOOTX64.EFI"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr := startImage(t, fatImage(t, c.files), Config{Firmware: "uefi", SecureBoot: c.secure})

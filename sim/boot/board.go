@@ -58,7 +58,7 @@ func (s *start) raspberryPi() {
 	b.emit("rpi.start", trace.Firmware, map[string]string{"board": "Raspberry Pi 4 B"}, "Raspberry Pi documentation, Boot EEPROM; assumption: the EEPROM as it is delivered starts from the SD card", nil)
 	if b.vol == nil {
 		b.emit("rpi.no-partition", trace.Firmware, nil, "Raspberry Pi documentation, Boot flow: a FAT partition", nil)
-		b.unknown(trace.Firmware, "what the board's EEPROM tries after an SD card without a FAT partition: its boot order is a setting of the board")
+		b.cannotKnow(trace.Firmware, trace.Why("unknown.board-order"))
 		return
 	}
 	if _, err := lookup(b.vol, "/start4.elf"); err != nil {
@@ -175,7 +175,7 @@ func (s *start) uBoot() {
 		}
 	}
 	b.emit("uboot.nothing", trace.Bootloader, nil, "U-Boot: scan_dev_for_boot_part", nil)
-	b.unknown(trace.Bootloader, "what the board's U-Boot tries when a card has neither extlinux.conf nor a script")
+	b.cannotKnow(trace.Bootloader, trace.Why("unknown.uboot-nothing"))
 }
 
 // bootable lists the partitions that "part list -bootable" names, or the first one.
@@ -199,7 +199,7 @@ func (b *board) extlinux(name, text string, f fsys.File) {
 	conf := syslinux.Read(&syslinux.File{Path: name, Text: text}, func(string) (*syslinux.File, bool) { return nil, false })
 	b.emit("uboot.read-config", trace.Bootloader, map[string]string{"path": name, "labels": fmt.Sprint(len(conf.Labels))}, "U-Boot documentation, Generic Distro Configuration Concept", cite(f, 0, f.Size(), name, ""))
 	if len(conf.Labels) == 0 {
-		b.unknown(trace.Bootloader, "what U-Boot does with "+name+", which has no label")
+		b.cannotKnow(trace.Bootloader, trace.Why("unknown.uboot-empty", "path", name))
 		return
 	}
 	// The default label first, then, while none starts, the others in their order: boot/pxe_utils.c, handle_pxe_menu.
@@ -212,7 +212,7 @@ func (b *board) extlinux(name, text string, f fsys.File) {
 			return
 		}
 	}
-	b.unknown(trace.Bootloader, "what the board's U-Boot tries after "+name+", of which no label can be loaded")
+	b.cannotKnow(trace.Bootloader, trace.Why("unknown.uboot-no-label", "path", name))
 }
 
 // extlinuxLabel is label_boot; it returns false when a file is missing and U-Boot skips the label.

@@ -113,10 +113,10 @@ func TestUBootRunsScripts(t *testing.T) {
 		"variables from a file":              {text: "if test -e ${devtype} ${devnum} ${prefix}env.txt; then\n load mmc 0 ${scriptaddr} ${prefix}env.txt\n env import -t ${scriptaddr} ${filesize}\nfi\nsetenv bootargs \"root=${rootdev} ${extra}\"\n" + load + "booti ${kernel_addr_r}\n", env: "# a comment\nrootdev=/dev/sda1\nextra=rw\n", console: "Kernel command line: root=/dev/sda1 rw"},
 		"the first kernel that is there":     {text: "for k in Image vmlinuz; do\n if load mmc 0:1 ${kernel_addr_r} /boot/${k}; then booti ${kernel_addr_r}; fi\ndone\n", console: "Linux version 6.1.0-56-arm64"},
 		"a variable runs":                    {text: "setenv go 'booti ${kernel_addr_r}'\n" + load + "run go\n", console: "Linux version 6.1.0-56-arm64"},
-		"the board's device tree":            {text: "load mmc 0:1 ${fdt_addr_r} /dtb/${fdtfile}\n", missing: "the variable fdtfile of the board's U-Boot, which /boot/boot.scr asks for"},
-		"a command that is not followed":     {text: "bootefi ${kernel_addr_r}\n", missing: "what U-Boot's command bootefi does in /boot/boot.scr"},
-		"nothing is started":                 {text: "echo hello\n", console: "hello\n", missing: "what U-Boot tries after the script /boot/boot.scr, which started nothing"},
-		"a script that runs itself for ever": {text: "setenv a 'run a'\nrun a\n", missing: "where the script /boot/boot.scr ends: it calls itself"},
+		"the board's device tree":            {text: "load mmc 0:1 ${fdt_addr_r} /dtb/${fdtfile}\n", missing: "unknown.uboot-variable name=fdtfile path=/boot/boot.scr"},
+		"a command that is not followed":     {text: "bootefi ${kernel_addr_r}\n", missing: "unknown.uboot-command command=bootefi path=/boot/boot.scr"},
+		"nothing is started":                 {text: "echo hello\n", console: "hello\n", missing: "unknown.uboot-started-nothing path=/boot/boot.scr"},
+		"a script that runs itself for ever": {text: "setenv a 'run a'\nrun a\n", missing: "unknown.script-calls-itself path=/boot/boot.scr"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := card("uboot", "ext4", map[string]string{"boot/boot.scr": bootScript(c.text), "boot/vmlinuz": arm64Kernel(), "boot/env.txt": c.env})

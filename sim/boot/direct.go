@@ -35,7 +35,7 @@ func (s *start) direct() {
 	args := map[string]string{"path": slash(k.Name), "size": bytesText(k.Size), "format": img.Format, "arch": img.Arch, "protocol": ""}
 	if s.c.Arch != "" && s.c.Arch != img.Arch {
 		s.m.Emit(trace.Step{Actor: "machine", Stage: trace.Bootloader, Kind: "linux.direct-other-machine", Args: args, Cites: img.Cites(), Rule: "the machine type in the file's header"})
-		s.unknown(trace.Bootloader, fmt.Sprintf("what a machine for %s does with a kernel for %s", s.c.Arch, img.Arch))
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.other-machine", "machine", s.c.Arch, "arch", img.Arch))
 		return
 	}
 	mode, rule := "protected", "Linux x86 boot protocol; QEMU: x86_load_linux"

@@ -15,6 +15,7 @@ import (
 	"bootpath/sim/disk"
 	"bootpath/sim/exe/pe"
 	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -129,7 +130,7 @@ func openEFI(vol *disk.Volume, name string) (fsys.File, string, error) {
 func (b *sdboot) readText(f fsys.File, at string) ([]byte, bool) {
 	b.read += f.Size()
 	if b.read > maxEntryText {
-		b.unknown(trace.Bootloader, "what the boot loader entries say: with "+slash(at)+" they are more text than bootpath reads")
+		b.cannotKnow(trace.Bootloader, trace.Why("unknown.entries-too-long", "path", slash(at)))
 		return nil, false
 	}
 	data := make([]byte, f.Size())
@@ -301,12 +302,12 @@ func (b *sdboot) addXBOOTLDR() {
 		if v == nil || v.Type != "vfat" {
 			b.emit("sdboot.xbootldr-unreadable", "", args, "UEFI 2.10 §13.3: firmware reads FAT", p.Cites)
 			if _, drivers := b.names(b.vol, "/EFI/systemd/drivers", sdMachine+".efi"); len(drivers) > 0 {
-				b.unknown(trace.Bootloader, "what the drivers in /EFI/systemd/drivers do: one may read the partition with more entries")
+				b.cannotKnow(trace.Bootloader, trace.Why("unknown.efi-drivers", "path", "/EFI/systemd/drivers"))
 			}
 			return
 		}
 		if v.FS == nil {
-			b.unknown(trace.Bootloader, fmt.Sprintf("which entries partition %d holds: %v", p.Number, v.Err))
+			b.cannotKnow(trace.Bootloader, trace.Why("unknown.volume", "device", fmt.Sprintf("%s (LBA %d)", b.c.Disk.Name, p.Start)).For(kernel.Because(v.Err)))
 			return
 		}
 		b.emit("sdboot.open-xbootldr", "", args, "Boot Loader Specification, XBOOTLDR", machine.Cites(p.Cites, volumeCites(v)))
@@ -483,7 +484,7 @@ func (b *sdboot) boot(e *sdEntry) {
 		return
 	}
 	if e.Devicetree != "" {
-		b.unknown(trace.Bootloader, "what the kernel makes of the device tree "+e.Devicetree+" on a PC")
+		b.cannotKnow(trace.Bootloader, trace.Why("unknown.devicetree", "path", e.Devicetree))
 		return
 	}
 	n := b.emit("sdboot.load-image", "", map[string]string{"path": slash(at), "size": bytesText(f.Size())}, "systemd-boot 252: image_start; UEFI 2.10 §7.4.1 LoadImage", machine.Cites(cites, volCites(e.vol, at)))
@@ -491,7 +492,7 @@ func (b *sdboot) boot(e *sdEntry) {
 	b.given = efiGiven{by: "systemd-boot", options: options, initrds: initrds, cause: n}
 	b.runEFI(img, e.vol, e.dev, at)
 	if b.exit != nil && !b.m.Ended() {
-		b.unknown(trace.Bootloader, "what a person chooses in systemd-boot's menu after "+slash(at)+" ended")
+		b.cannotKnow(trace.Bootloader, trace.Why("unknown.menu-choice", "program", "systemd-boot", "entry", slash(at)))
 	}
 }
 
@@ -528,7 +529,7 @@ func fileStatus(err error) string {
 // failed prints an error and gives control back to the firmware.
 func (b *sdboot) failed(kind trace.Kind, text, status, name string, cites []blob.Cite) {
 	if status == "" {
-		b.unknown(trace.Bootloader, "what the firmware answers to "+name+", which cannot be read")
+		b.cannotKnow(trace.Bootloader, trace.Why("unknown.firmware-unreadable", "path", name))
 		return
 	}
 	n := b.emit(kind, text+b.status(status)+"\n", map[string]string{"path": name, "status": status}, "systemd-boot 252: image_start", cites)

@@ -130,7 +130,7 @@ func TestSystemdBoot(t *testing.T) {
 		{name: "the menu waits", esp: map[string]string{"loader/loader.conf": "timeout menu-force\n", "loader/entries/a.conf": entry("options a")}, cmdline: "a", kind: "sdboot.press-enter"},
 		{name: "no tries left comes last", esp: map[string]string{"loader/entries/z+0-3.conf": entry("options z"), "loader/entries/a.conf": entry("options a")}, cmdline: "a"},
 		{name: "a try is counted", esp: map[string]string{"loader/entries/z+3.conf": entry("options z")}, cmdline: "z", kind: "sdboot.count-boot"},
-		{name: "Windows is found", esp: map[string]string{"loader/loader.conf": "timeout 1\n", "EFI/Microsoft/Boot/bootmgfw.efi": efiProgram(map[string]string{".text": "x"})}, missing: "not a boot program", kind: "sdboot.add-loader"},
+		{name: "Windows is found", esp: map[string]string{"loader/loader.conf": "timeout 1\n", "EFI/Microsoft/Boot/bootmgfw.efi": efiProgram(map[string]string{".text": "x"})}, missing: "unknown.program path=/EFI/Microsoft/Boot/bootmgfw.efi", kind: "sdboot.add-loader"},
 		{name: "the extended boot partition", boot: map[string]string{"k/linux": kernel, "loader/entries/a.conf": entry("options boot")}, cmdline: "boot", kind: "sdboot.open-xbootldr"},
 		{name: "one that firmware cannot read", esp: map[string]string{"loader/entries/a.conf": entry("options a")}, cmdline: "a", kind: "sdboot.xbootldr-unreadable"},
 		{name: "a driver might read it", esp: map[string]string{"EFI/systemd/drivers/ext4x64.efi": "x"}, missing: "drivers"},

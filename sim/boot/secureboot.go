@@ -8,6 +8,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/exe/authenticode"
 	"bootpath/sim/exe/pe"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -56,7 +57,7 @@ func certificateNames(k *authenticode.Keys) string {
 // judgement is the answer to "may this program run?".
 type judgement struct {
 	Signed
-	unknown string // why that cannot be told
+	unknown *trace.Reason // why that cannot be told
 	cites   []blob.Cite
 }
 
@@ -118,7 +119,7 @@ func (b *secureBoot) try(j *judgement, img *pe.File, sig *authenticode.Signature
 		case errors.Is(err, authenticode.ErrUntrusted):
 			j.Reason = "untrusted"
 		default:
-			j.unknown = "the signature of " + j.Path + ": " + err.Error()
+			j.unknown = trace.Why("unknown.signature", "path", j.Path).For(kernel.Because(err))
 			return true
 		}
 	}
@@ -157,8 +158,8 @@ func (s *start) firmwareTakes(path string, img *pe.File) bool {
 		return true
 	}
 	j := b.judge(path, img, &b.db)
-	if j.unknown != "" {
-		s.unknown(trace.Firmware, j.unknown)
+	if j.unknown != nil {
+		s.cannotKnow(trace.Firmware, j.unknown)
 		return false
 	}
 	s.report("firmware", trace.Firmware, &j, "UEFI 2.10 §32.5.3.3; EDK II: DxeImageVerificationHandler")
@@ -169,12 +170,12 @@ func (s *start) firmwareTakes(path string, img *pe.File) bool {
 func (s *start) shimTakes(actor, path string, img *pe.File) bool {
 	b := s.secure()
 	j := b.judge(path, img, &b.db, &b.vendor)
-	if j.unknown != "" {
-		s.unknown(trace.Bootloader, j.unknown)
+	if j.unknown != nil {
+		s.cannotKnow(trace.Bootloader, j.unknown)
 		return false
 	}
 	if j.Reason == "unreadable" {
-		s.unknown(trace.Bootloader, "what shim says about the signature of "+path+", which cannot be read")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.shim-signature", "path", path))
 		return false
 	}
 	s.report(actor, trace.Bootloader, &j, "shim: verify_buffer_authenticode; keys of db, of shim's builder and of the machine's owner (MokList, empty here)")

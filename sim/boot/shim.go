@@ -10,6 +10,7 @@ import (
 	"bootpath/sim/exe/authenticode"
 	"bootpath/sim/exe/pe"
 	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -34,7 +35,7 @@ func (s *start) shim(img *pe.File, vol *disk.Volume, dev, at string) {
 	}
 	s.emitShim(kind, "", args, "shim: efi_main", vendor.Cites)
 	if err != nil && b != nil {
-		s.unknown(trace.Bootloader, "which keys shim trusts: "+err.Error())
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.shim-keys").For(kernel.Because(err)))
 		return
 	}
 	p := &shimRun{start: s, img: img, vol: vol, dev: dev, dir: at[:max(strings.LastIndexByte(at, '/'), 0)]}
@@ -95,12 +96,12 @@ func (p *shimRun) startImage(name string) (status string) {
 	}
 	f, err := fsys.OpenFile(p.vol.FS, at)
 	if err != nil {
-		p.unknown(trace.Bootloader, "what "+slash(at)+" holds: "+err.Error())
+		p.cannotKnow(trace.Bootloader, unreadable(slash(at), err))
 		return ""
 	}
 	img, err := pe.Read(f, f.Size())
 	if err != nil || img.Header.Machine != p.peMachine() {
-		p.unknown(trace.Bootloader, "what shim prints about "+slash(at)+", which is no program for this processor")
+		p.cannotKnow(trace.Bootloader, trace.Why("unknown.shim-prints", "path", slash(at)))
 		return ""
 	}
 	if b := p.secure(); b != nil && !p.verify(b, slash(at), img) {
@@ -169,7 +170,7 @@ func (p *shimRun) fallback(self string) {
 		dirs, err = p.vol.FS.ReadDir(list)
 	}
 	if err != nil {
-		p.unknown(trace.Bootloader, "what shim's fallback program finds: "+err.Error())
+		p.cannotKnow(trace.Bootloader, trace.Why("unknown.fallback-finds").For(kernel.Because(err)))
 		return
 	}
 	for _, d := range dirs {
@@ -225,23 +226,23 @@ func (p *shimRun) readCSV(at string) (file, title string, cites []blob.Cite) {
 func (p *shimRun) startFirst(at string) {
 	f, err := fsys.OpenFile(p.vol.FS, at)
 	if err != nil {
-		p.unknown(trace.Bootloader, "what "+slash(at)+" holds: "+err.Error())
+		p.cannotKnow(trace.Bootloader, unreadable(slash(at), err))
 		return
 	}
 	img, _ := p.readEFI(f)
 	if img == nil {
-		p.unknown(trace.Bootloader, "what shim's fallback program does after "+slash(at)+", which is no program for this processor")
+		p.cannotKnow(trace.Bootloader, trace.Why("unknown.fallback-after", "path", slash(at)))
 		return
 	}
 	if !p.firmwareTakes(slash(at), img) {
 		if !p.m.Ended() {
-			p.unknown(trace.Bootloader, "what shim's fallback program does after the firmware refused "+slash(at))
+			p.cannotKnow(trace.Bootloader, trace.Why("unknown.fallback-after", "path", slash(at)))
 		}
 		return
 	}
 	p.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "fallback"}, "shim: fallback.c, try_start_first_option; UEFI 2.10 §7.4.2 StartImage", machine.Cites(volCites(p.vol, at)), p.cpu(slash(at))...)
 	p.runEFI(img, p.vol, p.dev, at)
 	if p.exit != nil && !p.m.Ended() {
-		p.unknown(trace.Bootloader, "what shim's fallback program does after "+slash(at)+" failed")
+		p.cannotKnow(trace.Bootloader, trace.Why("unknown.fallback-after", "path", slash(at)))
 	}
 }

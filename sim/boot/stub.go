@@ -67,7 +67,7 @@ func (s *start) systemdStub(img *pe.File, vol *disk.Volume, at string, given efi
 	initrds := given.initrds
 	if sec := img.Section(".initrd"); sec != nil && sec.Size > 0 {
 		if len(initrds) > 0 {
-			s.unknown(trace.Bootloader, "which initramfs the kernel gets: "+slash(at)+" has one, and its boot loader entry names another")
+			s.cannotKnow(trace.Bootloader, trace.Why("unknown.stub-initrd", "path", slash(at)))
 			return
 		}
 		initrds = []initrd{{path: slash(at) + ":.initrd", file: blob.Section(img.R, sec.Off, sec.Size), size: sec.Size}}
@@ -76,7 +76,7 @@ func (s *start) systemdStub(img *pe.File, vol *disk.Volume, at string, given efi
 	r := blob.Section(img.R, kernel.Off, kernel.Size)
 	inner, err := pe.Read(r, kernel.Size)
 	if err != nil {
-		s.unknown(trace.Bootloader, "what systemd's stub does with the section .linux, which is no program for UEFI")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.stub-linux"))
 		return
 	}
 	n := emit("sdboot.stub-kernel", map[string]string{"path": slash(at), "size": bytesText(kernel.Size), "cmdline": cmdline}, "systemd-stub(7), .linux", kernel.Rec.Cite(&kernel.Header.Name, &kernel.Header.PointerToRawData))
@@ -131,12 +131,12 @@ func (s *start) efiStub(img *pe.File, vol *disk.Volume, name string, given efiGi
 				continue
 			}
 			if vol == nil { // a program that its starter had in memory comes from no volume
-				s.unknown(trace.Bootloader, "where the kernel's EFI stub looks for "+file+", which initrd= names")
+				s.cannotKnow(trace.Bootloader, trace.Why("unknown.stub-volume", "path", file))
 				return
 			}
 			f, at, err := openEFI(vol, file)
 			if err != nil {
-				s.unknown(trace.Bootloader, "what the kernel's EFI stub does without "+file+", which initrd= names")
+				s.cannotKnow(trace.Bootloader, trace.Why("unknown.stub-missing", "path", file))
 				return
 			}
 			s.m.Wait(cost(f.Size(), rateUEFI))

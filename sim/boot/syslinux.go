@@ -13,6 +13,7 @@ import (
 	"bootpath/sim/disk"
 	"bootpath/sim/exe/ldlinux"
 	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -46,7 +47,7 @@ func (x *sysLinux) emit(kind trace.Kind, console string, args map[string]string,
 }
 
 // giveUp ends the run: what the loader does next cannot be told.
-func (x *sysLinux) giveUp(missing string) { x.unknown(trace.Bootloader, missing) }
+func (x *sysLinux) giveUp(why *trace.Reason) { x.cannotKnow(trace.Bootloader, why) }
 
 // failed ends the run at a step that printed why: the loader is back at its prompt, and trying again
 // comes to the same.
@@ -58,11 +59,11 @@ func (x *sysLinux) failed(step int, message string) {
 // looked for; names are those of the configuration.
 func (x *sysLinux) run(dirs, names []string) {
 	if major := x.banner.Major(); major != 5 && major != 6 {
-		x.giveUp(fmt.Sprintf("what %s %s does: bootpath follows its versions 5 and 6", strings.ToUpper(x.name), x.banner.Version()))
+		x.giveUp(trace.Why("unknown.loader-version", "program", strings.ToUpper(x.name), "version", x.banner.Version(), "known", "5, 6"))
 		return
 	}
 	if x.vol == nil || x.vol.FS == nil {
-		x.giveUp("what the file system holds that " + strings.ToUpper(x.name) + " starts from: " + volumeProblem(x.vol))
+		x.giveUp(trace.Why("unknown.volume-of", "program", strings.ToUpper(x.name)).For(volumeProblem(x.vol)))
 		return
 	}
 	if !x.loadCore(dirs) {
@@ -84,11 +85,11 @@ func (x *sysLinux) run(dirs, names []string) {
 	x.failed(n, strings.TrimSpace(text))
 }
 
-func volumeProblem(v *disk.Volume) string {
+func volumeProblem(v *disk.Volume) *trace.Reason {
 	if v != nil && v.Err != nil {
-		return v.Err.Error()
+		return kernel.Because(v.Err)
 	}
-	return "none is recognised"
+	return trace.Why("unknown.no-filesystem")
 }
 
 // loadCore loads ldlinux.c32: of the directory that the loader starts in, else of the first that has it.
@@ -130,7 +131,7 @@ func (x *sysLinux) missing(name string, err error) bool {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	x.giveUp(fmt.Sprintf("what %s holds: %v", name, err))
+	x.giveUp(unreadable(name, err))
 	return true
 }
 
@@ -146,13 +147,13 @@ func (x *sysLinux) noFile(name string) []blob.Cite {
 // automatic start or the prompt. main of com32/elflink/ldlinux/ldlinux.c.
 func (x *sysLinux) config(at string) {
 	if x.configs++; x.configs > maxSysConfigs {
-		x.giveUp("where the configurations end: CONFIG leads from one to another")
+		x.giveUp(trace.Why("unknown.config-circle", "program", strings.ToUpper(x.name)))
 		return
 	}
 	x.path, x.opened = at, map[string]bool{}
 	main, ok := x.text(slash(at))
 	if !ok {
-		x.giveUp("what " + slash(at) + " says: it is too large or cannot be read")
+		x.giveUp(trace.Why("unknown.unreadable", "path", slash(at)))
 		return
 	}
 	x.conf = syslinux.Read(main, x.text)
@@ -160,12 +161,12 @@ func (x *sysLinux) config(at string) {
 	before := x.m.Last()
 	for _, d := range x.conf.Directives {
 		if x.directive(d); x.m.Last()-before > maxSysLines {
-			x.giveUp("what " + slash(at) + " says: it is too long")
+			x.giveUp(trace.Why("unknown.too-many-lines", "path", slash(at)))
 			return
 		}
 	}
 	if x.conf.Problem != "" {
-		x.giveUp("what " + slash(at) + " says: " + x.conf.Problem)
+		x.giveUp(trace.Why("unknown.sys-problem", "path", slash(at)))
 		return
 	}
 	_, auto := x.conf.Boot()
@@ -311,7 +312,7 @@ func (x *sysLinux) autoBoot() {
 		key = "ui"
 	}
 	if line == "" {
-		x.giveUp("what an empty " + strings.ToUpper(key) + " starts")
+		x.giveUp(trace.Why("unknown.sys-empty", "key", strings.ToUpper(key)))
 		return
 	}
 	x.load(line, x.last(key))
@@ -329,11 +330,11 @@ func (x *sysLinux) load(line string, cites []blob.Cite) {
 		return
 	}
 	if x.conf.NoImplicit {
-		x.giveUp("what a person does at the prompt: IMPLICIT 0 refuses " + word)
+		x.giveUp(trace.Why("unknown.sys-implicit", "word", word))
 		return
 	}
 	if x.conf.SysAppend&^3 != 0 {
-		x.giveUp("what the machine's tables hold that SYSAPPEND adds to the command line")
+		x.giveUp(trace.Why("unknown.sys-append"))
 		return
 	}
 	if x.conf.NoOptions {
@@ -356,7 +357,7 @@ func (x *sysLinux) load(line string, cites []blob.Cite) {
 func (x *sysLinux) choose(l *syslinux.Label, command string, cites []blob.Cite) {
 	x.emit("syslinux.choose-label", "", map[string]string{"label": l.Name, "command": command}, "SYSLINUX 6.04: load_kernel, find_label", machine.Cites(cites, x.cite(l.Set...)))
 	if l.IPAppend&^3 != 0 { // the first two say where a network start came from: nothing here
-		x.giveUp("what the machine's tables hold that SYSAPPEND adds to the command line")
+		x.giveUp(trace.Why("unknown.sys-append"))
 		return
 	}
 	word, _ := syslinux.Cut(command)
@@ -405,11 +406,11 @@ func (x *sysLinux) execute(line, kind string, cites []blob.Cite) {
 	case "config":
 		x.nextConfig(word, args, cites)
 	case "localboot":
-		x.giveUp("what the machine's next drive starts: LOCALBOOT " + word + " leaves this one")
+		x.giveUp(trace.Why("unknown.next-drive", "word", word))
 	case "kernel", "linux":
 		x.kernel(word, args, cites)
 	default:
-		x.giveUp(fmt.Sprintf("what the code in %s does: bootpath does not follow images of the type %q", word, kind))
+		x.giveUp(trace.Why("unknown.sys-image", "path", word, "type", kind))
 	}
 }
 
@@ -417,7 +418,7 @@ func (x *sysLinux) execute(line, kind string, cites []blob.Cite) {
 func (x *sysLinux) nextConfig(name, dir string, cites []blob.Cite) {
 	f, at, err := x.open(name)
 	if err != nil {
-		x.giveUp("what happens without the configuration " + name)
+		x.giveUp(trace.Why("unknown.sys-no-config", "path", name))
 		return
 	}
 	f.Close()
@@ -456,9 +457,9 @@ func (x *sysLinux) module(name, args string, cites []blob.Cite) {
 	x.emit("syslinux.load-module", "", map[string]string{"path": slash(at)}, "SYSLINUX 6.04: execute, spawn_load", machine.Cites(cites, volCites(x.vol, at)))
 	switch {
 	case needs == nil:
-		x.giveUp("what " + slash(at) + " does: bootpath follows menu.c32 and vesamenu.c32 only")
+		x.giveUp(trace.Why("unknown.sys-module", "path", slash(at)))
 	case args != "":
-		x.giveUp("what the menu of " + args + " holds")
+		x.giveUp(trace.Why("unknown.sys-menu", "args", args))
 	default:
 		x.menu(path.Base(name))
 	}
@@ -503,11 +504,11 @@ func (x *sysLinux) menu(module string) {
 	x.showMenu(module, m, entry, ticks)
 	switch {
 	case c.MenuSave:
-		x.giveUp("which entry was started last time: MENU SAVE keeps it outside of the files")
+		x.giveUp(trace.Why("unknown.sys-menu-save"))
 	case ticks > 0 && c.OnTimeout != "":
 		x.execute(c.OnTimeout, imageType(c.OnTimeout), x.last("ontimeout"))
 	case e.Submenu != nil || e.Goto || e.Disabled || e.Password && ticks <= 0:
-		x.giveUp("which entry a person picks in the menu: the one that is marked, " + plainTitle(e) + ", starts nothing by itself")
+		x.giveUp(trace.Why("unknown.menu-choice", "program", strings.ToUpper(x.name), "entry", plainTitle(e)))
 	default:
 		x.choose(e, e.Command(), nil)
 	}

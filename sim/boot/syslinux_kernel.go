@@ -45,7 +45,7 @@ func (x *sysLinux) kernel(name, args string, cites []blob.Cite) {
 	k := &sysKernel{path: slash(at), size: f.Size(), cmdline: cmdline}
 	k.rec, err = decode.Read(f, 0, binary.LittleEndian, "setup_header", &k.header)
 	if k.size >= sysMinKernel && err != nil {
-		x.giveUp("what " + slash(at) + " is: " + err.Error())
+		x.giveUp(unreadable(slash(at), err))
 		return
 	}
 	x.m.Wait(cost(k.size, rateBIOS))
@@ -87,7 +87,7 @@ func (x *sysLinux) cannotLoad(kind trace.Kind, name, dots string, cites []blob.C
 	text := "Loading " + name + dots + "failed: No such file or directory\n"
 	n := x.emit(kind, text+"boot: \n", map[string]string{"path": name}, "SYSLINUX 6.04: new_linux_kernel", cites)
 	if x.conf.OnError != "" {
-		x.giveUp("what ONERROR does: " + x.conf.OnError)
+		x.giveUp(trace.Why("unknown.sys-onerror", "command", x.conf.OnError))
 		return
 	}
 	x.failed(n, strings.TrimSpace(text))
@@ -129,7 +129,7 @@ func (x *sysLinux) jump(k *sysKernel, l loaded) {
 	h := &k.header
 	version := h.Version
 	if string(h.Header[:]) != "HdrS" {
-		x.giveUp("what the code in " + k.path + " does: it has no header of a Linux kernel")
+		x.giveUp(trace.Why("unknown.no-linux-header", "path", k.path))
 		return
 	}
 	limit := int(h.CmdlineSize)
@@ -141,7 +141,7 @@ func (x *sysLinux) jump(k *sysKernel, l loaded) {
 	}
 	l.cmdline = k.cmdline
 	if mem := syslinuxMem(k.cmdline); mem != "" {
-		x.giveUp("where the initramfs lies with mem=" + mem)
+		x.giveUp(trace.Why("unknown.mem-option", "option", "mem="+mem))
 		return
 	}
 	rows := []machine.Set{memoryRow(sysRealModeAddr, uint64(max(h.SetupSects, 4)+1)*sector, "kernel's setup code", k.path),

@@ -9,6 +9,7 @@ import (
 	"bootpath/sim/disk"
 	"bootpath/sim/exe/ldlinux"
 	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -30,20 +31,20 @@ func (s *start) isolinux(p *ldlinux.ISOLINUX, at int64, drive string, cause int)
 	}
 	if p.Info.File == 0 {
 		first("\n" + p.Text)
-		x.giveUp("how ISOLINUX finds itself without a boot information table")
+		x.giveUp(trace.Why("unknown.no-info-table"))
 		return
 	}
 	file := int64(p.Info.File) * cdBlock
 	if file >= d.Size {
 		first("\n" + p.Text)
-		x.giveUp("what the BIOS answers to a read past the end of the medium")
+		x.giveUp(trace.Why("unknown.past-medium"))
 		return
 	}
 	image := blob.Section(d.R, file, d.Size-file)
 	sum, err := p.Sum(image)
 	if err != nil {
 		first("\n" + p.Text)
-		x.giveUp("what ISOLINUX loads: " + err.Error())
+		x.giveUp(trace.Why("unknown.isolinux-loads").For(kernel.Because(err)))
 		return
 	}
 	s.m.Wait(cost(int64(p.Info.Length), rateBIOS))
@@ -77,7 +78,7 @@ func (s *start) isoHybrid(cause int) {
 	d := s.c.Disk
 	h, rec, err := ldlinux.ReadHybrid(d.R)
 	if err != nil {
-		s.unknown(trace.Bootloader, "where isolinux.bin is: "+err.Error())
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.isolinux-where").For(kernel.Because(err)))
 		return
 	}
 	at := int64(min(h.LBA, uint64(d.Size/sector))) * sector
@@ -94,7 +95,7 @@ func (s *start) isoHybrid(cause int) {
 		memoryRow(bootSectorAddr, cdBlock, "isolinux.bin, first sectors", d.Name), cpuRow("real", "isolinux.bin"))
 	p, err := ldlinux.ReadISOLINUX(blob.Section(d.R, at, d.Size-at))
 	if err != nil {
-		s.unknown(trace.Bootloader, fmt.Sprintf("what the code in sector %d does: it carries ISOLINUX's signature and not its name", h.LBA))
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.isolinux-code", "sector", fmt.Sprint(h.LBA)))
 		return
 	}
 	s.isolinux(p, at, "EHDD", jump)
@@ -149,7 +150,7 @@ func (s *start) syslinuxMBR(gpt bool, cause int) {
 		Args:  map[string]string{"partition": fmt.Sprint(p.Number), "sector": fmt.Sprint(p.Start)}},
 		memoryRow(bootSectorAddr, sector, "boot sector", d.Name), cpuRow("real", "boot sector of partition "+fmt.Sprint(p.Number)))
 	if ldlinux.Identify(boot) != ldlinux.VBR {
-		s.unknown(trace.Bootloader, fmt.Sprintf("what the boot code of partition %d does: %s", p.Number, codeName(boot)))
+		s.cannotKnow(trace.Bootloader, bootCode(fmt.Sprintf("%s (LBA %d)", d.Name, p.Start), boot))
 		return
 	}
 	s.syslinuxVBR(d.Volume(p.Number), boot, jump)
@@ -165,13 +166,13 @@ const (
 // whose first sector that is. core/diskboot.inc.
 func (s *start) syslinuxVBR(v *disk.Volume, boot []byte, cause int) {
 	if v == nil || v.FS == nil {
-		s.unknown(trace.Bootloader, "which file SYSLINUX's boot sector loads: "+volumeProblem(v))
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.sys-loads").For(volumeProblem(v)))
 		return
 	}
 	left := maxSysDirs
 	l, at := findLDLINUX(v, ".", boot, 0, &left)
 	if l == nil {
-		s.unknown(trace.Bootloader, "what the sector holds that SYSLINUX's boot sector loads: no ldlinux.sys starts there")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.sys-sector"))
 		return
 	}
 	name := "syslinux"

@@ -105,13 +105,13 @@ func TestSYSLINUX(t *testing.T) {
 		{name: "a small file", config: "DEFAULT text\n", files: map[string]string{"isolinux/text": "hello world"},
 			console: "Loading text... ok\nBooting kernel failed: Invalid argument\nboot: \n", stops: "Booting kernel failed: Invalid argument"},
 
-		{name: "another module", config: "DEFAULT chain.c32 hd0\n", files: map[string]string{"isolinux/chain.c32": "x"}, missing: "chain.c32 does"},
-		{name: "localboot", config: "DEFAULT l\nLABEL l\nLOCALBOOT 0x80\n", missing: "LOCALBOOT 0x80"},
-		{name: "a disk image", config: "DEFAULT vmlinuz.img\n", missing: `"fdimage"`},
-		{name: "sysappend", config: "SYSAPPEND 0x40000\nDEFAULT vmlinuz\n", missing: "SYSAPPEND"},
-		{name: "endless includes", config: "INCLUDE isolinux.cfg\n", missing: "include each other"},
-		{name: "endless configurations", config: "DEFAULT c\nLABEL c\nCONFIG isolinux.cfg\n", missing: "CONFIG leads"},
-		{name: "a menu of menus", config: "UI menu.c32\nMENU BEGIN sub\nLABEL a\nMENU END\n", files: map[string]string{"isolinux/menu.c32": "x", "isolinux/libutil.c32": "x"}, missing: "sub, starts nothing"},
+		{name: "another module", config: "DEFAULT chain.c32 hd0\n", files: map[string]string{"isolinux/chain.c32": "x"}, missing: "unknown.sys-module path=/isolinux/chain.c32"},
+		{name: "localboot", config: "DEFAULT l\nLABEL l\nLOCALBOOT 0x80\n", missing: "unknown.next-drive word=0x80"},
+		{name: "a disk image", config: "DEFAULT vmlinuz.img\n", missing: "unknown.sys-image path=vmlinuz.img type=fdimage"},
+		{name: "sysappend", config: "SYSAPPEND 0x40000\nDEFAULT vmlinuz\n", missing: "unknown.sys-append"},
+		{name: "endless includes", config: "INCLUDE isolinux.cfg\n", missing: "unknown.sys-problem path=/isolinux/isolinux.cfg"},
+		{name: "endless configurations", config: "DEFAULT c\nLABEL c\nCONFIG isolinux.cfg\n", missing: "unknown.config-circle program=ISOLINUX"},
+		{name: "a menu of menus", config: "UI menu.c32\nMENU BEGIN sub\nLABEL a\nMENU END\n", files: map[string]string{"isolinux/menu.c32": "x", "isolinux/libutil.c32": "x"}, missing: "unknown.menu-choice entry=sub program=ISOLINUX"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := map[string]string{"isolinux/ldlinux.c32": "x", "isolinux/vmlinuz": kernel, "isolinux/initrd.img": "initrd"}
@@ -201,13 +201,13 @@ func TestBootRecordsOfSYSLINUX(t *testing.T) {
 		{name: "no active partition", image: sysDisk(mbr, nil), console: "Missing operating system." + next},
 		{name: "two active partitions", image: sysDisk(mbr, active(2)), console: "Multiple active partitions." + next},
 		{name: "no boot sector there", image: sysDisk(mbr, active(1)), console: "Missing operating system." + next},
-		{name: "a boot sector of another", image: sysDisk(mbr, func(b []byte) { active(1)(b); copy(b[8*512+510:], "\x55\xaa") }), missing: "boot code of partition 1"},
+		{name: "a boot sector of another", image: sysDisk(mbr, func(b []byte) { active(1)(b); copy(b[8*512+510:], "\x55\xaa") }), missing: `unknown.boot-code where="test.img (LBA 8)"`},
 		{name: "no isolinux.bin", image: sysDisk("isolinux.bin missing or corrupt.\r\n", nil), console: "isolinux.bin missing or corrupt." + next},
 		{name: "signature without isolinux.bin", image: sysDisk("isolinux.bin missing or corrupt.\r\n", func(b []byte) {
 			b[432] = 4
 			binary.LittleEndian.PutUint32(b[4*512+64:], ldlinux.HybridMagic)
-		}), missing: "not its name"},
-		{name: "no file system", image: sysDisk("", func(b []byte) { copy(b[3:], "SYSLINUX"); copy(b[450:], "Boot error\r\n") }), missing: "which file"},
+		}), missing: "unknown.isolinux-code sector=4"},
+		{name: "no file system", image: sysDisk("", func(b []byte) { copy(b[3:], "SYSLINUX"); copy(b[450:], "Boot error\r\n") }), missing: "unknown.sys-loads because unknown.no-filesystem"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr := startImage(t, c.image, Config{Firmware: "bios"})

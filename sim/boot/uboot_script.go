@@ -10,6 +10,7 @@ import (
 	"bootpath/sim/conf/uboot"
 	"bootpath/sim/disk"
 	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
 
@@ -42,7 +43,7 @@ func (b *board) runScript(dir, at string, f fsys.File) {
 	b.emit("uboot.script", trace.Bootloader, map[string]string{"path": slash(at)}, "U-Boot: scan_dev_for_scripts, boot_a_script", cite(f, 0, min(f.Size(), 64), "image header", ""))
 	script, err := uboot.Read(f, f.Size())
 	if err != nil {
-		b.unknown(trace.Bootloader, "what U-Boot tries after the script "+slash(at)+", which it cannot run: "+err.Error())
+		b.cannotKnow(trace.Bootloader, trace.Why("unknown.uboot-bad-script", "path", slash(at)).For(kernel.Because(err)))
 		return
 	}
 	s := &ubootScript{board: b, at: script, path: slash(at), file: f, memory: map[string]ubootFile{}, budget: maxUbootCommands,
@@ -52,16 +53,16 @@ func (b *board) runScript(dir, at string, f fsys.File) {
 	}
 	parsed, err := sh.Parse(script.Text)
 	if err != nil {
-		s.end("what the script " + s.path + " does: " + err.Error())
+		s.end(trace.Why("unknown.script-text", "path", s.path, "error", err.Error()))
 		return
 	}
 	s.run(parsed.Body)
-	s.end("what U-Boot tries after the script " + s.path + ", which started nothing")
+	s.end(trace.Why("unknown.uboot-started-nothing", "path", s.path))
 }
 
-func (s *ubootScript) end(missing string) int {
+func (s *ubootScript) end(why *trace.Reason) int {
 	if !s.m.Ended() {
-		s.unknown(trace.Bootloader, missing)
+		s.cannotKnow(trace.Bootloader, why)
 	}
 	return 1
 }
@@ -78,7 +79,7 @@ func (s *ubootScript) run(list []sh.Stmt) (status int) {
 
 func (s *ubootScript) node(n sh.Node) int {
 	if s.depth++; s.depth > 100 {
-		return s.end("where the script " + s.path + " ends: it calls itself")
+		return s.end(trace.Why("unknown.script-calls-itself", "path", s.path))
 	}
 	defer func() { s.depth-- }()
 	switch n := n.(type) {
@@ -107,7 +108,7 @@ func (s *ubootScript) node(n sh.Node) int {
 	case *sh.Group:
 		return s.run(n.Body)
 	}
-	return s.end(fmt.Sprintf("what the script %s does: U-Boot's shell has no %T", s.path, n))
+	return s.end(trace.Why("unknown.uboot-syntax", "path", s.path, "what", fmt.Sprintf("%T", n)))
 }
 
 // words expands a command's words: a variable that is not set is empty, and what is not quoted is split.
@@ -121,7 +122,7 @@ func (s *ubootScript) words(list []sh.Word) []string {
 				text, have = text+p.Text, have || p.Text != "" || p.Quoted
 			case *sh.Param:
 				if p.Op != "" || p.Length {
-					s.end("what the script " + s.path + " does: U-Boot's shell has no ${" + p.Name + p.Op + "…}")
+					s.end(trace.Why("unknown.uboot-syntax", "path", s.path, "what", "${"+p.Name+p.Op+"…}"))
 					return out
 				}
 				fields := []string{s.value(p.Name)}
@@ -136,11 +137,11 @@ func (s *ubootScript) words(list []sh.Word) []string {
 				}
 				have = have || p.Quoted
 				if len(text) > maxUbootValue {
-					s.end("what the script " + s.path + " does: a variable grows without end")
+					s.end(trace.Why("unknown.script-grows", "path", s.path))
 					return out
 				}
 			default:
-				s.end(fmt.Sprintf("what the script %s does: U-Boot's shell has no %T", s.path, p))
+				s.end(trace.Why("unknown.uboot-syntax", "path", s.path, "what", fmt.Sprintf("%T", p)))
 				return out
 			}
 		}
@@ -158,14 +159,14 @@ func (s *ubootScript) value(name string) string {
 	}
 	switch name {
 	case "fdtfile", "board", "board_name", "soc", "vendor", "cpu", "arch", "ethaddr", "serial#", "mmc_bootdev", "boot_targets":
-		s.end("the variable " + name + " of the board's U-Boot, which " + s.path + " asks for")
+		s.end(trace.Why("unknown.uboot-variable", "name", name, "path", s.path))
 	}
 	return ""
 }
 
 func (s *ubootScript) simple(n *sh.Simple) int {
 	if s.budget--; s.budget < 0 {
-		return s.end("when the script " + s.path + " ends")
+		return s.end(trace.Why("unknown.script-end", "path", s.path))
 	}
 	for _, a := range n.Assigns {
 		s.env[a.Name] = strings.Join(s.words([]sh.Word{a.Value}), " ")
@@ -193,9 +194,9 @@ func (s *ubootScript) simple(n *sh.Simple) int {
 	case "false":
 		return 1
 	case "exit":
-		return s.end("what U-Boot tries after the script " + s.path + ", which started nothing")
+		return s.end(trace.Why("unknown.uboot-started-nothing", "path", s.path))
 	default:
-		return s.end("what U-Boot's command " + name + " does in " + s.path)
+		return s.end(trace.Why("unknown.uboot-command", "command", name, "path", s.path))
 	}
 	return 0
 }
@@ -220,7 +221,7 @@ func (s *ubootScript) setenv(name string, args []string, cites []blob.Cite) int 
 			}
 			return 1
 		default:
-			return s.end("what U-Boot's command env " + args[0] + " does in " + s.path)
+			return s.end(trace.Why("unknown.uboot-command", "command", "env "+args[0], "path", s.path))
 		}
 	}
 	if len(args) == 0 {
@@ -245,11 +246,11 @@ func (s *ubootScript) importEnv(args []string, cites []blob.Cite) int {
 	}
 	f, ok := s.memory[args[0]]
 	if !ok {
-		return s.end("what lies in memory at " + args[0] + ", from where " + s.path + " reads variables")
+		return s.end(trace.Why("unknown.uboot-memory", "address", args[0], "path", s.path))
 	}
 	data, err := blob.ReadAll(f.file, maxBoardText)
 	if err != nil {
-		return s.end("what " + f.path + " says: " + err.Error())
+		return s.end(unreadable(f.path, err))
 	}
 	for line := range strings.Lines(string(data)) {
 		if k, v, ok := strings.Cut(strings.TrimRight(line, "\r\n"), "="); ok && !strings.HasPrefix(k, "#") {
@@ -276,7 +277,7 @@ func (s *ubootScript) load(args []string, cites []blob.Cite) int {
 	}
 	f, err := fsys.OpenFile(vol.FS, at)
 	if err != nil {
-		return s.end("what " + slash(at) + " holds: " + err.Error())
+		return s.end(unreadable(slash(at), err))
 	}
 	s.memory[args[2]] = ubootFile{slash(at), f}
 	s.env["filesize"] = strconv.FormatInt(f.Size(), 16)
@@ -342,7 +343,7 @@ func (s *ubootScript) test(args []string) int {
 	case len(args) == 0:
 		return 1
 	}
-	return s.end("what the test " + strings.Join(args, " ") + " in " + s.path + " says")
+	return s.end(trace.Why("unknown.uboot-test", "test", strings.Join(args, " "), "path", s.path))
 }
 
 // runVariables is "run": the commands in variables.
@@ -351,11 +352,11 @@ func (s *ubootScript) runVariables(names []string) int {
 	for _, name := range names {
 		text, ok := s.env[name]
 		if !ok {
-			return s.end("the variable " + name + " of the board's U-Boot, which " + s.path + " runs")
+			return s.end(trace.Why("unknown.uboot-variable", "name", name, "path", s.path))
 		}
 		parsed, err := sh.Parse(text)
 		if err != nil {
-			return s.end("what the variable " + name + " does: " + err.Error())
+			return s.end(trace.Why("unknown.script-text", "path", name, "error", err.Error()))
 		}
 		was := *s.at
 		s.at = &uboot.Script{Name: was.Name, Text: text, Off: was.Off} // its commands have no bytes of their own
@@ -370,18 +371,18 @@ func (s *ubootScript) runVariables(names []string) int {
 // start is "booti KERNEL [RAMDISK[:SIZE] [TREE]]" or bootz.
 func (s *ubootScript) start(args []string, cites []blob.Cite) int {
 	if len(args) == 0 {
-		return s.end("where the kernel lies that " + s.path + " starts")
+		return s.end(trace.Why("unknown.uboot-kernel-at", "path", s.path))
 	}
 	kernel, ok := s.memory[args[0]]
 	if !ok {
-		return s.end("what lies in memory at " + args[0] + ", which " + s.path + " starts")
+		return s.end(trace.Why("unknown.uboot-memory", "address", args[0], "path", s.path))
 	}
 	l := loaded{by: "u-boot", path: kernel.path, image: kernel.file, size: kernel.file.Size(), cmdline: s.env["bootargs"]}
 	if len(args) > 1 && args[1] != "-" {
 		addr, _, _ := strings.Cut(args[1], ":")
 		r, ok := s.memory[addr]
 		if !ok {
-			return s.end("what lies in memory at " + addr + ", which " + s.path + " gives as the initramfs")
+			return s.end(trace.Why("unknown.uboot-memory", "address", addr, "path", s.path))
 		}
 		l.initrds = []initrd{{path: r.path, file: r.file, size: r.file.Size()}}
 	}

@@ -12,6 +12,7 @@ import (
 	"bootpath/sim/exe/pe"
 	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/fat"
+	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -123,7 +124,7 @@ func (s *start) removable(name, device string, vols []efiVolume) bool {
 		v := vols[i].vol
 		s.bds("uefi.try-volume", "", map[string]string{"device": vols[i].node, "what": vols[i].what, "path": s.removablePath()}, "EDK II: BmExpandMediaDevicePath; UEFI 2.10 §13.3", vols[i].cites)
 		if v.FS == nil {
-			s.unknown(trace.Firmware, fmt.Sprintf("what the FAT volume %s holds: %v", vols[i].node, v.Err))
+			s.cannotKnow(trace.Firmware, trace.Why("unknown.volume", "device", vols[i].node).For(kernel.Because(v.Err)))
 			return false
 		}
 		at, err := lookup(v, strings.ReplaceAll(s.removablePath(), `\`, "/"))
@@ -290,13 +291,13 @@ func volCites(v *disk.Volume, at string) []blob.Cite {
 func (s *start) startEFI(vol *disk.Volume, dev, at string, f fsys.File) {
 	img, _ := s.readEFI(f)
 	if img == nil || img.Header.Machine != s.peMachine() {
-		s.unknown(trace.Bootloader, "what the firmware answers to "+slash(at)+", which is no program for this processor")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.firmware-answers", "path", slash(at)))
 		return
 	}
 	s.bds("uefi.start-image", "", map[string]string{"path": slash(at), "option": "chainloader"}, "UEFI 2.10 §7.4.2 StartImage", volCites(vol, at), s.cpu(slash(at))...)
 	s.runEFI(img, vol, dev, at)
 	if s.exit != nil {
-		s.unknown(trace.Bootloader, "what the program that started "+slash(at)+" does after that failed")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.starter-after", "path", slash(at)))
 	}
 }
 
@@ -310,7 +311,7 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 	program, cites := img.Program()
 	if program == "" {
 		s.bds("uefi.unknown-program", "", map[string]string{"path": slash(at)}, "the sections of the image", volCites(vol, at))
-		s.unknown(trace.Bootloader, "what "+slash(at)+" does: it is not a boot program that bootpath knows")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.program", "path", slash(at)))
 		return
 	}
 	s.bds("uefi.recognise", "", map[string]string{"path": slash(at), "program": program}, "the sections of the image", machine.Cites(cites, volCites(vol, at)))
@@ -319,7 +320,7 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 		sec := img.Section("mods")
 		mods, err := grubcore.ReadModules(img.R, sec.Off, sec.Off+sec.Size, true)
 		if err != nil {
-			s.unknown(trace.Bootloader, "which modules GRUB's image holds: "+err.Error())
+			s.cannotKnow(trace.Bootloader, trace.Why("unknown.grub-modules").For(kernel.Because(err)))
 			return
 		}
 		g := newGrub(s, s.grubPlatform(), img.R, img.Size, mods)
@@ -336,7 +337,7 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 	case pe.Linux:
 		s.efiStub(img, vol, slash(at), given)
 	default:
-		s.unknown(trace.Bootloader, "what "+slash(at)+" ("+program+") does: bootpath does not follow it")
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.program-named", "path", slash(at), "program", program))
 	}
 }
 
@@ -374,7 +375,7 @@ func (s *start) shell(option int, vols []efiVolume) {
 		}
 		if at, err := lookup(v.vol, "/startup.nsh"); err == nil {
 			s.bds("uefi.startup-script", "", map[string]string{"path": slash(at)}, "UEFI Shell 2.2, section 2", volCites(v.vol, at))
-			s.unknown(trace.Firmware, "what the script "+slash(at)+" does: bootpath does not follow the UEFI shell")
+			s.cannotKnow(trace.Firmware, trace.Why("unknown.uefi-script", "path", slash(at)))
 			return
 		}
 	}
