@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -9,144 +8,77 @@ import (
 	"bootpath/sim/conf/sh"
 )
 
-// field collects one field of a word's expansion: its text, and its text as a pattern, in which what was
-// quoted stands for itself.
-type field struct {
-	text, pattern strings.Builder
-	open          bool // the field exists even when it is empty
-	glob          bool
-}
-
-func (f *field) add(s string, quoted bool) {
-	f.text.WriteString(s)
-	if quoted {
-		f.pattern.WriteString(sh.Quote(s))
-		f.open = true
-		return
-	}
-	f.pattern.WriteString(s)
-	f.open = f.open || s != ""
-	f.glob = f.glob || strings.ContainsAny(s, "*?[")
-}
-
-// words expands words to fields: parameters, commands and arithmetic; splitting; path names (2.6).
+// words expands words to fields: 2.6.
 func (in *shProcess) words(list []sh.Word) ([]string, ctl) {
-	var out []string
-	for _, w := range list {
-		var cur field
-		flush := func() {
-			if cur.open {
-				out = append(out, in.glob(&cur)...)
-			}
-			cur = field{}
-		}
-		for _, p := range w {
-			if l, ok := p.(sh.Lit); ok {
-				cur.add(l.Text, l.Quoted)
-				continue
-			}
-			if v, ok := p.(*sh.Param); ok && v.Name == "@" && v.Quoted && v.Op == "" {
-				for i, a := range in.args {
-					if i > 0 {
-						flush()
-					}
-					cur.add(a, true)
-				}
-				continue
-			}
-			s, quoted, c := in.part(p)
-			if c != ctlNone {
-				return nil, c
-			}
-			if quoted {
-				cur.add(s, true)
-				continue
-			}
-			in.split(s, &cur, flush)
-		}
-		flush()
-	}
-	return out, ctlNone
+	out, err := sh.Words(expansion{in}, list)
+	return out, ctlOf(err)
 }
 
-// split cuts the result of an unquoted expansion at IFS: 2.6.5.
-func (in *shProcess) split(s string, cur *field, flush func()) {
-	ifs, ok := in.vars["IFS"]
-	if !ok {
-		ifs = " \t\n"
-	}
-	for i := 0; i < len(s); {
-		j := i
-		for j < len(s) && strings.IndexByte(ifs, s[j]) < 0 {
-			j++
-		}
-		cur.add(s[i:j], false)
-		if j == len(s) {
-			return
-		}
-		if !strings.ContainsRune(" \t\n", rune(s[j])) {
-			cur.open = true // a separator that is not a blank ends even an empty field
-		}
-		flush()
-		for i = j + 1; i < len(s) && strings.IndexByte(ifs, s[i]) >= 0 && strings.ContainsRune(" \t\n", rune(s[i])); i++ {
-		}
-	}
+// text expands a word without splitting.
+func (in *shProcess) text(w sh.Word) (string, ctl) {
+	s, err := sh.Text(expansion{in}, w)
+	return s, ctlOf(err)
 }
 
-// glob replaces a field with the names that it matches; without a match it stays: 2.6.6.
-func (in *shProcess) glob(f *field) []string {
-	text := f.text.String()
-	if !f.glob || in.vars["-"] == "f" {
-		return []string{text}
-	}
-	dirs := []string{""}
-	parts := strings.Split(f.pattern.String(), "/")
-	for i, p := range parts {
-		var next []string
-		for _, d := range dirs {
-			next = append(next, in.globIn(d, p, i == 0, i == len(parts)-1)...)
-			if len(next) > 4096 {
-				return []string{text}
-			}
-		}
-		dirs = next
-	}
-	if len(dirs) == 0 {
-		return []string{text}
-	}
-	return dirs
+// pattern expands a word to a pattern.
+func (in *shProcess) pattern(w sh.Word) (string, ctl) {
+	s, err := sh.Pattern(expansion{in}, w)
+	return s, ctlOf(err)
 }
 
-// globIn extends one directory by one component of a pattern.
-func (in *shProcess) globIn(dir, pattern string, first, last bool) []string {
-	join := func(name string) string {
-		if first {
-			return name
-		}
-		return dir + "/" + name
+// arith evaluates an arithmetic expression.
+func (in *shProcess) arith(expr string) (int64, error) { return sh.Arithmetic(expansion{in}, expr) }
+
+// stopped is an expansion that ends more than itself.
+type stopped struct{ ctl ctl }
+
+func (s stopped) Error() string { return "the expansion ends the command" }
+
+func ctlOf(err error) ctl {
+	if s, ok := err.(stopped); ok {
+		return s.ctl
 	}
-	if pattern == "" || !strings.ContainsAny(pattern, "*?[") {
-		name := join(strings.ReplaceAll(pattern, "\\", ""))
-		if last && pattern != "" {
-			if _, err := in.lstat(name); err != nil {
-				return nil
-			}
-		}
-		return []string{name}
+	return ctlNone
+}
+
+// expansion is the shell as [sh.Words] asks it.
+type expansion struct{ in *shProcess }
+
+func (e expansion) Value(name string) (string, bool) { return e.in.value(name) }
+func (e expansion) Set(name, value string)           { e.in.set(name, value) }
+func (e expansion) Args() []string                   { return e.in.args }
+func (e expansion) Names(dir string) []string        { return e.in.list(dir) }
+func (e expansion) Globs() bool                      { return e.in.vars["-"] != "f" }
+func (e expansion) Strict() bool                     { return false }
+func (e expansion) Extended() bool                   { return e.in.kind.name != "dash" }
+
+func (e expansion) Exists(name string) bool {
+	_, err := e.in.lstat(name)
+	return err == nil
+}
+
+func (e expansion) Output(body []sh.Stmt) (string, error) {
+	s, c := e.in.substitute(body)
+	if c != ctlNone {
+		return "", stopped{c}
 	}
-	where := dir
-	if first {
-		where = "."
-	} else if where == "" {
-		where = "/"
+	return s, nil
+}
+
+// Refuse prints what the shell says; it ends then: 2.8.1.
+func (e expansion) Refuse(why sh.Refusal, name, text string) error {
+	in := e.in
+	switch why {
+	case sh.BadArithmetic:
+		text = "arithmetic expression: " + text
+	case sh.BadSubstitution:
+		text = "Bad substitution"
+	default:
+		text = name + ": " + text
 	}
-	var out []string
-	for _, name := range in.list(where) {
-		if (name[0] != '.' || pattern[0] == '.') && sh.Match(pattern, name) {
-			out = append(out, join(name))
-		}
-	}
-	return out
+	in.err("%s: %d: %s\n", in.name, in.src.line(in.pos.Off), text)
+	in.status = 2
+	return stopped{ctlExit}
 }
 
 // list is what a directory holds, by name.
@@ -167,66 +99,6 @@ func (in *shProcess) list(dir string) []string {
 		}
 	}
 	return out
-}
-
-// text expands a word without splitting: an assignment's value, a case word, a redirection's target.
-func (in *shProcess) text(w sh.Word) (string, ctl) {
-	var out strings.Builder
-	for _, p := range w {
-		if l, ok := p.(sh.Lit); ok {
-			out.WriteString(l.Text)
-			continue
-		}
-		s, _, c := in.part(p)
-		if c != ctlNone {
-			return "", c
-		}
-		out.WriteString(s)
-	}
-	return out.String(), ctlNone
-}
-
-// pattern expands a word to a pattern in which quoted characters stand for themselves.
-func (in *shProcess) pattern(w sh.Word) (string, ctl) {
-	var out strings.Builder
-	for _, p := range w {
-		s, quoted, c := in.part(p)
-		if c != ctlNone {
-			return "", c
-		}
-		if quoted {
-			s = sh.Quote(s)
-		}
-		out.WriteString(s)
-	}
-	return out.String(), ctlNone
-}
-
-// part expands one piece of a word.
-func (in *shProcess) part(p sh.Part) (s string, quoted bool, c ctl) {
-	switch p := p.(type) {
-	case sh.Lit:
-		return p.Text, p.Quoted, ctlNone
-	case *sh.Param:
-		s, c = in.param(p)
-		return s, p.Quoted, c
-	case *sh.CmdSub:
-		s, c = in.substitute(p.Body)
-		return s, p.Quoted, c
-	case *sh.Arith:
-		expr, c := in.text(p.Expr)
-		if c != ctlNone {
-			return "", false, c
-		}
-		n, err := in.arith(expr)
-		if err != nil {
-			in.err("%s: %d: arithmetic expression: %v: %q\n", in.name, in.src.line(in.pos.Off), err, expr)
-			in.status = 2
-			return "", false, ctlExit
-		}
-		return strconv.FormatInt(n, 10), p.Quoted, ctlNone
-	}
-	return "", false, ctlNone
 }
 
 // substitute is a command's output without the newlines at its end: 2.6.3.
@@ -272,136 +144,6 @@ func (in *shProcess) value(name string) (string, bool) {
 	}
 	v, ok := in.vars[name]
 	return v, ok
-}
-
-// param is parameter expansion: 2.6.2.
-func (in *shProcess) param(p *sh.Param) (string, ctl) {
-	v, set := in.value(p.Name)
-	if p.Length {
-		return strconv.Itoa(len([]rune(v))), ctlNone
-	}
-	null := !set || v == ""
-	missing := !set
-	if strings.HasPrefix(p.Op, ":") && p.Op != ":" {
-		missing = null
-	}
-	switch strings.TrimPrefix(p.Op, ":") {
-	case "-":
-		if missing {
-			return in.text(p.Arg)
-		}
-	case "=":
-		if missing {
-			s, c := in.text(p.Arg)
-			in.set(p.Name, s)
-			return s, c
-		}
-	case "+":
-		if missing {
-			return "", ctlNone
-		}
-		return in.text(p.Arg)
-	case "?":
-		if missing {
-			msg, c := in.text(p.Arg)
-			if c != ctlNone {
-				return "", c
-			}
-			if msg == "" {
-				msg = "parameter not set"
-			}
-			in.err("%s: %d: %s: %s\n", in.name, in.src.line(in.pos.Off), p.Name, msg)
-			in.status = 2
-			return "", ctlExit
-		}
-	case "#", "##", "%", "%%":
-		pat, c := in.pattern(p.Arg)
-		return trim(v, p.Op, pat), c
-	case "/", "//", "":
-		if p.Op == "" {
-			break
-		}
-		return in.extended(p, v)
-	}
-	return v, ctlNone
-}
-
-// trim takes the smallest or largest match off an end.
-func trim(v, op, pat string) string {
-	for i := 0; i <= len(v); i++ {
-		switch op {
-		case "#":
-			if sh.Match(pat, v[:i]) {
-				return v[i:]
-			}
-		case "##":
-			if j := len(v) - i; sh.Match(pat, v[:j]) {
-				return v[j:]
-			}
-		case "%":
-			if j := len(v) - i; sh.Match(pat, v[j:]) {
-				return v[:j]
-			}
-		case "%%":
-			if sh.Match(pat, v[i:]) {
-				return v[:i]
-			}
-		}
-	}
-	return v
-}
-
-// extended are ${x:off:len} and ${x/pattern/text}, which BusyBox and bash have and dash has not.
-func (in *shProcess) extended(p *sh.Param, v string) (string, ctl) {
-	if in.kind.name == "dash" {
-		in.err("%s: %d: Bad substitution\n", in.name, in.src.line(in.pos.Off))
-		in.status = 2
-		return "", ctlExit
-	}
-	arg, c := in.pattern(p.Arg)
-	if c != ctlNone {
-		return "", c
-	}
-	if p.Op == ":" {
-		offText, lenText, hasLen := strings.Cut(strings.ReplaceAll(arg, "\\", ""), ":")
-		off, err := in.arith(offText)
-		if err != nil {
-			off = 0
-		}
-		if off < 0 {
-			off += int64(len(v))
-		}
-		off = max(0, min(off, int64(len(v))))
-		end := int64(len(v))
-		if hasLen {
-			if n, err := in.arith(lenText); err == nil && n >= 0 {
-				end = min(end, off+n)
-			}
-		}
-		return v[off:end], ctlNone
-	}
-	pat, with, _ := strings.Cut(arg, "/")
-	var out strings.Builder
-	for i := 0; i < len(v); {
-		n := -1
-		for j := len(v); j > i; j-- {
-			if sh.Match(pat, v[i:j]) {
-				n = j - i
-				break
-			}
-		}
-		if n < 0 {
-			out.WriteByte(v[i])
-			i++
-			continue
-		}
-		out.WriteString(strings.ReplaceAll(with, "\\", ""))
-		if i += n; p.Op == "/" {
-			out.WriteString(v[i:])
-			break
-		}
-	}
-	return out.String(), ctlNone
 }
 
 // lstat is lstat(2) of a path that may lie in a file system that the kernel makes up.
@@ -512,219 +254,4 @@ func (in *shProcess) readFile(name string) (string, bool) {
 		return "", false
 	}
 	return string(data), true
-}
-
-// arith evaluates an arithmetic expression: 2.6.4, the integers of C.
-func (in *shProcess) arith(expr string) (int64, error) {
-	a := &arith{in: in, s: expr}
-	n := a.ternary(0)
-	a.blank()
-	if a.err == nil && a.i < len(a.s) {
-		a.fail("expecting EOF")
-	}
-	return n, a.err
-}
-
-type arith struct {
-	in  *shProcess
-	s   string
-	i   int
-	err error
-}
-
-func (a *arith) fail(msg string) {
-	if a.err == nil {
-		a.err = fmt.Errorf("%s", msg)
-	}
-	a.i = len(a.s)
-}
-
-func (a *arith) blank() {
-	for a.i < len(a.s) && strings.IndexByte(" \t\n", a.s[a.i]) >= 0 {
-		a.i++
-	}
-}
-
-func (a *arith) take(op string) bool {
-	a.blank()
-	if !strings.HasPrefix(a.s[a.i:], op) {
-		return false
-	}
-	a.i += len(op)
-	return true
-}
-
-func (a *arith) ternary(depth int) int64 {
-	if depth > 60 {
-		a.fail("nested too deep")
-		return 0
-	}
-	c := a.binary(0, depth)
-	if !a.take("?") {
-		return c
-	}
-	x := a.ternary(depth + 1)
-	if !a.take(":") {
-		a.fail("expecting ':'")
-	}
-	y := a.ternary(depth + 1)
-	if c != 0 {
-		return x
-	}
-	return y
-}
-
-// levels are the binary operators from the weakest on; longer ones come before their prefixes.
-var levels = [...][]string{{"||"}, {"&&"}, {"|"}, {"^"}, {"&"}, {"==", "!="}, {"<=", ">=", "<", ">"}, {"<<", ">>"}, {"+", "-"}, {"*", "/", "%"}}
-
-func (a *arith) binary(level, depth int) int64 {
-	if level == len(levels) {
-		return a.unary(depth)
-	}
-	x := a.binary(level+1, depth)
-	for a.err == nil {
-		op := a.operator(level)
-		if op == "" {
-			break
-		}
-		x = a.apply(op, x, a.binary(level+1, depth))
-	}
-	return x
-}
-
-func (a *arith) operator(level int) string {
-	a.blank()
-	rest := a.s[a.i:]
-	for _, op := range levels[level] {
-		if !strings.HasPrefix(rest, op) {
-			continue
-		}
-		if len(op) == 1 && len(rest) > 1 {
-			if next := rest[1]; next == op[0] && strings.Contains("|&<>", op) || next == '=' && strings.Contains("<>=!", op) {
-				continue
-			}
-		}
-		a.i += len(op)
-		return op
-	}
-	return ""
-}
-
-func (a *arith) apply(op string, x, y int64) int64 {
-	truth := func(b bool) int64 {
-		if b {
-			return 1
-		}
-		return 0
-	}
-	switch op {
-	case "||":
-		return truth(x != 0 || y != 0)
-	case "&&":
-		return truth(x != 0 && y != 0)
-	case "|":
-		return x | y
-	case "^":
-		return x ^ y
-	case "&":
-		return x & y
-	case "==":
-		return truth(x == y)
-	case "!=":
-		return truth(x != y)
-	case "<=":
-		return truth(x <= y)
-	case ">=":
-		return truth(x >= y)
-	case "<":
-		return truth(x < y)
-	case ">":
-		return truth(x > y)
-	case "<<":
-		return x << uint64(y&63)
-	case ">>":
-		return x >> uint64(y&63)
-	case "+":
-		return x + y
-	case "-":
-		return x - y
-	case "*":
-		return x * y
-	}
-	if y == 0 {
-		a.fail("division by zero")
-		return 0
-	}
-	if y == -1 { // the one quotient that does not fit
-		if op == "/" {
-			return -x
-		}
-		return 0
-	}
-	if op == "/" {
-		return x / y
-	}
-	return x % y
-}
-
-func (a *arith) unary(depth int) int64 {
-	if depth > 60 {
-		a.fail("nested too deep")
-		return 0
-	}
-	switch {
-	case a.take("!"):
-		if a.unary(depth+1) == 0 {
-			return 1
-		}
-		return 0
-	case a.take("~"):
-		return ^a.unary(depth + 1)
-	case a.take("-"):
-		return -a.unary(depth + 1)
-	case a.take("+"):
-		return a.unary(depth + 1)
-	case a.take("("):
-		n := a.ternary(depth + 1)
-		if !a.take(")") {
-			a.fail("expecting ')'")
-		}
-		return n
-	}
-	start := a.i
-	for a.i < len(a.s) && (a.s[a.i] == '_' || a.s[a.i] >= '0' && a.s[a.i] <= '9' || a.s[a.i]|0x20 >= 'a' && a.s[a.i]|0x20 <= 'z') {
-		a.i++
-	}
-	word := a.s[start:a.i]
-	if word == "" {
-		a.fail("expecting primary")
-		return 0
-	}
-	if word[0] <= '9' {
-		n, err := strconv.ParseInt(word, 0, 64)
-		if err != nil {
-			a.fail("bad number")
-		}
-		return n
-	}
-	return a.variable(word)
-}
-
-// variable reads or assigns a variable.
-func (a *arith) variable(name string) int64 {
-	v, _ := a.in.value(name)
-	n, _ := strconv.ParseInt(strings.TrimSpace(v), 0, 64)
-	a.blank()
-	for _, op := range [...]string{"+=", "-=", "*=", "/=", "%=", "="} {
-		if strings.HasPrefix(a.s[a.i:], op) && !strings.HasPrefix(a.s[a.i:], "==") {
-			a.i += len(op)
-			y := a.ternary(1)
-			if op != "=" {
-				y = a.apply(op[:1], n, y)
-			}
-			a.in.set(name, strconv.FormatInt(y, 10))
-			return y
-		}
-	}
-	return n
 }
