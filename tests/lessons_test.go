@@ -24,6 +24,7 @@ type lesson struct {
 	Tables                 int
 	Code                   int // blocks of code and of console text
 	Terms                  []string
+	Proofs                 [][]string // per part of the text what its marks lead to
 }
 
 var (
@@ -85,6 +86,11 @@ func readLesson(t *testing.T, path string) (lesson, string) {
 	}
 	slices.Sort(l.Terms)
 	l.Terms = slices.Compact(l.Terms)
+	for _, part := range strings.Split(text, "\n\n") {
+		if proofs := proofsIn(part); len(proofs) > 0 {
+			l.Proofs = append(l.Proofs, proofs)
+		}
+	}
 	return l, text
 }
 
@@ -191,36 +197,141 @@ func requireExists(t *testing.T, lesson, key, value string, kinds map[string]mes
 	}
 }
 
-// A lesson ends with its sources: for each statement a page of a manual, a specification or a program, or the step
-// of a start that shows it. Both languages name the same.
+// proofsIn lists what the marks of a text lead to: links without text, to a step, its bytes or a source.
+func proofsIn(text string) []string {
+	var to []string
+	for _, m := range regexp.MustCompile(`\[\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
+		to = append(to, m[1])
+	}
+	slices.Sort(to)
+	return to
+}
+
+var (
+	liveStart = regexp.MustCompile(`(?s)\{\{< start .*?\{\{< /start >\}\}`)
+	listItem  = regexp.MustCompile(`(?m)^\s*(?:-|\d+\.) `)
+	proof     = regexp.MustCompile(`\]\((?:lab:|source:|page:|https://)`)
+	source    = regexp.MustCompile(`(?m)^- ([a-z0-9-]+): (.+?)[:：] ?\[.+\]\((https://\S+)\)$`)
+)
+
+// unproved lists the claims of a lesson that nothing proves. What a lesson claims stands between its first heading and
+// its sources: paragraphs, each item of a list, and tables as wholes. Each holds at least one reference that can be
+// opened: a step, bytes, a source, another page. Left out are the opening, which tells what is going to be asked,
+// questions with their answers, the line under a live start, which is its own proof, code, and a line that only
+// introduces what follows it, which ends with a colon.
+func unproved(text string) []string {
+	for _, r := range []*regexp.Regexp{question, liveStart, fence} {
+		text = r.ReplaceAllString(text, "")
+	}
+	_, text, _ = strings.Cut("\n"+text, "\n## ")
+	var found []string
+	for _, part := range strings.Split("## "+text, "\n\n") {
+		if part = strings.TrimSpace(part); strings.HasPrefix(part, "{{< sources >}}") {
+			break
+		}
+		claims := []string{part}
+		if listItem.MatchString(part) && !strings.HasPrefix(part, "|") {
+			claims = listItem.Split(part, -1)[1:]
+		}
+		for _, c := range claims {
+			c = strings.TrimSpace(c)
+			leads := strings.HasSuffix(c, ":") || strings.HasSuffix(c, "：")
+			if c != "" && !strings.HasPrefix(c, "#") && !leads && !proof.MatchString(c) {
+				found = append(found, c)
+			}
+		}
+	}
+	return found
+}
+
+// A claim is a step, bytes or a source that can be opened.
+func TestEveryClaimOfALessonCanBeOpened(t *testing.T) {
+	for _, name := range lessonNames(t) {
+		for _, lang := range []string{"en", "zh"} {
+			_, text := readLesson(t, filepath.Join(root, "content", lang, "lessons", name+".md"))
+			require.Empty(t, unproved(text), "%s %s", lang, name)
+		}
+	}
+}
+
+func TestAClaimWithoutAProofIsFound(t *testing.T) {
+	_, text := readLesson(t, filepath.Join(root, "content/en/lessons/bios.md"))
+	require.Empty(t, unproved(text))
+	bare := regexp.MustCompile(`\[\]\([^)]+\)`).ReplaceAllString(text, "")
+	require.Len(t, unproved(bare), 5, "the paragraphs of this lesson")
+	doctored := strings.Replace(text, "\n## Sources\n", "\nThe BIOS repairs disks.\n\n- It reads GPT.\n- It knows [files](term:firmware).\n\n| a |\n|---|\n| b |\n\nAnd:\n\n## Sources\n", 1)
+	require.Equal(t, []string{"The BIOS repairs disks.", "It reads GPT.", "It knows [files](term:firmware).", "| a |\n|---|\n| b |"}, unproved(doctored))
+}
+
+// wrongSources tells what is wrong with a lesson's sources: each stands there once, in the order in which the text
+// names them, and none is unknown, unused or there under two keys.
+func wrongSources(text string) []string {
+	body, list, _ := strings.Cut(text, "{{< sources >}}")
+	var wrong, keys, named, targets []string
+	for _, m := range source.FindAllStringSubmatch(list, -1) {
+		if slices.Contains(keys, m[1]) || slices.Contains(targets, m[3]) {
+			wrong = append(wrong, "twice: "+m[1])
+		}
+		keys, targets = append(keys, m[1]), append(targets, m[3])
+	}
+	for _, m := range regexp.MustCompile(`\]\(source:([^)]+)\)`).FindAllStringSubmatch(body, -1) {
+		if !slices.Contains(named, m[1]) {
+			named = append(named, m[1])
+		}
+		if !slices.Contains(keys, m[1]) {
+			wrong = append(wrong, "unknown: "+m[1])
+		}
+	}
+	for _, k := range keys {
+		if !slices.Contains(named, k) {
+			wrong = append(wrong, "unused: "+k)
+		}
+	}
+	if len(wrong) == 0 && !slices.Equal(keys, named) {
+		wrong = append(wrong, "the text names them in this order: "+strings.Join(named, " "))
+	}
+	return wrong
+}
+
+// A lesson ends with its sources, pages of manuals, specifications and programs. Both languages name the same.
 func TestLessonsNameTheirSources(t *testing.T) {
-	item := regexp.MustCompile(`(?m)^- .+\]\(([^)]+)\)$`)
 	for _, name := range lessonNames(t) {
 		targets := map[string][]string{}
 		for lang, title := range map[string]string{"en": "Sources", "zh": "资料来源"} {
 			_, text := readLesson(t, filepath.Join(root, "content", lang, "lessons", name+".md"))
 			require.NotContains(t, text, "](http:", "%s %s", lang, name)
-			_, sources, found := strings.Cut(text, "\n## "+title+"\n")
+			_, sources, found := strings.Cut(text, "\n## "+title+"\n\n{{< sources >}}\n")
 			require.True(t, found, "%s %s: no section %q", lang, name, title)
-			require.NotContains(t, sources, "\n#", "%s %s: the sources come last", lang, name)
+			sources, rest, _ := strings.Cut(sources, "{{< /sources >}}\n")
+			require.Empty(t, rest, "%s %s: the sources come last", lang, name)
 			for _, line := range strings.Split(strings.TrimSpace(sources), "\n") {
-				m := item.FindStringSubmatch(line)
-				require.NotNil(t, m, "%s %s: %q needs a statement and one link", lang, name, line)
-				require.NotContains(t, targets[lang], m[1], "%s %s", lang, name)
-				targets[lang] = append(targets[lang], m[1])
-				requireCanBeOpened(t, m[1])
+				m := source.FindStringSubmatch(line)
+				require.NotNil(t, m, "%s %s: %q needs a key, a statement and one link", lang, name, line)
+				targets[lang] = append(targets[lang], m[1]+" "+m[3])
+				requireCanBeOpened(t, m[3])
 			}
-			require.GreaterOrEqual(t, len(targets[lang]), 5, "%s %s", lang, name)
+			require.Empty(t, wrongSources(text), "%s %s", lang, name)
 		}
 		require.Equal(t, targets["en"], targets["zh"], name)
 	}
 }
 
-// requireCanBeOpened accepts a place in the Lab and an absolute address without what a visit leaves behind.
-func requireCanBeOpened(t *testing.T, target string) {
-	if strings.HasPrefix(target, "lab:") {
-		return // TestLessonsNameWhatExists
+func TestWrongSourcesAreFound(t *testing.T) {
+	const list = "\n{{< sources >}}\n- a: first: [A](https://a.org/1)\n- b: second: [B](https://b.org/2)\n{{< /sources >}}\n"
+	for text, want := range map[string][]string{
+		"One.[](source:a) Two.[](source:b)":    nil,
+		"One.[](source:a)":                     {"unused: b"},
+		"One.[](source:a)[](source:c)":         {"unknown: c", "unused: b"},
+		"Two.[](source:b) One.[](source:a)":    {"the text names them in this order: b a"},
+		"No source; the step is [](lab:src=x)": {"unused: a", "unused: b"},
+	} {
+		require.Equal(t, want, wrongSources(text+list), text)
 	}
+	require.Equal(t, []string{"twice: c"}, wrongSources("[](source:a)[](source:c)\n{{< sources >}}\n- a: first: [A](https://a.org/1)\n- c: again: [A](https://a.org/1)\n{{< /sources >}}\n"))
+}
+
+// requireCanBeOpened accepts an absolute address without what a visit leaves behind.
+func requireCanBeOpened(t *testing.T, target string) {
 	u, err := url.Parse(target)
 	require.NoError(t, err)
 	require.Equal(t, "https", u.Scheme, target)

@@ -39,6 +39,46 @@ scene("what runs inside a lesson begins where the text says, and the Lab continu
   await page.waitForFunction(() => document.querySelector("boot-path")?.outcome?.verdict === "stops");
 });
 
+scene("a mark moves the lesson's own start to the step or the bytes that prove its words, and Back returns to them", {}, async (page) => {
+  await page.goto(`${server.base}en/lessons/bios/`);
+  const start = page.locator("boot-path[src=debian-bios]").first();
+  await page.waitForFunction(() => document.querySelector("boot-path[src=debian-bios]")?.outcome);
+  const jump = page.getByRole("link", { name: "Step 4: The BIOS jumps to 0000:7c00" });
+  await jump.focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelector("boot-path[src=debian-bios]").position === 3);
+  assert.match(page.url(), /lessons\/bios\/#start-\d+$/);
+  await page.goBack();
+  await page.waitForFunction(() => { const { top, bottom } = document.querySelector("#from").getBoundingClientRect(); return top >= 0 && bottom <= innerHeight; });
+
+  const second = page.locator("boot-path[src=debian-bios]").nth(1);
+  await page.getByRole("link", { name: "Bytes 0x5C of disk0: LBA = 0x1" }).click();
+  await page.waitForFunction(() => document.querySelectorAll("boot-path[src=debian-bios]")[1].position === 4);
+  assert.equal(await second.locator("tr.sel td").nth(1).innerText(), "LBA");
+  assert.notEqual(await start.evaluate((e) => e.position), 4, "the nearer start moves");
+});
+
+scene("a source is a numbered line with its address, and has a way back", { zh: true, width: 390, height: 844 }, async (page) => {
+  await page.goto(`${server.base}zh/lessons/bios/`);
+  await page.getByRole("link", { name: "资料 2：BIOS Boot Specification 1.01" }).click();
+  const source = page.locator(".sources li:target");
+  assert.match(await source.innerText(), /^BIOS Boot Specification 1\.01/);
+  await source.getByRole("link", { name: "回到正文" }).click();
+  await page.waitForFunction(() => document.querySelector(".proof a:target")?.textContent === "2");
+  const list = await page.locator(".sources li").evaluateAll((all) => all.map((li) => `#${li.id}`));
+  const used = await page.locator(".proof .source").evaluateAll((all) => all.map((a) => [a.getAttribute("href"), Number(a.textContent)]));
+  for (const [to, n] of used) assert.equal(list.indexOf(to), n - 1);
+});
+
+scene("a mark whose run the lesson does not show opens the Lab at its bytes", {}, async (page) => {
+  await page.goto(`${server.base}en/lessons/base-images/`);
+  await page.getByRole("link", { name: /PT_INTERP = \/lib\/ld-musl/ }).click();
+  await page.waitForURL(/\/lab\/#v1&src=alpine/);
+  await page.waitForFunction(() => document.querySelector("boot-path")?.outcome);
+  await page.locator("boot-path tr.sel td", { hasText: "PT_INTERP" }).waitFor();
+  await page.waitForURL(/field=PT_INTERP/);
+});
+
 scene("search finds lessons and terms, in Chinese too, and leads there by keyboard", {}, async (page) => {
   await page.goto(`${server.base}en/lessons/`);
   await page.keyboard.press("/");

@@ -16,17 +16,29 @@ const messages = Object.assign({}, ...readdirSync(new URL("content/messages/", r
 const traces = new Map();
 const stepsOf = (id) => traces.get(id) ?? traces.set(id, JSON.parse(read(`dist/traces/${id}.json`)).run.steps).get(id);
 
-/** The names of steps in a lesson: [trace, name]. */
-function named(markdown) {
-  const starts = [...markdown.matchAll(/\{\{< start ([^>]*)>\}\}/g)].map(([, attributes]) => Object.fromEntries([...attributes.matchAll(/(\w+)="([^"]*)"/g)].map((m) => m.slice(1))));
-  const links = [...markdown.matchAll(/\]\(lab:([^)]*)\)/g)].map(([, place]) => Object.fromEntries(new URLSearchParams(place)));
-  return [...starts, ...links].flatMap((p) => [p.step, p.end].filter(Boolean).map((name) => [p.scenario ? `scenario-${p.scenario}` : p.src, name]));
-}
+const lessons = ["en", "zh"].flatMap((lang) => readdirSync(new URL(`content/${lang}/lessons/`, root)).filter((f) => f !== "_index.md").map((f) => `${lang}/lessons/${f}`));
+
+/** The places that a lesson names: where its starts begin and end, and where its links and marks lead. */
+const starts = (markdown) => [...markdown.matchAll(/\{\{< start ([^>]*)>\}\}/g)].map(([, attributes]) => Object.fromEntries([...attributes.matchAll(/(\w+)="([^"]*)"/g)].map((m) => m.slice(1))));
+const links = (markdown) => [...markdown.matchAll(/\]\(lab:([^)]*)\)/g)].map(([, place]) => Object.fromEntries(new URLSearchParams(place)));
+const run = (p) => (p.scenario ? `scenario-${p.scenario}` : p.src);
+/** Their names of steps: [trace, name]. */
+const named = (places) => places.flatMap((p) => [p.step, p.end].filter(Boolean).map((name) => [run(p), name]));
 
 const described = (id, name) => {
   const step = stepsOf(id)[find(stepsOf(id), name)];
   return step ? sentence(step, messages, "en").title : null;
 };
+
+test("every field that a lesson names is in the evidence of its step", () => {
+  for (const file of lessons) {
+    for (const p of links(read(`content/${file}`)).filter((p) => p.field)) {
+      const steps = stepsOf(run(p));
+      const fields = (steps[find(steps, p.step)]?.cites ?? []).map((c) => c.name);
+      assert.ok(fields.includes(p.field), `${file}: ${run(p)} ${p.step}: ${p.field} is none of ${fields}`);
+    }
+  }
+});
 
 test("names of steps: kind, which of its kind, values, the end, numbers", () => {
   const steps = [["a.b", { x: "/proc" }], ["c"], ["a.b", { x: "/sys", y: "1" }], ["a.b", { x: "/proc", y: "2" }]].map(([kind, args], seq) => ({ seq, kind, args }));
@@ -37,14 +49,13 @@ test("names of steps: kind, which of its kind, values, the end, numbers", () => 
 
 test("every step that a lesson names is the one it means", () => {
   const now = {};
-  for (const lang of ["en", "zh"]) {
-    for (const file of readdirSync(new URL(`content/${lang}/lessons/`, root)).filter((f) => f !== "_index.md")) {
-      for (const [id, name] of named(read(`content/${lang}/lessons/${file}`))) {
-        const title = described(id, name);
-        assert.ok(title, `${lang}/${file}: ${id} has no step ${name}`);
-        assert.doesNotMatch(name, /^[1-9]\d*$/, `${lang}/${file}: a number does not last`);
-        (now[file.replace(".md", "")] ??= {})[`${id} ${name}`] = title;
-      }
+  for (const file of lessons) {
+    const text = read(`content/${file}`);
+    for (const [id, name] of named([...starts(text), ...links(text)])) {
+      const title = described(id, name);
+      assert.ok(title, `${file}: ${id} has no step ${name}`);
+      assert.doesNotMatch(name, /^[1-9]\d*$/, `${file}: a number does not last`);
+      (now[file.replace(/.*\/|\.md/g, "")] ??= {})[`${id} ${name}`] = title;
     }
   }
   if (process.env.UPDATE) writeFileSync(meant, `${JSON.stringify(now, null, 1)}\n`);
@@ -58,9 +69,8 @@ test("every step that a scenario names is there", () => {
   }
 });
 
-test("the list of a run names the same steps as the whole", () => {
-  const wanted = Object.values(JSON.parse(readFileSync(meant, "utf8"))).flatMap((l) => Object.keys(l));
-  for (const [id, name] of wanted.map((w) => w.split(/ (.*)/s))) {
+test("the list of a run names the same steps as the whole, wherever a start begins or ends", () => {
+  for (const [id, name] of lessons.flatMap((file) => named(starts(read(`content/${file}`))))) {
     const list = JSON.parse(read(`dist/traces/first/${id}.en.json`)).run.steps.map((s, seq) => ({ seq, ...s }));
     const found = find(list, name);
     assert.equal(found, find(stepsOf(id), name), `${id} ${name}: what tells it from others is not in its title, so the whole run is loaded`);

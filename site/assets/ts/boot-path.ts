@@ -67,7 +67,7 @@ type Source = { id?: string; name: string; data: Input; usual?: RunSettings };
 
 export class BootPath extends LitElement {
   static override properties = {
-    src: { reflect: true }, scenario: { reflect: true }, step: {}, end: {}, view: {}, lang: {}, theme: { reflect: true }, controls: { reflect: true }, base: {},
+    src: { reflect: true }, scenario: { reflect: true }, step: {}, end: {}, view: {}, field: {}, lang: {}, theme: { reflect: true }, controls: { reflect: true }, base: {},
     settings: { attribute: false }, off: { attribute: false },
     language: { state: true }, messages: { state: true }, samples: { state: true }, library: { state: true }, at: { state: true }, playing: { state: true },
     speed: { state: true }, panes: { state: true }, cite: { state: true }, kernelCites: { state: true }, fetched: { state: true }, work: { state: true }, problem: { state: true },
@@ -86,6 +86,8 @@ export class BootPath extends LitElement {
   declare end: string | null;
   /** The view that is shown first, or alone where there is room for one: console, evidence, memory, … */
   declare view: string | null;
+  /** The field of the step's evidence whose bytes are shown, by its name. */
+  declare field: string | null;
   declare lang: string;
   /** light or dark; otherwise as the page. */
   declare theme: string | null;
@@ -156,7 +158,7 @@ export class BootPath extends LitElement {
 
   constructor() {
     super();
-    this.src = this.scenario = this.step = this.end = this.view = this.theme = this.controls = this.base = null;
+    this.src = this.scenario = this.step = this.end = this.view = this.field = this.theme = this.controls = this.base = null;
     this.settings = {};
     this.off = {};
     this.language = "en";
@@ -233,13 +235,20 @@ export class BootPath extends LitElement {
     const o = this.#outline;
     if (o && (n < o.from || n >= o.to)) return void this.complete().then(() => this.#outline ?? this.seek(n));
     const at = this.#tape.seek(n);
-    if (at === this.at) return;
+    const moved = at !== this.at;
+    if (!moved && !this.field) return;
     this.at = at;
-    this.cite = 0;
-    this.kernelCites = null;
+    this.cite = Math.max(0, this.#cites.findIndex((c) => c.name === this.field));
+    this.field = this.kernelCites = null;
+    if (!moved) return;
     if (at === this.#until) this.pause();
     this.#emit("stepchange", { position: at, step: this.#tape.step });
     this.#speakSoon();
+  }
+
+  /** The bytes that decided the current step. */
+  get #cites(): readonly Cite[] {
+    return this.#tape.step?.cites ?? [];
   }
 
   /** Loads what is left out of a run that was worked out in advance until somebody plays it: then steps are whole. */
@@ -275,7 +284,14 @@ export class BootPath extends LitElement {
   get link(): string {
     const src = this.#source?.id ?? (typeof this.#source?.data === "string" ? this.#source.data : "");
     if (!src) return "";
-    return new URL(`${this.language}/lab/#${encode({ src, step: String(this.at), ...(this.panes.side === "evidence" || this.panes.side === "console" ? {} : { view: this.panes.side }), settings: this.settings, off: this.off })}`, this.#base).href;
+    return new URL(`${this.language}/lab/#${encode({ src, step: String(this.at), ...this.#looksAt, settings: this.settings, off: this.off })}`, this.#base).href;
+  }
+
+  /** The view beside the step, as a link names it; of evidence the field, unless it is the first. */
+  get #looksAt(): { view?: string; field?: string } {
+    const field = this.cite > 0 && !this.kernelCites ? this.#cites[this.cite]?.name : undefined;
+    if (this.panes.side === "evidence") return field ? { view: "evidence", field } : {};
+    return this.panes.side === "console" ? {} : { view: this.panes.side };
   }
 
   // ---- views -----------------------------------------------------------------------------------------

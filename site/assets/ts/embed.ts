@@ -43,6 +43,7 @@ function open(place: Place): void {
   player.theme = place.theme ?? null;
   player.settings = place.settings;
   player.view = place.view ?? null;
+  player.field = place.field ?? null;
   player.step = place.step ?? null;
   player.end = place.end ?? null;
   player.scenario = place.scenario ?? null;

@@ -16,6 +16,7 @@ function show(): void {
   player.off = place.off ?? {};
   if (place.step) player.step = place.step;
   if (place.view) player.view = place.view;
+  player.field = place.field ?? null;
   player.scenario = place.scenario ?? null;
   if (place.src) player.src = place.src;
 }

@@ -25,6 +25,7 @@ function show(place: Place | null): void {
   player.off = place.off ?? {};
   player.step = place.step ?? null;
   player.view = place.view ?? null;
+  player.field = place.field ?? null;
   player.scenario = place.scenario ?? null;
   if (place.src) player.src = place.src;
 }

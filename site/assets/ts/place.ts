@@ -12,6 +12,7 @@ export interface Place {
   step?: string; // as selector.ts names it
   end?: string; // of an embed: where playing stops
   view?: string;
+  field?: string; // of the step's evidence, by its name
   scenario?: string;
   lang?: string; // of an embed; pages have it in their path
   theme?: string;
@@ -19,7 +20,7 @@ export interface Place {
   off?: Patched;
 }
 
-const own = ["src", "step", "end", "view", "scenario", "lang", "theme"] as const;
+const own = ["src", "step", "end", "view", "field", "scenario", "lang", "theme"] as const;
 
 export function encode(p: Place): string {
   const parts = ["v1"];
