@@ -13,6 +13,7 @@ import (
 
 	"bootpath/sim/decode"
 	"bootpath/sim/exe/grubcore"
+	"bootpath/sim/identify"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -27,7 +28,7 @@ func TestFirmwareLayouts(t *testing.T) {
 func startImage(t *testing.T, image []byte, c Config) *trace.Trace {
 	t.Helper()
 	d, store := openDisk(t, "test.img", bytes.NewReader(image), int64(len(image)))
-	c.Disk, c.Store = d, store
+	c.Disk, c.Store, c.OpenDisk = d, store, identify.Disk
 	m := machine.New()
 	Run(m, c)
 	tr := m.Trace()
@@ -94,7 +95,16 @@ func TestBIOS(t *testing.T) {
 		{name: "bad keys", device: "cdrom", image: cd(func(b []byte) { b[cat+0x1f] = 0 }), verdict: trace.Stops, stage: trace.Firmware, console: "(code 000a)"},
 		{name: "not bootable", device: "cdrom", image: cd(func(b []byte) { b[cat+0x20] = 0 }), verdict: trace.Stops, stage: trace.Firmware, console: "(code 000b)"},
 		{name: "boot image past the end", device: "cdrom", image: cd(func(b []byte) { b[cat+0x29] = 9 }), verdict: trace.Stops, stage: trace.Firmware, console: "(code 000c)"},
-		{name: "an emulated floppy", device: "cdrom", image: cd(func(b []byte) { b[cat+0x21] = 2 }), verdict: trace.Unknown, stage: trace.Firmware, missing: "unknown.cd-emulation"},
+		{name: "an emulated floppy needs no signature", device: "cdrom", image: cd(func(b []byte) { b[cat+0x21] = 2 }), verdict: trace.Unknown, stage: trace.Bootloader, missing: "unknown.boot-code where=test.img"},
+		{name: "an emulated floppy of zeros", device: "cdrom", image: cd(func(b []byte) { b[cat+0x21] = 1; clear(b[30*2048:][:64]) }), verdict: trace.Stops, stage: trace.Bootloader, bytes: "test.img[0xf000:+440]"},
+		{name: "an emulated disk whose first partition ends nowhere", device: "cdrom", image: cd(func(b []byte) { b[cat+0x21] = 4 }), verdict: trace.Unknown, stage: trace.Bootloader, missing: "1 × 1 × 0"},
+		{name: "an emulated disk that ends before its partition", device: "cdrom", image: cd(func(b []byte) {
+			b[cat+0x21] = 4
+			copy(b[30*2048+446:], "\x80\x01\x01\x00\x06\x01\x02\x00\x01\x00\x00\x00\x20\x00\x00\x00")
+			copy(b[30*2048+510:], "\x55\xaa")
+		}), verdict: trace.Unknown, stage: trace.Bootloader, missing: "unknown.emulated-end"},
+		{name: "mformat's boot sector finds no hard disk", device: "floppy", image: bootable(mtoolsCode), verdict: trace.Stops, stage: trace.Bootloader, console: "Booting from Floppy...\nBooting from Floppy...\n"},
+		{name: "mformat's boot sector on a disk starts itself", image: bootable(mtoolsCode), verdict: trace.Stops, stage: trace.Bootloader, console: "Booting from Hard Disk...\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tr := startImage(t, c.image, Config{Firmware: "bios", Device: c.device})

@@ -26,6 +26,9 @@ type Config struct {
 
 	// OpenVolume finds the file system of a device that appears only in the run: a file behind a loop device.
 	OpenVolume func(r io.ReaderAt, size int64) disk.Volume
+
+	// OpenDisk opens what firmware shows as a disk and is a part of the image: the boot image of a CD.
+	OpenDisk func(name string, r io.ReaderAt, size int64) *disk.Disk
 }
 
 // Facts are what a run established.
@@ -72,6 +75,9 @@ type start struct {
 	given efiGiven    // for the EFI program that starts next
 	exit  *efiExit    // an EFI program that gave up
 	keys  *secureBoot // see secure
+
+	medium *disk.Disk // the CD, as long as c.Disk is the drive that the BIOS makes of its boot image
+	track  int        // sectors on a track, when the BIOS reads the boot drive by cylinder, head and sector; else 0
 
 	refused int // the step in which firmware refused a program, 0 for none
 

@@ -29,10 +29,10 @@ func (s *start) grubStep(kind trace.Kind, cause int, console string, args map[st
 
 // grubBootSector is boot.img: it prints its name, reads one sector and jumps there. GRUB 2.06,
 // grub-core/boot/i386/pc/boot.S.
-func (s *start) grubBootSector(bs *grubcore.Boot, drive uint8, cause int) {
+func (s *start) grubBootSector(bs *grubcore.Boot, off int64, drive uint8, cause int) {
 	d := s.c.Disk
 	name := ""
-	if _, ok := grubcore.Find(blob.Section(d.R, 0, 440), "GRUB \x00", 440); ok {
+	if _, ok := grubcore.Find(blob.Section(d.R, off, 440), "GRUB \x00", 440); ok {
 		name = "GRUB " // versions built to boot quietly have no such message
 	}
 	if bs.Sector.BootDrive != 0xff {
@@ -84,14 +84,10 @@ func (s *start) grubDiskBoot(first []byte, at int64, drive uint8, name string) {
 		s.cannotKnow(trace.Bootloader, trace.Why("unknown.past-end-of").For(kernel.Because(err)))
 		return
 	}
-	track := 0
-	if drive < 0x80 {
-		track = floppyTrack(d.Size)
-	}
 	dots := ""
 	var cites []blob.Cite
 	for i, b := range blocks.List {
-		dots += strings.Repeat(".", diskbootReads(b, track))
+		dots += strings.Repeat(".", diskbootReads(b, s.track))
 		cites = append(cites, blocks.Recs[i].CiteAll()...)
 	}
 	text := ""

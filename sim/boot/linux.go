@@ -67,6 +67,9 @@ type linux struct {
 
 // linux runs the kernel that a bootloader left in memory.
 func (s *start) linux(l loaded) {
+	if s.medium != nil {
+		s.c.Disk = s.medium // drivers see the CD, no BIOS stands between
+	}
 	img, err := bzimage.Read(l.image, l.size)
 	if err != nil {
 		s.m.Emit(trace.Step{Actor: "linux", Stage: trace.Kernel, Kind: "linux.not-a-kernel", Rule: "x86 boot protocol, The real-mode kernel header",

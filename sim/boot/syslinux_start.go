@@ -103,7 +103,7 @@ func (s *start) isoHybrid(cause int) {
 
 // syslinuxMBR is mbr.bin or gptmbr.bin: the one partition that is marked starts; without one the BIOS gets the
 // turn back through INT 18h. mbr/mbr.S, mbr/gptmbr.S.
-func (s *start) syslinuxMBR(gpt bool, cause int) {
+func (s *start) syslinuxMBR(gpt bool, drive uint8, cause int) {
 	d := s.c.Disk
 	var marked []disk.Partition
 	var cites []blob.Cite
@@ -149,11 +149,11 @@ func (s *start) syslinuxMBR(gpt bool, cause int) {
 		Cites: machine.Cites(p.Cites, cite(d.R, p.Start*sector, sector, "boot sector of the partition", "")),
 		Args:  map[string]string{"partition": fmt.Sprint(p.Number), "sector": fmt.Sprint(p.Start)}},
 		memoryRow(bootSectorAddr, sector, "boot sector", d.Name), cpuRow("real", "boot sector of partition "+fmt.Sprint(p.Number)))
-	if ldlinux.Identify(boot) != ldlinux.VBR {
-		s.cannotKnow(trace.Bootloader, bootCode(fmt.Sprintf("%s (LBA %d)", d.Name, p.Start), boot))
-		return
+	v := d.Volume(p.Number)
+	if v == nil {
+		v = &disk.Volume{Partition: p.Number}
 	}
-	s.syslinuxVBR(d.Volume(p.Number), boot, jump)
+	s.sectorCode(v, p.Start*sector, drive, jump)
 }
 
 // Bounds of the search for ldlinux.sys.
@@ -179,8 +179,12 @@ func (s *start) syslinuxVBR(v *disk.Volume, boot []byte, cause int) {
 	if strings.HasPrefix(v.Type, "ext") {
 		name = "extlinux" // the same program on this file system
 	}
+	mode := "EDD"
+	if s.track > 0 {
+		mode = "CHS" // INT 13h function 41h is not there
+	}
 	x := &sysLinux{start: s, name: name, banner: &l.Banner, vol: v, cwd: path.Join("/", l.Dir)}
-	s.m.Emit(trace.Step{Actor: name, Stage: trace.Bootloader, Kind: "syslinux.start", Cause: cause, Console: "\n" + l.Screen("EDD") + "\n",
+	s.m.Emit(trace.Step{Actor: name, Stage: trace.Bootloader, Kind: "syslinux.start", Cause: cause, Console: "\n" + l.Screen(mode) + "\n",
 		Cites: machine.Cites(volCites(v, at), l.Cites, l.Banner.Cites), Rule: "SYSLINUX 6.04: diskboot.inc, diskstart.inc", Args: map[string]string{"name": l.Name(), "version": l.Version(), "path": slash(at)}},
 		cpuRow("real", l.Name()))
 	x.run([]string{x.cwd, "/boot/syslinux", "/syslinux", "/"}, []string{"extlinux.conf", "syslinux.cfg"})

@@ -201,7 +201,7 @@ func TestBootRecordsOfSYSLINUX(t *testing.T) {
 		{name: "no active partition", image: sysDisk(mbr, nil), console: "Missing operating system." + next},
 		{name: "two active partitions", image: sysDisk(mbr, active(2)), console: "Multiple active partitions." + next},
 		{name: "no boot sector there", image: sysDisk(mbr, active(1)), console: "Missing operating system." + next},
-		{name: "a boot sector of another", image: sysDisk(mbr, func(b []byte) { active(1)(b); copy(b[8*512+510:], "\x55\xaa") }), missing: `unknown.boot-code where="test.img (LBA 8)"`},
+		{name: "a boot sector of another", image: sysDisk(mbr, func(b []byte) { active(1)(b); b[8*512] = 0xfa; copy(b[8*512+510:], "\x55\xaa") }), missing: `unknown.boot-code where="test.img (LBA 8)"`},
 		{name: "no isolinux.bin", image: sysDisk("isolinux.bin missing or corrupt.\r\n", nil), console: "isolinux.bin missing or corrupt." + next},
 		{name: "signature without isolinux.bin", image: sysDisk("isolinux.bin missing or corrupt.\r\n", func(b []byte) {
 			b[432] = 4

@@ -142,14 +142,11 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error 
 	im.outer = outer{len(im.Formats), len(im.Notes)}
 	d := &disk.Disk{Name: b.Name(), R: blob.Overlay(b, patches...), Size: b.Size()}
 	im.Disk, im.probe = d, blob.Overlay(prober{b}, patches...)
-	table, err := gpt.Read(d.R, d.Size)
-	if errors.Is(err, decode.ErrFormat) {
-		table, err = mbr.Read(d.R, d.Size)
-	}
+	var err error
+	d.Table, err = readTable(d)
 	switch {
 	case err == nil:
-		d.Table = table
-		im.Notes = append(im.Notes, table.Notes...)
+		im.Notes = append(im.Notes, d.Table.Notes...)
 	case !errors.Is(err, decode.ErrFormat):
 		im.Notes = append(im.Notes, err.Error())
 	}
@@ -166,11 +163,9 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error 
 	}
 	if d.Table != nil {
 		for _, p := range d.Table.Partitions {
-			off, size := p.Start*disk.SectorSize, p.Size*disk.SectorSize
-			if off < 0 || off >= d.Size || isExtended(p) {
-				continue
+			if off, size, ok := extent(d, p); ok {
+				d.Volumes = append(d.Volumes, im.openVolume(p.Number, off, size))
 			}
-			d.Volumes = append(d.Volumes, im.openVolume(p.Number, off, min(size, d.Size-off)))
 		}
 	}
 	im.openArrays()
@@ -186,6 +181,42 @@ func (im *Image) openDisk(b *blob.Blob, patches []blob.Patch, known bool) error 
 	im.Formats = append(im.Formats, d.Format)
 	im.findRoot()
 	return nil
+}
+
+// readTable reads a disk's partition table.
+func readTable(d *disk.Disk) (*disk.Table, error) {
+	table, err := gpt.Read(d.R, d.Size)
+	if errors.Is(err, decode.ErrFormat) {
+		table, err = mbr.Read(d.R, d.Size)
+	}
+	return table, err
+}
+
+// extent is where a partition lies that may hold a volume, in bytes.
+func extent(d *disk.Disk, p disk.Partition) (off, size int64, ok bool) {
+	off, size = p.Start*disk.SectorSize, p.Size*disk.SectorSize
+	return off, min(size, d.Size-off), off >= 0 && off < d.Size && !isExtended(p)
+}
+
+// Disk opens size bytes of an image that firmware shows as a disk of their own. What cannot be read is left out.
+func Disk(name string, r io.ReaderAt, size int64) *disk.Disk {
+	d := &disk.Disk{Name: name, Format: "raw", R: r, Size: size}
+	if whole := Volume(r, size); whole.Type != "" {
+		d.Volumes = append(d.Volumes, whole)
+	}
+	table, err := readTable(d)
+	if err != nil {
+		return d
+	}
+	d.Table = table
+	for _, p := range table.Partitions {
+		if off, size, ok := extent(d, p); ok {
+			v := Volume(blob.Section(r, off, size), size)
+			v.Partition, v.Off = p.Number, off
+			d.Volumes = append(d.Volumes, v)
+		}
+	}
+	return d
 }
 
 // looksLikeDisk accepts a first sector that a BIOS would run, and one that lost its signature but still

@@ -154,7 +154,7 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 	}
 	c := boot.Config{
 		Disk: attached(im), Store: im.Store, SecureBoot: s.SecureBoot, MemoryMiB: s.MemoryMiB,
-		Firmware: s.Firmware, Device: s.Device, Arch: goArch(s.Arch), OpenVolume: identify.Volume,
+		Firmware: s.Firmware, Device: s.Device, Arch: goArch(s.Arch), OpenVolume: identify.Volume, OpenDisk: identify.Disk,
 	}
 	if c.Arch == "" && im.Disk != nil {
 		c.Arch = defaultArch(im)
@@ -279,7 +279,7 @@ func defaultDevice(im *identify.Image) string {
 	switch size := im.Disk.Size; {
 	case im.Disk.Format == "iso9660":
 		return "cdrom"
-	case im.Disk.Table == nil && slices.Contains([]int64{360 << 10, 720 << 10, 1200 << 10, 1440 << 10, 2880 << 10}, size):
+	case (im.Disk.Table == nil || im.Disk.Table.Type == "dos") && slices.Contains([]int64{360 << 10, 720 << 10, 1200 << 10, 1440 << 10, 2880 << 10}, size):
 		return "floppy"
 	}
 	return "disk"

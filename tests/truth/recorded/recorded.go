@@ -18,7 +18,7 @@ import (
 // Lines are recorded starts: "== NAME MODE" and the lines of the console that decide something.
 type Lines struct {
 	Text     string
-	Folder   string // of the disks, below $BOOTPATH_LAB: FOLDER/img/NAME.raw, .iso or .qcow2; else a slice beside the test is read
+	Folder   string // of the disks, below $BOOTPATH_LAB: FOLDER/img/NAME.raw, .img, .iso or .qcow2; else a slice beside the test is read
 	Decides  *regexp.Regexp
 	Settings func(mode string) scenario.RunSettings
 }
@@ -31,7 +31,7 @@ func (l Lines) Test(t *testing.T) {
 		head, text, _ := strings.Cut(part, "\n")
 		name, mode, _ := strings.Cut(head, " ")
 		t.Run(name+" "+mode, func(t *testing.T) {
-			im := open(t, filepath.Join(lab, l.Folder, "img", name), name)
+			im := Open(t, filepath.Join(lab, l.Folder, "img", name), name)
 			res, err := scenario.Run(im, nil, l.Settings(mode))
 			require.NoError(t, err)
 			var console strings.Builder
@@ -50,9 +50,9 @@ func (l Lines) Test(t *testing.T) {
 	}
 }
 
-// open opens a disk, or the slice of it that is kept with the test.
-func open(t *testing.T, disk, name string) *identify.Image {
-	for _, file := range []string{disk + ".raw", disk + ".iso", disk + ".qcow2", name + ".slice"} {
+// Open opens a disk, or the slice of it that is kept with the test.
+func Open(t *testing.T, disk, name string) *identify.Image {
+	for _, file := range []string{disk + ".raw", disk + ".img", disk + ".iso", disk + ".qcow2", name + ".slice"} {
 		f, err := os.Open(file)
 		if err != nil {
 			continue
@@ -74,7 +74,7 @@ func open(t *testing.T, disk, name string) *identify.Image {
 		require.NoError(t, err)
 		return im
 	}
-	t.Skip("BOOTPATH_LAB has no " + disk + " with .raw, .iso or .qcow2")
+	t.Skip("BOOTPATH_LAB has no " + disk + " with .raw, .img, .iso or .qcow2")
 	return nil
 }
 
