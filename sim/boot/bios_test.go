@@ -227,3 +227,25 @@ func TestUEFI(t *testing.T) {
 		})
 	}
 }
+
+// A file that firmware is given by itself: GRUB alone has no volume to look at; what no boot program is cannot be known.
+func TestUEFIProgramAlone(t *testing.T) {
+	tools(t, "grub-mkimage")
+	good := grubEFI(t, "set x=1\n", "fat", "part_gpt")
+	for name, c := range map[string]struct {
+		file    []byte
+		arch    string
+		missing string
+	}{
+		"grub":              {file: good, missing: "unknown.program-alone path=/test.img program=grub"},
+		"other":             {file: bytes.Replace(good, []byte("mods\x00"), []byte("modx\x00"), 1), missing: "unknown.program path=/test.img"},
+		"another processor": {file: good, arch: "arm64", missing: "unknown.other-machine arch=0x8664 machine=arm64"},
+		"nothing":           {file: good[:40], missing: "unknown.file-content path=/test.img"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := startImage(t, c.file, Config{Kernel: &Direct{Name: "test.img", R: bytes.NewReader(c.file), Size: int64(len(c.file))}, Arch: c.arch})
+			require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
+			require.Contains(t, tr.Outcome.Unknown.String(), c.missing)
+		})
+	}
+}

@@ -51,6 +51,8 @@ func Run(m *machine.Machine, c Config) Facts {
 	}
 	s := &start{m: m, c: c}
 	switch {
+	case c.Kernel != nil && c.Kernel.Image == nil:
+		s.directProgram()
 	case c.Kernel != nil:
 		s.direct()
 	case c.Arch != "" && c.Arch != "amd64" && c.Arch != "arm64":

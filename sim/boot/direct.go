@@ -7,6 +7,7 @@ import (
 
 	"bootpath/sim/disk"
 	"bootpath/sim/exe/bzimage"
+	"bootpath/sim/exe/pe"
 	"bootpath/sim/machine"
 	"bootpath/sim/trace"
 )
@@ -17,7 +18,41 @@ type Direct struct {
 	Name  string
 	R     io.ReaderAt
 	Size  int64
-	Image *bzimage.Image
+	Image *bzimage.Image // nil for a UEFI program: a unified kernel image
+}
+
+// directProgram is a UEFI program that firmware starts from memory: qemu -kernel with OVMF, or UEFI HTTP boot. It comes from no
+// volume and the machine has no disk, so what it brings along is all that there is. OVMF: TryRunningQemuKernel; UEFI 2.10 §24.7.
+func (s *start) directProgram() {
+	k := s.c.Kernel
+	s.c.Disk = &disk.Disk{Name: k.Name, R: k.R}
+	s.bds("uefi.direct-load", "", map[string]string{"path": slash(k.Name), "size": bytesText(k.Size)}, "OVMF: TryRunningQemuKernel; UEFI 2.10 §7.4.1 LoadImage", cite(k.R, 0, min(k.Size, 64), "DOS header", ""))
+	img, err := pe.Read(k.R, k.Size)
+	if err != nil {
+		s.cannotKnow(trace.Firmware, unreadable(slash(k.Name), err))
+		return
+	}
+	if s.c.Arch == "" && img.Header.Machine == pe.MachineARM64 {
+		s.c.Arch = "arm64"
+	}
+	if img.Header.Machine != s.peMachine() {
+		s.cannotKnow(trace.Firmware, trace.Why("unknown.other-machine", "machine", s.c.Arch, "arch", fmt.Sprintf("%#x", img.Header.Machine)))
+		return
+	}
+	if !s.firmwareTakes(slash(k.Name), img) {
+		if !s.m.Ended() {
+			s.cannotKnow(trace.Firmware, trace.Why("unknown.firmware-answers", "path", slash(k.Name)))
+		}
+		return
+	}
+	n := s.bds("uefi.start-image", "", map[string]string{"path": slash(k.Name), "option": "direct"}, "UEFI 2.10 §7.4.2 StartImage", img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint), s.cpu(slash(k.Name))...)
+	switch program, _ := img.Program(); program {
+	case pe.GRUB, pe.Shim, pe.SystemdBoot:
+		s.cannotKnow(trace.Bootloader, trace.Why("unknown.program-alone", "path", slash(k.Name), "program", program))
+	default:
+		s.given = efiGiven{by: "firmware", cause: n}
+		s.runEFI(img, nil, "", strings.TrimPrefix(k.Name, "/"))
+	}
 }
 
 // Where QEMU puts the pieces of a bzImage: x86_load_linux of hw/i386/x86.c, boot protocol 2.02 and newer.

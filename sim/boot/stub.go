@@ -95,6 +95,9 @@ func stubSection(name string) bool {
 // stubExtras names what else the stub would pack into an initramfs; "" for nothing.
 func stubExtras(img *pe.File, vol *disk.Volume, at string) string {
 	for _, dir := range []string{"/" + at + ".extra.d", "/loader/credentials"} {
+		if vol == nil {
+			break
+		}
 		found, err := lookup(vol, dir)
 		if err != nil {
 			continue

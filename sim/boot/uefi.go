@@ -279,7 +279,11 @@ func (s *start) loadEFI(name, device string, v *efiVolume, at string, img *pe.Fi
 	return true
 }
 
+// volCites is the evidence for a file of a volume; none for a program that comes from no volume.
 func volCites(v *disk.Volume, at string) []blob.Cite {
+	if v == nil {
+		return nil
+	}
 	fi, err := v.FS.Stat(at)
 	if err != nil {
 		return nil

@@ -94,6 +94,7 @@ func Open(store *blob.Store, input *blob.Blob, patches []blob.Patch) (*Image, er
 		return im, nil
 	}
 	if other := recogniseOther(b); other != "" {
+		b.Patch(patches...)
 		im.Kind, im.Formats = Other, append(im.Formats, other)
 		return im, nil
 	}

@@ -46,12 +46,13 @@ func (im *Image) WhyNot() string {
 		return "an eBPF gadget is loaded into the kernel of a host by its tool (ig, kubectl gadget); no process is started"
 	case FormatFlatpak:
 		return "a Flatpak bundle is an OSTree delta: flatpak installs it and starts the application inside a runtime that the bundle does not have"
-	case FormatEFI:
-		return "a UEFI application is started by firmware or by another one, from a file system; bootpath starts what lies on a disk"
 	default:
 		return fmt.Sprintf("a file of format %s cannot be started by itself", what)
 	}
 }
+
+// IsProgram tells a UEFI application that is no kernel: firmware can start it by itself.
+func (im *Image) IsProgram() bool { return im.Formats[len(im.Formats)-1] == FormatEFI }
 
 // isFlatpakBundle tells a single-file bundle: flatpak common/flatpak-utils.c and the shared MIME database,
 // application/vnd.flatpak.

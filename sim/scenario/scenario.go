@@ -169,6 +169,9 @@ func runSystem(m *machine.Machine, im *identify.Image, s RunSettings) (Facts, er
 	if im.Kernel != nil && s.Path == "" {
 		c.Kernel = &boot.Direct{Name: im.KernelBlob.Name(), R: im.KernelBlob, Size: im.KernelBlob.Size(), Image: im.Kernel}
 	}
+	if im.IsProgram() && s.Path == "" {
+		c.Kernel = &boot.Direct{Name: im.Stored().Name(), R: im.Stored(), Size: im.Stored().Size()}
+	}
 	if c.Device == "" {
 		c.Device = defaultDevice(im)
 	}
@@ -256,7 +259,7 @@ func UsualPath(im *identify.Image) string {
 	case identify.Application, identify.RootFS:
 		return PathContainer
 	}
-	if im.Kernel != nil {
+	if im.Kernel != nil || im.IsProgram() {
 		return PathSystem // a machine that loads kernels itself: qemu -kernel
 	}
 	return ""
