@@ -2,6 +2,7 @@ package boot
 
 import (
 	"io/fs"
+	"strings"
 
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
@@ -30,18 +31,23 @@ func (f taskFS) Open(name string) (fs.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, f.fail("open", name, fs.ErrInvalid)
 	}
-	fi, err := f.t.Lstat("/" + name)
-	if err != nil {
-		return nil, f.fail("open", name, err)
+	file, err := f.t.OpenNoFollow("/" + name)
+	switch err {
+	case nil:
+		return file, nil
+	case kernel.ELOOP:
+		err = fs.ErrInvalid
 	}
-	if fi.Mode()&fs.ModeSymlink != 0 {
-		return nil, f.fail("open", name, fs.ErrInvalid)
+	return nil, f.fail("open", name, err)
+}
+
+// Resolve implements [fsys.Resolver].
+func (f taskFS) Resolve(name string) (string, error) {
+	real, err := f.t.RealPath("/" + strings.Trim(name, "/"))
+	if real = strings.TrimPrefix(real, "/"); real == "" {
+		real = "."
 	}
-	file, err := f.t.Open("/" + name)
-	if err != nil {
-		return nil, f.fail("open", name, err)
-	}
-	return file, nil
+	return real, err
 }
 
 // Stat implements [fs.StatFS].

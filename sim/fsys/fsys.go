@@ -122,7 +122,18 @@ func Resolve(f FS, name string) (string, error) { return resolve(f, name, true) 
 // ResolveParent is Resolve that leaves the last component as it is, link or not.
 func ResolveParent(f FS, name string) (string, error) { return resolve(f, name, false) }
 
+// Resolver is a file system that knows its own way through links.
+type Resolver interface {
+	// Resolve is [Resolve]. Its errors are not shown: after one the way is gone again step by step.
+	Resolve(name string) (string, error)
+}
+
 func resolve(f FS, name string, last bool) (string, error) {
+	if r, ok := f.(Resolver); ok && last {
+		if real, err := r.Resolve(name); err == nil {
+			return real, nil
+		}
+	}
 	rest := split(name)
 	var at []string
 	links := 0

@@ -276,11 +276,18 @@ func (t *Task) Evidence(name string) []blob.Cite {
 }
 
 // Open opens a regular file for reading. open(2) with O_RDONLY.
-func (t *Task) Open(name string) (fsys.File, error) {
-	at, in, err := t.lookup(name, true)
+func (t *Task) Open(name string) (fsys.File, error) { return t.open(name, true) }
+
+// OpenNoFollow is Open with O_NOFOLLOW: ELOOP for a symbolic link.
+func (t *Task) OpenNoFollow(name string) (fsys.File, error) { return t.open(name, false) }
+
+func (t *Task) open(name string, follow bool) (fsys.File, error) {
+	at, in, err := t.lookup(name, follow)
 	switch {
 	case err != nil:
 		return nil, err
+	case in.isLink():
+		return nil, ELOOP
 	case !t.permitted(in, mayRead):
 		return nil, EACCES
 	case in.isDir():

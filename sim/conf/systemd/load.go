@@ -34,6 +34,7 @@ type node struct {
 	path   string // in the image, io/fs form; of a generated file, as it would lie under run/
 	target string // of a symbolic link
 	gen    *generated
+	masks  *bool // what Loader.masks found
 }
 
 func (n *node) isLink() bool { return n.target != "" }
@@ -57,13 +58,17 @@ type Loader struct {
 	root fsys.FS
 	dirs []*unitDir
 	left int
-	// seen keeps what find answered: every unit asks for all aliases of its type. Whoever adds a file forgets it.
-	seen map[string]found
+	// What find and linksTo answered. Whoever adds a file forgets it.
+	seen  map[string]found
+	byEnd map[string]map[string][]string
+	// owners are the units that have any directory of drop-ins or dependencies: most have none.
+	owners map[string]bool
 }
 
 // NewLoader reads the directories of unit files of the system that has root as its root directory.
 func NewLoader(root fsys.FS) *Loader {
-	l := &Loader{root: root, left: maxUnitFiles, seen: map[string]found{}}
+	l := &Loader{root: root, left: maxUnitFiles, owners: map[string]bool{}}
+	l.forget()
 	for _, p := range searchPath {
 		at := strings.TrimPrefix(p, "/")
 		// /run is a fresh tmpfs by the time systemd looks; what an image keeps there is covered.
@@ -98,6 +103,7 @@ func (l *Loader) fill(d *unitDir) {
 	for name, n := range d.names {
 		if isUnitSubdir(name) && !n.isLink() {
 			d.subs[name] = l.list(n.path)
+			l.owners[owner(name)] = true
 			delete(d.names, name)
 			delete(d.links, name)
 		}
@@ -106,13 +112,21 @@ func (l *Loader) fill(d *unitDir) {
 
 // fillRun reads what generators that were run left in /run.
 func (l *Loader) fillRun() {
-	clear(l.seen)
+	l.forget()
 	for _, d := range l.dirs {
 		if strings.HasPrefix(d.path, "run/systemd/generator") {
 			l.fill(d)
 		}
 	}
 }
+
+// forget drops what was found: another file may lead elsewhere.
+func (l *Loader) forget() {
+	l.seen, l.byEnd = map[string]found{}, map[string]map[string][]string{}
+}
+
+// owner is the unit that "x.wants" or "x.d" belongs to.
+func owner(dir string) string { return strings.TrimSuffix(dir, path.Ext(dir)) }
 
 func isUnitSubdir(name string) bool {
 	switch path.Ext(name) {
@@ -147,7 +161,7 @@ func (l *Loader) list(dir string) []*node {
 
 // generate adds a file that a generator writes; the first one of a name stands.
 func (l *Loader) generate(dir, name, text string, from []blob.Cite) {
-	clear(l.seen)
+	l.forget()
 	n := &node{name: name, path: strings.TrimPrefix(path.Join(dir, name), "/"), gen: &generated{text, from}}
 	for _, d := range l.dirs {
 		if "/"+d.path == dir {
@@ -172,7 +186,7 @@ func (l *Loader) generateLink(dir, unit, kind, name string, from []blob.Cite) {
 
 // generateAlias adds the link "name" to another unit file.
 func (l *Loader) generateAlias(dir, name, target string, from []blob.Cite) {
-	clear(l.seen)
+	l.forget()
 	for _, d := range l.dirs {
 		if "/"+d.path == dir && d.names[name] == nil {
 			d.names[name] = &node{name: name, path: strings.TrimPrefix(path.Join(dir, name), "/"), target: target, gen: &generated{from: from}}
@@ -182,6 +196,7 @@ func (l *Loader) generateAlias(dir, name, target string, from []blob.Cite) {
 }
 
 func (l *Loader) sub(dir, name string, n *node) {
+	l.owners[owner(name)] = true
 	for _, d := range l.dirs {
 		if "/"+d.path != dir {
 			continue
@@ -369,9 +384,12 @@ func (l *Loader) open(n *node) (*File, error) {
 		}
 		return f, err
 	}
-	real, err := fsys.Resolve(l.root, shown)
-	if err != nil {
-		return nil, err
+	real := n.path
+	if n.isLink() {
+		var err error
+		if real, err = fsys.Resolve(l.root, shown); err != nil {
+			return nil, err
+		}
 	}
 	file, err := fsys.OpenFile(l.root, real)
 	if err != nil {
@@ -392,34 +410,57 @@ func parseGenerated(text, path string) (*File, error) {
 // aliases lists the names in the search path that lead to the file of id, id itself first, then sorted.
 func (l *Loader) aliases(id string) []string {
 	out := []string{id}
-	seen := map[string]bool{id: true}
 	template, inst := Template(id), Instance(id)
-	for _, d := range l.dirs {
-		for name := range d.links {
-			if !ValidName(name) || TypeOf(name) != TypeOf(id) {
-				continue
-			}
-			if template != "" && IsTemplate(name) {
-				name = instantiate(name, inst)
-			}
-			if seen[name] {
-				continue
-			}
-			if f := l.find(name); f.state == Loaded && f.id == id {
-				seen[name], out = true, append(out, name)
-			}
+	add := func(name string) {
+		if f := l.find(name); f.state == Loaded && f.id == id && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	links := l.linksTo(TypeOf(id))
+	for _, name := range links[id] {
+		if template == "" || !IsTemplate(name) {
+			add(name)
+		}
+	}
+	if template != "" {
+		for _, name := range links[""] {
+			add(instantiate(name, inst))
 		}
 	}
 	slices.Sort(out[1:])
 	return out
 }
 
-// searchNames are the names under which drop-ins and dependency directories of a unit are looked for,
-// most specific first: its names, their templates, then names truncated at dashes.
-func searchNames(names []string) []string {
+// linksTo gives the links to units of a type by the unit that they lead to; templates are also under "".
+func (l *Loader) linksTo(unitType string) map[string][]string {
+	ends, ok := l.byEnd[unitType]
+	if ok {
+		return ends
+	}
+	ends = map[string][]string{}
+	for _, d := range l.dirs {
+		for name := range d.links {
+			if !ValidName(name) || TypeOf(name) != unitType {
+				continue
+			}
+			if f := l.find(name); f.state == Loaded {
+				ends[f.id] = append(ends[f.id], name)
+			}
+			if IsTemplate(name) {
+				ends[""] = append(ends[""], name)
+			}
+		}
+	}
+	l.byEnd[unitType] = ends
+	return ends
+}
+
+// search lists the names under which drop-ins and dependency directories of a unit are looked for, as far as
+// there are any: its names, their templates, then names truncated at dashes; most specific first.
+func (l *Loader) search(names []string) []string {
 	var out []string
 	add := func(s string) {
-		if !slices.Contains(out, s) {
+		if l.owners[s] && !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}
@@ -438,53 +479,51 @@ func searchNames(names []string) []string {
 	return out
 }
 
-// collect gathers the members of the directories "<name><suffix>": sorted by their file names; of two
+// collect gathers the members of the directories "<name>.<kind>": sorted by their file names; of two
 // with the same file name the one in the more specific or higher directory stands.
-func (l *Loader) collect(dirNames []string, want func(name string) bool) []*node {
-	byName := map[string]*node{}
-	for _, dn := range dirNames {
+func (l *Loader) collect(owners []string, kind string, want func(name string) bool) []*node {
+	var out []*node
+	for _, o := range owners {
 		for _, d := range l.dirs {
-			for _, n := range d.subs[dn] {
-				if want(n.name) && byName[n.name] == nil {
-					byName[n.name] = n
+			for _, n := range d.subs[o+"."+kind] {
+				if !want(n.name) {
+					continue
+				}
+				i, taken := slices.BinarySearchFunc(out, n, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+				if !taken {
+					out = slices.Insert(out, i, n)
 				}
 			}
 		}
 	}
-	out := make([]*node, 0, len(byName))
-	for _, n := range byName {
-		out = append(out, n)
-	}
-	slices.SortFunc(out, func(a, b *node) int { return strings.Compare(a.name, b.name) })
-	return out
+	return slices.DeleteFunc(out, l.masks)
 }
 
 // dropins are the *.conf files that add to a unit, in the order in which they are read.
 func (l *Loader) dropins(names []string, unitType string) []*node {
-	var dirs []string
-	for _, n := range searchNames(names) {
-		dirs = append(dirs, n+".d")
+	owners := l.search(names)
+	if l.owners[unitType] {
+		owners = append(owners, unitType)
 	}
-	dirs = append(dirs, unitType+".d")
-	all := l.collect(dirs, func(n string) bool { return strings.HasSuffix(n, ".conf") })
-	return slices.DeleteFunc(all, func(n *node) bool { return l.masks(n) })
+	return l.collect(owners, "d", func(n string) bool { return strings.HasSuffix(n, ".conf") })
 }
 
-// wanted are the links in ".wants" (or another kind) directories of a unit.
-func (l *Loader) wanted(names []string, kind string) []*node {
-	var dirs []string
-	for _, n := range searchNames(names) {
-		dirs = append(dirs, n+"."+kind)
-	}
-	all := l.collect(dirs, ValidName)
-	return slices.DeleteFunc(all, func(n *node) bool { return l.masks(n) || IsTemplate(n.name) })
+// wanted are the links in the ".wants" (or another kind) directories of a unit; owners is what search gave.
+func (l *Loader) wanted(owners []string, kind string) []*node {
+	return l.collect(owners, kind, func(n string) bool { return ValidName(n) && !IsTemplate(n) })
 }
 
 // masks tells whether a node is empty or a link to /dev/null.
 func (l *Loader) masks(n *node) bool {
-	if n.gen != nil {
-		return false
+	if n.masks == nil {
+		masks := n.gen == nil && l.empty(n)
+		n.masks = &masks
 	}
+	return *n.masks
+}
+
+func (l *Loader) empty(n *node) bool {
+	at := n.path
 	if n.isLink() {
 		if path.Clean(n.target) == "/dev/null" {
 			return true
@@ -493,9 +532,8 @@ func (l *Loader) masks(n *node) bool {
 		if err != nil {
 			return false // dangling: the name still counts
 		}
-		fi, err := l.root.Lstat(real)
-		return err == nil && fi.Mode().IsRegular() && fi.Size() == 0
+		at = real
 	}
-	fi, err := l.root.Lstat(n.path)
+	fi, err := l.root.Lstat(at)
 	return err == nil && fi.Mode().IsRegular() && fi.Size() == 0
 }

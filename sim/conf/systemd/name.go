@@ -31,10 +31,11 @@ func TypeOf(name string) string {
 // ValidName tells whether name can name a unit, a template or an instance. systemd.unit(5): letters,
 // digits and ":", "-", "_", ".", "\", and one "@".
 func ValidName(name string) bool {
-	if len(name) > maxName || TypeOf(name) == "" {
+	t := TypeOf(name)
+	if len(name) > maxName || t == "" {
 		return false
 	}
-	stem := strings.TrimSuffix(name, "."+TypeOf(name))
+	stem := name[:len(name)-len(t)-1]
 	for i := range len(stem) {
 		if !nameByte(stem[i]) {
 			return false

@@ -95,11 +95,12 @@ func (m *Manager) words(u *Unit, value string) []string {
 
 // linkDeps adds what lies in the unit's .wants, .requires and .upholds directories.
 func (m *Manager) linkDeps(u *Unit) {
+	owners := m.loader.search(u.Names)
 	for _, k := range [...]struct {
 		kind string
 		dep  Dep
 	}{{"wants", Wants}, {"requires", Requires}, {"upholds", Upholds}} {
-		for _, n := range m.loader.wanted(u.Names, k.kind) {
+		for _, n := range m.loader.wanted(owners, k.kind) {
 			l := m.loader.link(n)
 			m.depend(u, n.name, Reason{Rule: "systemd.unit(5) ." + k.kind + "/ directory", Link: &l}, k.dep)
 		}
