@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ type cgroup struct {
 	path   string
 	limits []string // "memory.max=33554432", in the order in which they were set
 	killed int      // processes of it that the kernel ended for want of memory
+	shown  trace.Row
 }
 
 func (k *Kernel) cgroup(p string) *cgroup {
@@ -37,7 +39,10 @@ func (k *Kernel) cgroupRow(c *cgroup) trace.Row {
 	if c.killed > 0 {
 		row["events"] = "oom_kill " + strconv.Itoa(c.killed)
 	}
-	return row
+	if !maps.Equal(row, c.shown) {
+		c.shown = row
+	}
+	return c.shown
 }
 
 // OOMKill ends a task because its control group is out of memory, and counts that: oom_kill in memory.events of

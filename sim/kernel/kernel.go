@@ -41,8 +41,9 @@ type Kernel struct {
 	sysfs   *super
 	cgroup2 *super
 	ids     counters
-	shown   []machine.Set
-	removed bool // a row went since shown
+	shown   []machine.Set // all rows as of the latest step
+	spare   []machine.Set // room for those of the next
+	removed bool          // a row went since shown
 	damage  error
 	refusal string // see Refusal
 }

@@ -114,20 +114,35 @@ func (t *Task) row() trace.Row {
 	return t.shown
 }
 
-// rows gives the whole state; the machine keeps what differs. Rows that went are cleared.
+// rows gives what may have changed since the step before: the machine keeps what did.
 func (k *Kernel) rows() []machine.Set {
+	before, now := k.shown, k.all(k.spare[:0])
+	k.shown, k.spare = now, before
 	var out []machine.Set
+	if k.removed {
+		k.removed, out = false, gone(before, now)
+	}
+	for i, s := range now {
+		if i >= len(before) || !s.Is(before[i]) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// all appends the whole state. A row that says what it said is the very same.
+func (k *Kernel) all(out []machine.Set) []machine.Set {
 	for _, t := range k.tasks {
 		out = append(out, machine.Set{Table: trace.Processes, ID: strconv.Itoa(t.PID), Row: t.row()})
 	}
 	for _, n := range k.spaces {
 		out = append(out, machine.Set{Table: trace.Namespaces, ID: n.ID(), Row: k.nsRow(n)})
 	}
-	out = append(out, k.mountRows()...)
+	out = k.mountRows(out)
 	for _, c := range k.cgroups {
 		out = append(out, machine.Set{Table: trace.Cgroups, ID: c.path, Row: k.cgroupRow(c)})
 	}
-	return k.withRemovals(out)
+	return out
 }
 
 // nsRow is a namespace's row; a user namespace has its maps, once they are written.
@@ -147,10 +162,9 @@ func (k *Kernel) nsRow(n *Namespace) trace.Row {
 	return row
 }
 
-// mountRows gives the mounts of all namespaces. As in /proc/mounts, rootfs is not among them once something
+// mountRows appends the mounts of all namespaces. As in /proc/mounts, rootfs is not among them once something
 // is mounted over it: no process can see it.
-func (k *Kernel) mountRows() []machine.Set {
-	var out []machine.Set
+func (k *Kernel) mountRows(out []machine.Set) []machine.Set {
 	for _, n := range k.spaces {
 		for _, m := range n.mounts {
 			if m == n.rootMnt && n.mountedAt(loc{m, m.root}) != nil {
@@ -165,14 +179,8 @@ func (k *Kernel) mountRows() []machine.Set {
 	return out
 }
 
-// withRemovals adds the rows that were shown before and are no more.
-func (k *Kernel) withRemovals(now []machine.Set) []machine.Set {
-	before := k.shown
-	k.shown = now
-	if !k.removed {
-		return now
-	}
-	k.removed = false
+// gone clears the rows that were shown before and are no more.
+func gone(before, now []machine.Set) (out []machine.Set) {
 	type key struct {
 		table trace.Table
 		id    string
@@ -181,11 +189,10 @@ func (k *Kernel) withRemovals(now []machine.Set) []machine.Set {
 	for _, s := range now {
 		here[key{s.Table, s.ID}] = true
 	}
-	var out []machine.Set
 	for _, s := range before {
 		if !here[key{s.Table, s.ID}] {
 			out = append(out, machine.Set{Table: s.Table, ID: s.ID})
 		}
 	}
-	return append(out, now...)
+	return out
 }

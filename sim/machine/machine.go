@@ -34,6 +34,11 @@ type Set struct {
 	Row   trace.Row
 }
 
+// Is tells whether s is o and no copy of it: the same row, not looked into.
+func (s Set) Is(o Set) bool { return s.Table == o.Table && s.ID == o.ID && is(s.Row, o.Row) }
+
+func is(a, b trace.Row) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
+
 // Emit appends a step: it numbers it, stamps it with virtual time, and turns rows into changes that
 // remember what they replaced. A step without a cause was led to by the one before. It returns the
 // step's number.
@@ -60,7 +65,7 @@ func (m *Machine) Emit(st trace.Step, rows ...Set) int {
 
 // same tells whether a row is what it was; mostly it is the very map that was emitted before.
 func same(a, b trace.Row) bool {
-	if reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() {
+	if is(a, b) {
 		return true
 	}
 	return a != nil && b != nil && maps.Equal(a, b)

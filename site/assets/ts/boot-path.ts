@@ -16,7 +16,7 @@ import "./elements/steps";
 import "./elements/transport";
 import "./elements/verdict";
 import type { Scene } from "./elements/view";
-import { difference, type Difference } from "./difference";
+import { difference, same, type Difference } from "./difference";
 import { dropped, nameOf, type Part } from "./dropped";
 import { firmwares, underFirmware, type Firmware } from "./firmware";
 import * as format from "./format";
@@ -453,7 +453,7 @@ export class BootPath extends LitElement {
     const before = this.result?.steps;
     this.result = result;
     this.#outline = outline;
-    if (result && before && (listed ? sameList(before, result.steps) : JSON.stringify(before) === JSON.stringify(result.steps))) {
+    if (result && before && (listed ? sameList(before, result.steps) : same(before, result.steps))) {
       if (listed) this.#take(result, this.at);
       this.#emitOutcome(result);
       return;

@@ -28,6 +28,14 @@ function differing(a: Step, b: Step): Value[] {
   return names.map((name) => ({ name, before: before[name] ?? "", after: after[name] ?? "" }));
 }
 
+/** Whether two values of a run are the same throughout; what differs is seen at the first place that does. */
+export function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((n) => same(a[n as keyof typeof a], b[n as keyof typeof b]));
+}
+
 export function difference(before: readonly Step[], after: readonly Step[]): Difference {
   const out: Difference = { values: -1, differs: [], parting: -1 };
   const both = Math.min(before.length, after.length);
