@@ -92,7 +92,21 @@ func checkTrace(t *testing.T, session *wire.Session, res *wire.RunResult) {
 	}))
 	for _, lang := range []string{"en", "zh"} {
 		all := messages(t, lang)
+		said := func(at string, r *trace.Reason) {
+			for ; r != nil; r = r.Because {
+				m, ok := all[string(r.Kind)]
+				require.True(t, ok, "%s: no %s sentence for %s", at, lang, r.Kind)
+				for _, name := range slices.Sorted(maps.Keys(placeholders(m))) {
+					_, ok := r.Args[name]
+					require.True(t, ok || name == "because" && r.Because != nil, "%s: %s wants {%s}", at, r, name)
+				}
+			}
+		}
+		said("the outcome", res.Outcome.Unknown)
 		for _, st := range res.Steps {
+			for _, r := range st.Assumed {
+				said(fmt.Sprint("step ", st.Seq), r)
+			}
 			m, ok := all[string(st.Kind)]
 			if !ok {
 				t.Errorf("step %d: no %s sentence for %s", st.Seq, lang, st.Kind)

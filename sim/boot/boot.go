@@ -119,8 +119,6 @@ func (s *start) cannotKnow(stage trace.Stage, why *trace.Reason) {
 	s.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: stage, Unknown: why})
 }
 
-func (s *start) unknown(stage trace.Stage, missing string) { s.cannotKnow(stage, trace.Prose(missing)) }
-
 // unreadable is a file that is there and whose content cannot be had.
 func unreadable(path string, err error) *trace.Reason {
 	return trace.Why("unknown.file-content", "path", path).For(kernel.Because(err))

@@ -8,6 +8,7 @@ import (
 	"bootpath/sim/conf/inittab"
 	"bootpath/sim/conf/sh"
 	"bootpath/sim/exe/initprog"
+	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
 
@@ -89,10 +90,10 @@ func (d *initd) askFirst(e inittab.Entry) {
 	text := "Please press Enter to activate this console. "
 	words := strings.Fields(strings.TrimLeft(e.Process, "-"))
 	if _, err := d.executable(words[0]); err != nil {
-		d.doubt("whether " + words[0] + " can be started: " + strerror(err))
+		d.doubt(trace.Why("unknown.program-start", "path", words[0]).For(kernel.Because(err)))
 	}
 	st := trace.Step{Actor: d.pid1.Actor, Stage: trace.Userspace, Kind: "init.ask-first", Rule: "BusyBox init, askfirst",
-		Args: map[string]string{"process": e.Process, "assumed": strings.Join(d.doubts, "; ")}, Console: "\n" + text}
+		Args: map[string]string{"process": e.Process}, Assumed: d.doubts, Console: "\n" + text}
 	if found, cites := d.textIn(d.exe, "Please press Enter to activate this console."); found != "" {
 		st.Cites = cites
 	}

@@ -9,6 +9,7 @@ import (
 	"bootpath/sim/blob"
 	"bootpath/sim/conf/dinit"
 	"bootpath/sim/conf/sh"
+	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
 
@@ -22,8 +23,8 @@ func dinitDirs() []string {
 type dinitd struct {
 	*initd
 	state   map[string]dinitState
-	unsure  []string // services whose start cannot be known, and which may show a login prompt
-	blocked bool     // the start cannot be followed any further
+	unsure  []*trace.Reason // services whose start cannot be known, and which may show a login prompt
+	blocked bool            // the start cannot be followed any further
 }
 
 type dinitState int
@@ -56,7 +57,7 @@ func (x *linux) dinit(exe string) {
 	switch {
 	case d.m.Ended():
 	case d.blocked:
-		d.unknown(trace.Userspace, d.unsure[len(d.unsure)-1])
+		d.cannotKnow(trace.Userspace, d.unsure[len(d.unsure)-1])
 	case !ok:
 		d.stop(trace.Userspace, "[FAILED] "+target)
 	default:
@@ -69,7 +70,7 @@ func (d *dinitd) settle(target string) {
 	console := d.terminal()
 	shown := slices.ContainsFunc(d.gettys, func(g getty) bool { return g.tty == console || g.tty == "console" })
 	if !shown && len(d.unsure) > 0 {
-		d.unknown(trace.Userspace, "whether "+console+" shows a login prompt: "+d.unsure[0])
+		d.cannotKnow(trace.Userspace, trace.Why("unknown.login", "console", console).For(d.unsure[0]))
 		return
 	}
 	d.finish("[  OK  ] " + target)
@@ -104,7 +105,7 @@ func (d *dinitd) needs(s *dinit.Service, src *source) (hard, soft []string) {
 			}
 			entries, err := d.pid1.ReadDir(dir)
 			if err != nil {
-				d.doubt("what dinit does about " + dir + ": " + strerror(err))
+				d.doubt(trace.Why("unknown.dinit-dir", "path", dir).For(kernel.Because(err)))
 			}
 			for _, e := range entries {
 				if !strings.HasPrefix(e.Name(), ".") && len(out) < maxServices {
@@ -145,17 +146,17 @@ func (d *dinitd) service(name string, depth int) bool {
 	case dinitFailed:
 		return false
 	case dinitStarting:
-		return d.block("what dinit does with a service that depends on itself: " + name)
+		return d.block(trace.Why("unknown.dinit-circle", "service", name))
 	}
 	if d.m.Ended() || d.blocked || depth > 200 {
 		return false
 	}
 	s, src := d.describe(name)
 	if s == nil {
-		return d.block("what dinit does when a service is to be waited for that has no description: " + name)
+		return d.block(trace.Why("unknown.dinit-waits", "service", name))
 	}
 	if len(s.Unsure) > 0 {
-		return d.block("what " + src.path + " says: " + s.Unsure[0])
+		return d.block(trace.Why("unknown.dinit-text", "path", src.path, "text", s.Unsure[0]))
 	}
 	d.state[name] = dinitStarting
 	hard, soft := d.needs(s, src)
@@ -177,7 +178,7 @@ func (d *dinitd) service(name string, depth int) bool {
 }
 
 // block says that the start cannot be followed beyond here.
-func (d *dinitd) block(why string) bool {
+func (d *dinitd) block(why *trace.Reason) bool {
 	d.unsure, d.blocked = append(d.unsure, why), true
 	return false
 }
@@ -210,9 +211,9 @@ func (d *dinitd) run(name string, s *dinit.Service, src *source) bool {
 	case s.Type == "internal":
 		st.Cites = d.line(src, "type")
 	case s.Type == "triggered":
-		return d.block("when the service " + name + " is triggered")
+		return d.block(trace.Why("unknown.dinit-triggered", "service", name))
 	case s.Type != "process" && s.Type != "bgprocess" && s.Type != "scripted" || len(s.Command) == 0:
-		return d.block("what dinit does with " + src.path + ": its type is " + strconv.Quote(s.Type) + ", its command " + strconv.Quote(strings.Join(s.Command, " ")))
+		return d.block(trace.Why("unknown.dinit-type", "path", src.path, "type", s.Type, "command", strings.Join(s.Command, " ")))
 	default:
 		d.m.Wait(costInitProgram)
 		if _, err := d.executable(s.Command[0]); err != nil {
@@ -251,7 +252,7 @@ func (d *dinitd) command(name string, s *dinit.Service, step int) int {
 		return d.follow(name, s.Command)
 	}
 	if src, err := d.text(s.Command[0], maxRCScript); err == nil && strings.HasPrefix(src.text, "#!") && strings.Contains(src.text, "getty") {
-		d.unsure = append(d.unsure, "what "+s.Command[0]+" starts for the service "+name)
+		d.unsure = append(d.unsure, trace.Why("unknown.service-starts", "path", s.Command[0], "service", name))
 	}
 	d.process(base)
 	return 0

@@ -25,7 +25,7 @@ func (x *linux) stage() trace.Stage {
 // end at decides which init this is. asked tells whether the command line names it.
 func (x *linux) firstProgram(name string, asked bool) {
 	x.pid1.Stage = trace.Init
-	x.unsure = "" // what was not found on the way here was not needed
+	x.unsure = nil // what was not found on the way here was not needed
 	exe := x.pid1.Exe
 	if exe == "" {
 		exe, _ = x.pid1.RealPath(name)
@@ -69,7 +69,7 @@ func (x *linux) firstProgram(name string, asked bool) {
 	if x.endsAtOnce(trace.Init, name, exe) {
 		return
 	}
-	x.unknown(trace.Init, kind+" is recognised as init ("+exe+"), and bootpath does not follow what it starts yet")
+	x.cannotKnow(trace.Init, trace.Why("unknown.other-init", "path", exe))
 }
 
 // endsAtOnce plays programs that do nothing but print and end: true(1), false(1), echo(1), of coreutils or

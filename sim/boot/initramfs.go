@@ -40,8 +40,8 @@ func (x *linux) compiledInit(rdinit string) {
 	case initprog.Systemd:
 		x.systemdInitramfs()
 	case initprog.Shell, initprog.BusyBox:
-		x.unknown(trace.Initramfs, "what "+exe+" does as /init without a script")
+		x.cannotKnow(trace.Initramfs, trace.Why("unknown.shell-init", "path", exe))
 	default:
-		x.unknown(trace.Initramfs, "what the program "+exe+" does: it is machine code")
+		x.cannotKnow(trace.Initramfs, trace.Why("unknown.machine-code", "path", exe))
 	}
 }

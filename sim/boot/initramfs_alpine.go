@@ -24,7 +24,7 @@ func (in *shProcess) nlplug(words []string) ctl {
 	if c := values['c']; c != "" {
 		if b, ok := in.blockDevice(c); ok && b.tag("TYPE") == "crypto_LUKS" {
 			if key := values['k']; key != "" {
-				return in.end("whether the key in " + key + " opens /dev/" + b.name + " (" + in.where() + ")")
+				return in.end("unknown.key-opens", "key", key, "device", "/dev/"+b.name)
 			}
 			if !strings.HasPrefix(c, "/") {
 				c = "/dev/" + b.name

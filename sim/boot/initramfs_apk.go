@@ -11,7 +11,9 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/fsys"
+	"bootpath/sim/kernel"
 	"bootpath/sim/stream"
+	"bootpath/sim/trace"
 )
 
 // Bounds of what is unpacked in an initramfs.
@@ -45,24 +47,24 @@ func (in *shProcess) apk(words []string) ctl {
 	}
 	add, ok := parseAPK(words)
 	if !ok {
-		return in.end("what apk does (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "apk")
 	}
 	for _, r := range add.repos {
 		if strings.Contains(r, "://") {
-			return in.end("which packages " + r + " has, which is not in the image (" + in.where() + ")")
+			return in.end("unknown.repository", "repository", r)
 		}
 	}
 	available, warnings, err := in.apkIndexes(add.repos)
 	if err != nil {
-		return in.end("what apk makes of the index of its repository: " + err.Error())
+		return in.endFor(trace.Why("unknown.apk-index").For(kernel.Because(err)))
 	}
 	in.step("initramfs.install-packages", map[string]string{"packages": strings.Join(add.packages, " "), "root": add.root, "repositories": strings.Join(add.repos, " "), "available": strconv.Itoa(len(available))}, version, cites...)
 	switch {
 	case len(available) > 0 && len(add.packages) > 0:
-		return in.end("which files apk puts below " + add.root + ": of the " + strconv.Itoa(len(available)) + " packages in " + strings.Join(add.repos, " ") +
-			" it chooses what " + strings.Join(add.packages, " ") + " needs" + lacking(available, add.packages) + ", and runs the scripts in them")
+		return in.end("unknown.apk-installs", "root", add.root, "available", strconv.Itoa(len(available)), "repositories", strings.Join(add.repos, " "),
+			"packages", strings.Join(add.packages, " "), "lacking", lacking(available, add.packages))
 	case len(add.packages) > 0 && !add.broken || !add.create:
-		return in.end("what apk does without a package (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "apk")
 	}
 	in.apkRoot(add)
 	if !add.quiet {
@@ -78,9 +80,9 @@ func lacking(available map[string]bool, packages []string) string {
 		return available[p] || strings.ContainsAny(p, "<>=~!@:") // a version, a conflict, a pinned one, one that another provides
 	})
 	if len(missing) == 0 {
-		return ""
+		return "–"
 	}
-	return " (which no index has: " + strings.Join(missing, " ") + ")"
+	return strings.Join(missing, " ")
 }
 
 // parseAPK reads the options of apk add that mkinitfs uses. apk(8)
@@ -212,7 +214,7 @@ func (in *shProcess) untar(words []string) ctl {
 	flags, values, rest := optArgs(words, "fC")
 	rest = slices.DeleteFunc(rest, func(w string) bool { return w == "--numeric-owner" })
 	if !strings.Contains(flags, "x") || values['f'] == "" || values['f'] == "-" || len(rest) > 0 {
-		return in.end("what tar does (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "tar")
 	}
 	dest := in.cwd
 	if values['C'] != "" {
@@ -232,7 +234,7 @@ func (in *shProcess) untar(words []string) ctl {
 		})
 	})
 	if err != nil {
-		return in.end("what tar makes of " + values['f'] + ": " + err.Error() + " (" + in.where() + ")")
+		return in.end("unknown.tar-archive", "path", values['f'], "error", err.Error())
 	}
 	in.step("initramfs.unpack", map[string]string{"archive": in.abs(values['f']), "path": dest, "count": strconv.Itoa(len(names))}, "tar(1)", headCite(file, values['f'])...)
 	if strings.Contains(flags, "v") {

@@ -27,7 +27,7 @@ func (in *shProcess) awk(words []string) ctl {
 			name, v, _ := strings.Cut(value, "=")
 			vars = append(vars, awk.Var{Name: name, Value: v})
 		default:
-			return in.end("what awk -" + string(option) + " does (" + in.where() + ")")
+			return in.end("unknown.program-does", "program", "awk -"+string(option))
 		}
 	}
 	if i >= len(words) {
@@ -35,7 +35,7 @@ func (in *shProcess) awk(words []string) ctl {
 	}
 	program, err := awk.Parse(words[i])
 	if err != nil {
-		return in.end("what awk prints: " + err.Error() + " (" + in.where() + ")")
+		return in.end("unknown.awk-prints", "error", err.Error())
 	}
 	text := ""
 	if program.Reads() {
@@ -47,7 +47,7 @@ func (in *shProcess) awk(words []string) ctl {
 	unread := in.status
 	result, err := program.Run(text, vars)
 	if err != nil {
-		return in.end("what awk prints: " + err.Error() + " (" + in.where() + ")")
+		return in.end("unknown.awk-prints", "error", err.Error())
 	}
 	in.print(in.stdout, result.Output)
 	in.status = max(unread, result.Status)

@@ -225,7 +225,7 @@ func (in *shProcess) read(words []string) ctl {
 			in.sleep(n)
 			return in.failed()
 		}
-		return in.end("what is typed at the console: the start waits for it (" + in.where() + ")")
+		return in.end("unknown.console-input")
 	}
 	if in.stdin.rest == "" {
 		for _, n := range names {
@@ -299,7 +299,7 @@ func (in *shProcess) eval(words []string) ctl {
 	text := strings.Join(words[1:], " ")
 	tree, err := sh.Parse(text)
 	if err != nil {
-		return in.end("what eval does with " + strconv.Quote(text) + " (" + err.Error() + ")")
+		return in.end("unknown.shell-text", "program", "eval", "text", text, "error", err.Error())
 	}
 	in.status = 0
 	pos, src := in.pos, in.src

@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"bootpath/sim/trace"
 )
 
 // cryptsetup is cryptsetup(8) as start scripts use it: to ask whether a device is encrypted, and to open it.
@@ -24,7 +26,7 @@ func (in *shProcess) cryptsetup(words []string) ctl {
 		return in.failed()
 	case "luksOpen", "open":
 	default:
-		return in.end("what cryptsetup " + action + " does with " + device + " (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "cryptsetup "+action+" "+device)
 	}
 	switch {
 	case !ok:
@@ -36,7 +38,7 @@ func (in *shProcess) cryptsetup(words []string) ctl {
 		in.err("Device %s is not a valid LUKS device.\n", device)
 		return in.failed()
 	case key != "":
-		return in.end("whether the key in " + key + " opens " + device + " (" + in.where() + ")")
+		return in.end("unknown.key-opens", "key", key, "device", device)
 	}
 	name := path.Base(device)
 	if len(operands) > 1 {
@@ -76,7 +78,7 @@ func (in *shProcess) askpass(words []string) ctl {
 	}
 	device := in.vars["CRYPTTAB_SOURCE"]
 	if device == "" {
-		return in.end("the answer to: " + strings.TrimSpace(prompt))
+		return in.end("unknown.answer", "prompt", strings.TrimSpace(prompt))
 	}
 	return in.passphrase(prompt, in.vars["CRYPTTAB_NAME"], device)
 }
@@ -84,5 +86,5 @@ func (in *shProcess) askpass(words []string) ctl {
 // passphrase asks for one. What comes behind it nobody but its owner can know.
 func (in *shProcess) passphrase(prompt, name, device string) ctl {
 	in.emit("initramfs.passphrase", prompt, map[string]string{"name": name, "device": device, "prompt": strings.TrimSpace(prompt)}, "cryptsetup(8)")
-	return in.end("the passphrase of " + name + " (" + device + ")")
+	return in.endFor(trace.Why("unknown.passphrase", "device", name+" ("+device+")"))
 }

@@ -93,7 +93,7 @@ func (in *shProcess) exportList() ctl {
 func (in *shProcess) findmnt(words []string) ctl {
 	_, _, rest := optArgs(words, "noOtTSM")
 	if len(rest) != 1 || in.stdout.kind != "null" {
-		return in.end("what findmnt prints (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "findmnt")
 	}
 	for _, row := range in.x.m.Rows(trace.Mounted) {
 		if row["target"] == path.Clean(rest[0]) || row["source"] == rest[0] {
@@ -107,7 +107,7 @@ func (in *shProcess) findmnt(words []string) ctl {
 func (in *shProcess) ls(words []string) ctl {
 	flags, _, rest := optArgs(words, "")
 	if strings.ContainsAny(flags, "lsiR") {
-		return in.end("what ls -" + flags + " prints (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "ls -"+flags)
 	}
 	if len(rest) == 0 {
 		rest = []string{in.cwd}

@@ -41,8 +41,8 @@ func (in *shProcess) modprobe(words []string) ctl {
 			}
 			continue
 		}
-		if x.mods.builtin(moduleName(w)) == unknown && x.noDriver == "" {
-			x.noDriver = "whether this kernel has " + w + " built in: the image has no modules.builtin for " + x.version
+		if x.mods.builtin(moduleName(w)) == unknown && x.noDriver == nil {
+			x.noDriver = trace.Why("unknown.driver-builtin", "driver", w, "version", x.version)
 		}
 		in.status = 1
 		if !strings.Contains(flags, "q") && !strings.Contains(in.vars["MODPROBE_OPTIONS"], "q") {
@@ -281,7 +281,7 @@ func (in *shProcess) udevInfo(words []string) ctl {
 		return in.ok()
 	}
 	if query != "all" && query != "property" || in.stdout.kind == "console" {
-		return in.end("what udevadm info prints (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "udevadm info")
 	}
 	prefix := ""
 	if query == "all" {
@@ -641,7 +641,7 @@ func (in *shProcess) cdromID(words []string) ctl {
 		return in.failed() // the ioctl CDROM_GET_CAPABILITY is for drives
 	}
 	if in.stdout.kind != "null" {
-		return in.end("what cdrom_id prints (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "cdrom_id")
 	}
 	return in.ok()
 }

@@ -208,7 +208,7 @@ func (x *linux) notDevice(name string) bool {
 // uncertain leaves a script of the real root that asks for a file which bootpath does not have and the
 // machine may: what the kernel makes up, and what earlier scripts that were not followed have made.
 func (in *shProcess) uncertain(name string) {
-	if !in.b.soft || in.b.early || in.b.gaveUp != "" || name == "/dev/null" || name == "/dev/console" || name == "/run/systemd/system" {
+	if !in.b.soft || in.b.early || in.b.gaveUp != nil || name == "/dev/null" || name == "/dev/console" || name == "/run/systemd/system" {
 		return // the last is systemd's alone: sd_booted(3)
 	}
 	if conf := in.x.kconfig(); name == "/sys/kernel/uevent_helper" && len(conf) > 0 && conf["CONFIG_UEVENT_HELPER"] != "y" {
@@ -226,7 +226,7 @@ func (in *shProcess) uncertain(name string) {
 	}
 	for _, dir := range made {
 		if strings.HasPrefix(name, dir+"/") {
-			in.end("whether there is " + name + " (" + in.where() + ")")
+			in.end("unknown.file-there", "path", name)
 			return
 		}
 	}
@@ -246,7 +246,7 @@ func (in *shProcess) readFile(name string) (string, bool) {
 		return text, true
 	}
 	if in.b.soft && (strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/")) && !strings.HasSuffix(name, "/mounts") {
-		in.end("what the kernel says in " + name + " (" + in.where() + ")") // modules and hardware decide it
+		in.end("unknown.kernel-says", "path", name) // modules and hardware decide it
 		return "", false
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ func (in *shProcess) findProgram(words []string) ctl {
 	f := finder{max: maxCalls, left: maxFound}
 	dirs, ok := f.parse(words[1:])
 	if !ok {
-		return in.end("what find does (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "find")
 	}
 	in.status = 0
 	for _, dir := range dirs {
@@ -49,7 +49,7 @@ func (in *shProcess) findProgram(words []string) ctl {
 	}
 	in.b.commands += (maxFound - f.left) / 64 // walking costs too
 	if f.left < 0 {
-		return in.end("what find finds among more than " + strconv.Itoa(maxFound) + " files (" + in.where() + ")")
+		return in.end("unknown.find-many", "files", strconv.Itoa(maxFound))
 	}
 	in.lines(f.out)
 	return ctlNone
@@ -159,11 +159,11 @@ const maxArgs = 10_000
 func (in *shProcess) xargs(words []string) ctl {
 	at, size, empty, ok := xargsOptions(words)
 	if !ok || in.stdin == nil {
-		return in.end("what xargs runs (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "xargs")
 	}
 	items := strings.Fields(in.stdin.rest)
 	if in.stdin = (&input{}); strings.ContainsAny(strings.Join(items, ""), `'"\`) || len(items) > maxArgs {
-		return in.end("how xargs reads its input (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "xargs")
 	}
 	command := words[at:]
 	if len(command) == 0 {
@@ -175,7 +175,7 @@ func (in *shProcess) xargs(words []string) ctl {
 	worst := 0
 	for {
 		if in.b.commands++; in.b.commands > maxCommands {
-			return in.end("how xargs ends that runs more than " + strconv.Itoa(maxCommands) + " commands (" + in.where() + ")")
+			return in.end("unknown.many-commands", "commands", strconv.Itoa(maxCommands))
 		}
 		n := len(items)
 		if size > 0 {

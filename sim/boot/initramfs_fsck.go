@@ -20,7 +20,7 @@ func (in *shProcess) fsck(words []string) ctl {
 	}
 	b, ok := in.blockDevice(device)
 	if device == "" || !ok || strings.Contains(strings.Join(words, " "), " -f") {
-		return in.end("what fsck finds and prints (" + in.where() + ")")
+		return in.end("unknown.fsck", "program", "fsck")
 	}
 	kind := b.tag("TYPE")
 	if _, ok := in.find("fsck."+kind, true); !ok {
@@ -37,7 +37,7 @@ func (in *shProcess) fsck(words []string) ctl {
 			return in.ok()
 		}
 	}
-	return in.end("what fsck." + kind + " finds on " + device + " (" + in.where() + ")")
+	return in.end("unknown.fsck", "program", "fsck."+kind+" "+device)
 }
 
 // e2fsckProgram is e2fsck(8) by its own name, when it is asked to repair without questions: -a or -p.
@@ -50,7 +50,7 @@ func (in *shProcess) e2fsckProgram(words []string) ctl {
 			}
 		}
 	}
-	return in.end("what e2fsck finds and prints (" + in.where() + ")")
+	return in.end("unknown.fsck", "program", "e2fsck")
 }
 
 // e2fsck is e2fsck(8) -p on a volume that needs no check: it says so and how full the volume is. When one is
@@ -60,7 +60,7 @@ func (in *shProcess) e2fsck(f *ext4.FS, device string) ctl {
 	mounts, most := int16(sb.S_mnt_count), int16(sb.S_max_mnt_count)
 	_, replay := f.Journal()
 	if sb.S_state&1 == 0 || sb.S_state&2 != 0 || replay || sb.S_checkinterval != 0 || most > 0 && mounts >= most {
-		return in.end("what e2fsck finds on " + device + ": a check is due (" + in.where() + ")")
+		return in.end("unknown.fsck-due", "device", device)
 	}
 	name := f.Info().Label // the volume's name, when it has one
 	if name == "" {

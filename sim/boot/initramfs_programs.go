@@ -24,7 +24,7 @@ func (in *shProcess) program(words []string) ctl {
 	if !ok {
 		return in.notFound(words[0])
 	}
-	if in.b.gaveUp != "" {
+	if in.b.gaveUp != nil {
 		return ctlEnd
 	}
 	in.x.m.Wait(costProgram)
@@ -56,13 +56,13 @@ func (in *shProcess) program(words []string) ctl {
 
 // unknownProgram ends the run, or, for what was started to be PID 1 itself, says so.
 func (in *shProcess) unknownProgram(found string) ctl {
-	return in.end("what " + found + " does (" + in.where() + ")")
+	return in.end("unknown.program-does", "program", found)
 }
 
 func (in *shProcess) notFound(name string) ctl {
 	if !strings.Contains(name, "/") && in.kind.name == "busybox" && known(name) {
 		// "CONFIG_FEATURE_SH_STANDALONE: make the shell prefer its applets" - a build option of BusyBox
-		return in.end("whether this BusyBox's shell runs its own " + name + ": the initramfs has no such file (" + in.where() + ")")
+		return in.end("unknown.applet", "name", name)
 	}
 	line := 0
 	if in.src != nil {
@@ -252,7 +252,7 @@ func (in *shProcess) mount(words []string) ctl {
 	}
 	switch {
 	case strings.Contains(flags, "a"):
-		return in.end("what /etc/fstab of the initramfs makes of this mount (" + in.where() + ")")
+		return in.end("unknown.initramfs-fstab")
 	case len(operands) == 0:
 		return in.ok()
 	case len(operands) == 1:
@@ -307,7 +307,7 @@ func noDevice(fstype string) bool {
 func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, data string) ctl {
 	x := in.x
 	if fstype == "nfs" || fstype == "nfs4" || fstype == "9p" || fstype == "virtiofs" || fstype == "cifs" {
-		return in.end("what " + src + " holds, which is not in the image (" + in.where() + ")")
+		return in.end("unknown.outside", "what", src)
 	}
 	if fi, err := x.pid1.Stat(in.abs(src)); err == nil && fi.Mode().IsRegular() {
 		return in.mountFile(src, dst, fstype, f, data)
@@ -322,11 +322,11 @@ func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, d
 		fstype = have
 	}
 	if dev.vol != nil && dev.vol.FS == nil && have != "" && have == fstype && !damagedSquashfs(dev.vol) {
-		return in.end(behind(dev.name, dev.vol))
+		return in.endFor(behind(dev.name, dev.vol))
 	}
 	for _, want := range strings.Split(fstype, ",") {
 		if a := in.needFS(want); a == unknown {
-			return in.end("whether this kernel has the file system " + want + " built in: the image has neither modules.builtin nor a configuration for " + x.version)
+			return in.endFor(trace.Why("unknown.fs-builtin", "fstype", want, "version", x.version))
 		} else if a == yes {
 			fstype = want
 			break
@@ -695,7 +695,7 @@ func (in *shProcess) cat(words []string) ctl {
 	_, _, rest := optArgs(words, "")
 	if len(rest) == 0 {
 		if in.stdin == nil {
-			return in.end("what is typed at the console: the start waits for it (" + in.where() + ")")
+			return in.end("unknown.console-input")
 		}
 		in.print(in.stdout, in.stdin.rest)
 		in.stdin = &input{}
@@ -712,7 +712,7 @@ func (in *shProcess) cat(words []string) ctl {
 		text, ok := in.readFile(w)
 		if !ok {
 			if _, err := in.stat(w); err == nil && (strings.HasPrefix(in.abs(w), "/proc/") || strings.HasPrefix(in.abs(w), "/sys/")) {
-				return in.end("what the kernel says in " + w + " (" + in.where() + ")")
+				return in.end("unknown.kernel-says", "path", w)
 			}
 			in.err("cat: can't open '%s': No such file or directory\n", w)
 			in.status = 1
@@ -748,7 +748,7 @@ func (in *shProcess) uname(words []string) ctl {
 		flags = "s"
 	}
 	if strings.ContainsAny(flags, "av") {
-		return in.end("what uname prints of this kernel's build (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "uname")
 	}
 	var out []string
 	for _, f := range "snrm" {
@@ -831,7 +831,7 @@ func (in *shProcess) env(words []string) ctl {
 func (in *shProcess) statProgram(words []string) ctl {
 	_, values, rest := optArgs(words, "c")
 	if values['c'] != "%D" && values['c'] != "%d" || len(rest) != 1 {
-		return in.end("what stat prints (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "stat")
 	}
 	if _, err := in.stat(rest[0]); err != nil {
 		return in.failed()
@@ -875,9 +875,9 @@ func (in *shProcess) stacked(words []string) ctl {
 	for _, b := range in.x.blockDevices() {
 		if strings.HasSuffix(b.tag("TYPE"), want) && want != "btrfs" {
 			if want == "crypto_LUKS" || want == "linux_raid_member" {
-				return in.end(behind(b.name, b.vol) + " (" + in.where() + ")")
+				return in.endFor(behind(b.name, b.vol))
 			}
-			return in.end("what " + name + " makes of the " + b.tag("TYPE") + " volume on /dev/" + b.name + " (" + in.where() + ")")
+			return in.end("unknown.program-volume", "program", name, "type", b.tag("TYPE"), "device", "/dev/"+b.name)
 		}
 	}
 	return in.ok()
@@ -956,7 +956,7 @@ func (in *shProcess) expanded(prompt string) string {
 func (in *shProcess) shellText(text string, args []string) ctl {
 	tree, err := sh.Parse(text)
 	if err != nil {
-		return in.end("what sh -c does with " + strconv.Quote(text) + " (" + err.Error() + ")")
+		return in.end("unknown.shell-text", "program", "sh -c", "text", text, "error", err.Error())
 	}
 	child := in.child()
 	if len(args) > 0 {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bootpath/sim/conf/sh"
+	"bootpath/sim/trace"
 )
 
 // udevRule is a line of a rules file: what must hold, and what then happens. udev(7)
@@ -99,8 +100,8 @@ func (in *shProcess) applyTo(b blockDevice, rules []udevRule) {
 		case no:
 			continue
 		case unknown:
-			if in.x.unsure == "" && (r.runs() || r.value("GOTO") != "" && slices.ContainsFunc(rules, func(o udevRule) bool { return o.file == r.file && o.runs() })) {
-				in.x.unsure = "whether a rule of " + r.file + " holds for /dev/" + b.name
+			if in.x.unsure == nil && (r.runs() || r.value("GOTO") != "" && slices.ContainsFunc(rules, func(o udevRule) bool { return o.file == r.file && o.runs() })) {
+				in.x.unsure = trace.Why("unknown.udev-rule", "path", r.file, "device", "/dev/"+b.name)
 			}
 			continue
 		}
@@ -177,7 +178,7 @@ func (in *shProcess) runRule(r udevRule, b blockDevice) {
 		child.program(words)
 		return
 	}
-	if in.x.unsure == "" {
-		in.x.unsure = "what the program of a rule in " + r.file + " does for /dev/" + b.name
+	if in.x.unsure == nil {
+		in.x.unsure = trace.Why("unknown.udev-program", "path", r.file, "device", "/dev/"+b.name)
 	}
 }

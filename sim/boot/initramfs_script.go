@@ -101,7 +101,7 @@ type budget struct {
 	// Once one was left, later ones find files changed that bootpath knows nothing of: doubtful.
 	soft     bool
 	doubtful bool
-	gaveUp   string
+	gaveUp   *trace.Reason
 	tails    map[string]*tail // files that a tail -f in the background shows
 	blocked  bool             // it waits for something that does not come
 	early    bool             // it runs in the initramfs, where bootpath knows of every file and device
@@ -148,17 +148,22 @@ func (in *shProcess) child() *shProcess {
 	return &c
 }
 
-// end ends the run: what comes next cannot be known.
-func (in *shProcess) end(missing string) ctl {
+// end ends the run at the present line: what comes next cannot be known. The reason gets the line as {where}.
+func (in *shProcess) end(kind trace.Kind, args ...string) ctl {
+	return in.endFor(trace.Why(kind, append(args, "where", in.where())...))
+}
+
+// endFor ends it for a reason that is not of this line.
+func (in *shProcess) endFor(why *trace.Reason) ctl {
 	x := in.x
 	if in.b.soft {
-		in.b.gaveUp = missing
+		in.b.gaveUp = why
 		return ctlEnd
 	}
-	if x.unsure != "" {
-		missing = x.unsure
+	if x.unsure != nil {
+		why = x.unsure
 	}
-	x.unknown(x.stage(), missing)
+	x.cannotKnow(x.stage(), why)
 	return ctlEnd
 }
 
@@ -170,7 +175,7 @@ func (in *shProcess) where() string {
 		if i := strings.IndexByte(text, '\n'); i >= 0 {
 			text = text[:i]
 		}
-		return fmt.Sprintf("%s, line %d: %s", in.src.path, in.src.line(in.pos.Off), text)
+		return fmt.Sprintf("%s:%d: %s", in.src.path, in.src.line(in.pos.Off), text)
 	}
 	return in.name
 }
@@ -205,7 +210,7 @@ func (in *shProcess) stepOf(kind trace.Kind, console string, args map[string]str
 
 // print writes to a sink; text for the console is a step.
 func (in *shProcess) print(to *sink, text string) {
-	if text == "" || in.b.gaveUp != "" {
+	if text == "" || in.b.gaveUp != nil {
 		return
 	}
 	if to.tag != "" {
@@ -256,8 +261,8 @@ func (in *shProcess) out(format string, args ...any) {
 	in.print(in.stdout, fmt.Sprintf(format, args...))
 }
 func (in *shProcess) err(format string, args ...any) {
-	if in.b.doubtful && in.b.gaveUp == "" {
-		in.end("whether this fails: " + in.where())
+	if in.b.doubtful && in.b.gaveUp == nil {
+		in.end("unknown.fails")
 		return
 	}
 	in.print(in.stderr, fmt.Sprintf(format, args...))
@@ -334,11 +339,11 @@ func (in *shProcess) cond(body []sh.Stmt) ctl {
 }
 
 func (in *shProcess) node(n sh.Node) ctl {
-	if in.x.m.Ended() || in.b.gaveUp != "" {
+	if in.x.m.Ended() || in.b.gaveUp != nil {
 		return ctlEnd
 	}
 	if in.b.commands++; in.b.commands > maxCommands {
-		return in.end("how a script ends that runs more than " + strconv.Itoa(maxCommands) + " commands (" + in.where() + ")")
+		return in.end("unknown.many-commands", "commands", strconv.Itoa(maxCommands))
 	}
 	switch n := n.(type) {
 	case *sh.Simple:
@@ -460,7 +465,7 @@ func (in *shProcess) loop(n *sh.Loop) ctl {
 // forever ends a run whose script waits for what does not come.
 func (in *shProcess) forever() ctl {
 	if in.b.soft {
-		return in.end("how long " + in.name + " waits (" + in.where() + ")")
+		return in.end("unknown.waits", "program", in.name)
 	}
 	in.step("initramfs.wait-forever", map[string]string{"seconds": strconv.Itoa(int(in.b.slept / time.Second))}, "")
 	in.x.deviceMissing(in.x.lastLine())
@@ -819,7 +824,7 @@ func (in *shProcess) command(words []string) ctl {
 
 func (in *shProcess) call(f function, words []string) ctl {
 	if in.calls++; in.calls > maxCalls {
-		return in.end("how a script ends whose functions call one another more than " + strconv.Itoa(maxCalls) + " deep")
+		return in.end("unknown.deep-calls", "depth", strconv.Itoa(maxCalls))
 	}
 	args, src, pos := in.args, in.src, in.pos
 	in.args, in.src = words[1:], f.src
@@ -849,14 +854,14 @@ func (in *shProcess) sourced(name string) ctl {
 	src, body, err := in.load(name)
 	if err != nil {
 		if src != nil {
-			return in.end("what " + name + " does: bootpath cannot read its shell (" + err.Error() + ")")
+			return in.endFor(trace.Why("unknown.script-text", "path", name, "error", err.Error()))
 		}
 		in.err("%s: %d: .: cannot open %s: No such file\n", in.name, in.src.line(in.pos.Off), name)
 		in.status = 2
 		return ctlExit // a special built-in that fails ends the shell: 2.8.1
 	}
 	if in.calls++; in.calls > maxCalls {
-		return in.end("how a script ends that sources files more than " + strconv.Itoa(maxCalls) + " deep")
+		return in.end("unknown.deep-calls", "depth", strconv.Itoa(maxCalls))
 	}
 	old, pos := in.src, in.pos
 	in.src, in.status = src, 0
@@ -873,7 +878,7 @@ func (in *shProcess) sourced(name string) ctl {
 func (in *shProcess) runFile(name string, args []string, kind shellKind, options string) ctl {
 	child := in.child()
 	if child.calls > maxCalls {
-		return in.end("how scripts end that start one another more than " + strconv.Itoa(maxCalls) + " deep")
+		return in.end("unknown.deep-calls", "depth", strconv.Itoa(maxCalls))
 	}
 	for v := range child.vars {
 		if !child.exported[v] {
@@ -890,7 +895,7 @@ func (in *shProcess) runFile(name string, args []string, kind shellKind, options
 			in.status = 127
 			return ctlNone
 		}
-		return in.end("what " + name + " does: bootpath cannot read its shell (" + err.Error() + ")")
+		return in.endFor(trace.Why("unknown.script-text", "path", name, "error", err.Error()))
 	}
 	child.src, child.pos = src, sh.Pos{}
 	c := child.run(body)
@@ -968,7 +973,7 @@ func (x *linux) scriptAsInit(rdinit string, kind shellKind, options string, firs
 	src, body, err := in.load(rdinit)
 	if err != nil {
 		in.step(first.Kind, first.Args, first.Rule)
-		in.end("what " + rdinit + " does: bootpath cannot read its shell (" + err.Error() + ")")
+		in.endFor(trace.Why("unknown.script-text", "path", rdinit, "error", err.Error()))
 		return
 	}
 	in.src = src
@@ -987,8 +992,8 @@ func (in *shProcess) initExits() {
 	x := in.x
 	x.pid1.Actor = "linux"
 	msg := fmt.Sprintf("Attempted to kill init! exitcode=0x%08x", (in.status&0xff)<<8)
-	if x.unsure != "" && in.status != 0 {
-		x.unknown(x.pid1.Stage, x.unsure)
+	if x.unsure != nil && in.status != 0 {
+		x.cannotKnow(x.pid1.Stage, x.unsure)
 		return
 	}
 	x.panic(msg, "kernel/exit.c, do_exit")

@@ -22,7 +22,7 @@ type sedCommand struct {
 func (in *shProcess) sed(flags, script string, lines []string) ctl {
 	commands, ok := sedScript(script, strings.ContainsAny(flags, "rE"))
 	if !ok || strings.Trim(flags, "nrE") != "" {
-		return in.end("what sed makes of its input (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "sed")
 	}
 	quiet := strings.Contains(flags, "n")
 	var out []string

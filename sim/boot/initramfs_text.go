@@ -92,11 +92,11 @@ func (in *shProcess) textProgram(words []string) ctl {
 		case "c":
 			in.out("%d\n", len(text))
 		default:
-			return in.end("what wc counts (" + in.where() + ")")
+			return in.end("unknown.program-prints", "program", "wc")
 		}
 	case "sort":
 		if strings.Trim(flags, "ur") != "" || len(values) > 0 {
-			return in.end("how sort orders these lines (" + in.where() + ")")
+			return in.end("unknown.program-prints", "program", "sort")
 		}
 		slices.Sort(lines)
 		if strings.Contains(flags, "u") {
@@ -119,7 +119,7 @@ func (in *shProcess) inputOf(name string, files []string) (string, ctl) {
 	in.status = 0
 	if len(files) == 0 {
 		if in.stdin == nil {
-			return "", in.end("what is typed at the console: the start waits for it (" + in.where() + ")")
+			return "", in.end("unknown.console-input")
 		}
 		text := in.stdin.rest
 		in.stdin = &input{}
@@ -130,7 +130,7 @@ func (in *shProcess) inputOf(name string, files []string) (string, ctl) {
 		text, ok := in.readFile(f)
 		if !ok {
 			if strings.HasPrefix(in.abs(f), "/proc/") {
-				return "", in.end("what the kernel says in " + f + " (" + in.where() + ")")
+				return "", in.end("unknown.kernel-says", "path", f)
 			}
 			in.err("%s: %s: No such file or directory\n", name, f)
 			in.status = 2
@@ -167,7 +167,7 @@ func (in *shProcess) grep(name, flags, pattern, most string, lines []string) ctl
 	}
 	re, err := regexp.Compile(wordEdges(expr))
 	if err != nil {
-		return in.end("what grep finds with " + strconv.Quote(pattern) + " (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "grep "+strconv.Quote(pattern))
 	}
 	var hits []string
 	for _, l := range lines {
@@ -288,7 +288,7 @@ func (in *shProcess) tr(flags string, sets []string, text string) ctl {
 		return out.String()
 	}
 	if len(sets) == 0 || strings.ContainsAny(flags, "csC") {
-		return in.end("what tr makes of its input (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "tr")
 	}
 	from := expand(sets[0])
 	if strings.Contains(flags, "d") {
@@ -318,7 +318,7 @@ func (in *shProcess) seq(args []string) ctl {
 	for _, a := range args {
 		v, err := strconv.Atoi(a)
 		if err != nil {
-			return in.end("what seq counts (" + in.where() + ")")
+			return in.end("unknown.program-prints", "program", "seq")
 		}
 		n = append(n, v)
 	}

@@ -50,8 +50,8 @@ type linux struct {
 	mods      *modules
 	hw        []*hardware
 	initrd    fsys.FS           // what was unpacked, nil without an initramfs
-	noDriver  string            // why a driver may be built in that the run did without; "" when nothing is in doubt
-	unsure    string            // why a device may exist that the run did not find; "" when nothing is in doubt
+	noDriver  *trace.Reason     // why a driver may be built in that the run did without; nil when nothing is in doubt
+	unsure    *trace.Reason     // why a device may exist that the run did not find; nil when nothing is in doubt
 	searched  map[string]string // what blkid was asked, and its answer
 	installed bool              // BusyBox has made links for its applets
 	udevd     bool              // runs
@@ -74,13 +74,13 @@ func (s *start) linux(l loaded) {
 	if err != nil {
 		s.m.Emit(trace.Step{Actor: "linux", Stage: trace.Kernel, Kind: "linux.not-a-kernel", Rule: "x86 boot protocol, The real-mode kernel header",
 			Args: map[string]string{"path": l.path, "error": err.Error()}, Cites: cite(l.image, 0, min(l.size, 16), "kernel file", "")})
-		s.unknown(trace.Kernel, "what the code in "+l.path+" does: it is not a Linux kernel for x86 ("+err.Error()+")")
+		s.cannotKnow(trace.Kernel, trace.Why("unknown.not-a-kernel", "path", slash(l.path)).For(kernel.Because(err)))
 		return
 	}
 	if !img.IsLinux() {
 		s.m.Emit(trace.Step{Actor: "program", Stage: trace.Kernel, Kind: "linux.other-program", Rule: "x86 boot protocol: kernel_version names the program", Cites: img.Cites(), Cause: l.cause,
 			Args: map[string]string{"path": slash(l.path), "program": img.FullVersion()}})
-		s.unknown(trace.Kernel, "what "+slash(l.path)+" ("+img.FullVersion()+") does: it starts as a Linux kernel does, and is none")
+		s.cannotKnow(trace.Kernel, trace.Why("unknown.program-named", "path", slash(l.path), "program", img.FullVersion()))
 		return
 	}
 	if s.c.Cmdline != "" {
@@ -101,7 +101,7 @@ func (s *start) linux(l loaded) {
 
 	x.enter(img)
 	if x.version == "" {
-		x.unknown(trace.Kernel, "which version of Linux "+l.path+" is: its header does not say")
+		x.cannotKnow(trace.Kernel, trace.Why("unknown.kernel-version", "path", slash(l.path)))
 		return
 	}
 	if !x.unpackInitramfs() {
@@ -273,7 +273,7 @@ func (x *linux) ramDisk() (builtin, enabled answer) {
 func (x *linux) unpackFailed(err error, ram answer) bool {
 	var bad *cpio.Error
 	if !errors.As(err, &bad) {
-		x.unknown(trace.Kernel, "what is in "+slash(x.l.initrds[0].path)+": "+err.Error())
+		x.cannotKnow(trace.Kernel, unreadable(slash(x.l.initrds[0].path), err))
 		return false
 	}
 	msg, cites := bad.Msg, bad.Cites
@@ -424,7 +424,7 @@ func (x *linux) panic(msg, rule string) {
 	decided := x.m.Last()
 	x.emit("linux.panic-restart", kernEmerg, line, map[string]string{"seconds": strconv.Itoa(wait)}, "kernel/panic.c, panic; kernel-parameters: panic=", nil)
 	if len(x.saved) > 0 {
-		x.unknown(trace.Kernel, "what the next start does: the kernel panics ("+msg+") and restarts the machine, and GRUB has saved "+strings.Join(x.saved, ", ")+" for that")
+		x.cannotKnow(trace.Kernel, trace.Why("unknown.next-start", "message", msg, "saved", strings.Join(x.saved, ", ")))
 		return
 	}
 	x.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Kernel, Message: text, Step: decided}) // again and again

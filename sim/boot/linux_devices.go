@@ -58,8 +58,8 @@ func (x *linux) probe(have func(module string) answer, by string) {
 	for _, h := range x.hw {
 		for h.bound < len(h.chain) {
 			a := have(h.chain[h.bound].module)
-			if a == unknown && x.noDriver == "" {
-				x.noDriver = fmt.Sprintf("whether this kernel has the driver %s built in: the image has neither modules.builtin nor a configuration for %s", h.chain[h.bound].module, x.version)
+			if a == unknown && x.noDriver == nil {
+				x.noDriver = trace.Why("unknown.driver-builtin", "driver", h.chain[h.bound].module, "version", x.version)
 			}
 			if a != yes {
 				break
@@ -215,10 +215,10 @@ func (x *linux) lookup(name, value string) (blockDevice, bool) {
 // doubt notes, when a search found nothing, that the device may be there all the same: a driver may be
 // built in of which the image does not say so, or a volume has names that cannot be read.
 func (x *linux) doubt(tag string) {
-	if x.unsure != "" {
+	if x.unsure != nil {
 		return
 	}
-	if x.noDriver != "" && len(x.blockDevices()) == 0 {
+	if x.noDriver != nil && len(x.blockDevices()) == 0 {
 		x.unsure = x.noDriver
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
 	"bootpath/sim/machine"
+	"bootpath/sim/trace"
 )
 
 // loop is a loop device: what shows a file as a block device. loop(4)
@@ -58,13 +59,13 @@ func (in *shProcess) losetup(words []string) ctl {
 	case strings.Contains(flags, "H"):
 		return in.losetupHelp()
 	case in.x.have("loop") == unknown:
-		return in.end("whether this kernel has loop devices built in: the image has no modules.builtin for " + in.x.version)
+		return in.endFor(trace.Why("unknown.driver-builtin", "driver", "loop", "version", in.x.version))
 	case strings.ContainsAny(flags, "alDcL") || values['j'] != "" || values['b'] != "":
-		return in.end("what losetup lists or changes (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "losetup")
 	case values['d'] != "":
 		return in.freeLoops(append(rest, values['d']))
 	case !find && len(rest) < 2:
-		return in.end("what losetup says about its devices (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "losetup")
 	}
 	device := in.x.freeLoop()
 	if !find {
@@ -113,7 +114,7 @@ func shortOptions(words []string) []string {
 func (in *shProcess) losetupHelp() ctl {
 	switch {
 	case in.stdout.kind == "console":
-		return in.end("what losetup --help prints (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "losetup --help")
 	case in.programIs("losetup", "busybox"):
 		in.err("Usage: losetup [-rP] [-o OFS] {-f|LOOPDEV} FILE: associate loop devices\n")
 		return in.ok()
@@ -165,7 +166,7 @@ func (in *shProcess) fillLoop(device, name string, offset int64, readOnly bool) 
 		return refuse(kernel.EBUSY)
 	}
 	if b, ok := in.blockDevice(name); ok { // a disk can be shown from an offset on
-		return in.end("what lies on /dev/" + b.name + " from an offset on (" + in.where() + ")")
+		return in.end("unknown.device-offset", "device", "/dev/"+b.name)
 	}
 	file, err := x.pid1.Open(in.abs(name))
 	if err != nil {
@@ -210,7 +211,7 @@ func (in *shProcess) mountFile(file, dst, fstype string, f kernel.MountFlags, da
 	}
 	if device == "" {
 		if device = in.x.freeLoop(); device == "" {
-			return in.end("how " + file + " is mounted: no loop device is free (" + in.where() + ")")
+			return in.end("unknown.no-loop", "path", file)
 		}
 		if c := in.fillLoop(device, file, 0, f&kernel.MS_RDONLY != 0); c != ctlNone || in.status != 0 {
 			return c

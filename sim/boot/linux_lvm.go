@@ -9,6 +9,7 @@ import (
 	"bootpath/sim/disk"
 	"bootpath/sim/disk/lvm"
 	"bootpath/sim/machine"
+	"bootpath/sim/trace"
 )
 
 // logicalLink is the device that the links of a logical volume lead to, /dev/mapper/vg-lv and /dev/vg/lv, or of an
@@ -47,43 +48,43 @@ func (in *shProcess) udevLVM() {
 var lvmSettings = regexp.MustCompile(`(?m)^\s*(activation/|devices/|global/)?(volume_list|auto_activation_volume_list|filter|global_filter|system_id_source|event_activation\s*=\s*0|use_devicesfile\s*=\s*1)\b`)
 
 // logicalVolumes lists what LVM would activate; or why that cannot be known. Neither when there is nothing.
-func (in *shProcess) logicalVolumes() (out []lvm.Volume, group *lvm.Group, missing string) {
+func (in *shProcess) logicalVolumes() (out []lvm.Volume, group *lvm.Group, why *trace.Reason) {
 	members := lvm.Members(in.x.c.Disk)
 	for _, m := range members {
 		switch g := m.PV.Group; {
 		case g == nil:
 			continue
 		case group != nil && g.UUID != group.UUID:
-			return nil, nil, fmt.Sprintf("in which order LVM activates the groups %s and %s", group.Name, g.Name)
+			return nil, nil, trace.Why("unknown.lvm-order", "a", group.Name, "b", g.Name)
 		case len(g.Missing(members)) > 0:
-			return nil, nil, fmt.Sprintf("what the group %s holds: its physical volume %s is not on this disk", g.Name, g.Missing(members)[0])
+			return nil, nil, trace.Why("unknown.lvm-volume-missing", "group", g.Name, "volume", g.Missing(members)[0])
 		case g.SystemID != "":
-			return nil, nil, fmt.Sprintf("whether this machine owns the group %s: it belongs to %s", g.Name, g.SystemID)
+			return nil, nil, trace.Why("unknown.lvm-owner", "group", g.Name, "owner", g.SystemID)
 		default:
 			group = g
 		}
 	}
 	if conf, ok := in.readFile("/etc/lvm/lvm.conf"); ok {
 		if set := lvmSettings.FindString(conf); set != "" {
-			return nil, nil, "which volumes LVM activates: /etc/lvm/lvm.conf of the initramfs sets " + strings.TrimSpace(set)
+			return nil, nil, trace.Why("unknown.lvm-conf", "setting", strings.TrimSpace(set))
 		}
 	}
 	for _, v := range lvm.Open(in.x.c.Disk.R, members) {
 		if v.Err != nil || !v.Visible {
-			return nil, nil, fmt.Sprintf("which devices LVM makes for the group %s: %s is a volume that bootpath does not read", group.Name, v.Name)
+			return nil, nil, trace.Why("unknown.lvm-kind", "group", group.Name, "volume", v.Name)
 		}
 		if !v.Manual {
 			out = append(out, v)
 		}
 	}
-	return out, group, ""
+	return out, group, nil
 }
 
 // activateLVM makes a device of each logical volume; it tells whether it did. vgchange(8), -aay. When that
 // cannot be known, a device that is not found later is in doubt.
 func (in *shProcess) activateLVM(by string) bool {
 	x := in.x
-	vols, group, missing := in.logicalVolumes()
+	vols, group, why := in.logicalVolumes()
 	for _, m := range lvm.Members(x.c.Disk) {
 		present := false
 		for _, b := range x.blockDevices() {
@@ -93,19 +94,19 @@ func (in *shProcess) activateLVM(by string) bool {
 			return false // the disk's driver is not there yet
 		}
 	}
-	if missing == "" && len(vols) == 0 {
+	if why == nil && len(vols) == 0 {
 		return false
 	}
 	tree := x.moduleTree()
-	if missing == "" && x.have("dm_mod") != yes && (tree == nil || !in.loadModule(tree, "dm_mod", by, 0)) {
+	if why == nil && x.have("dm_mod") != yes && (tree == nil || !in.loadModule(tree, "dm_mod", by, 0)) {
 		if x.have("dm_mod") == no {
 			return false
 		}
-		missing = "whether this kernel has device-mapper built in: the image has no modules.builtin for " + x.version
+		why = trace.Why("unknown.driver-builtin", "driver", "dm_mod", "version", x.version)
 	}
-	if missing != "" {
-		if x.unsure == "" {
-			x.unsure = missing
+	if why != nil {
+		if x.unsure == nil {
+			x.unsure = why
 		}
 		return false
 	}
@@ -160,12 +161,12 @@ func (in *shProcess) lvmCommand(words []string) bool {
 }
 
 // behind says what a volume hides that is recognised and cannot be read.
-func behind(device string, v *disk.Volume) string {
+func behind(device string, v *disk.Volume) *trace.Reason {
 	switch v.Type {
 	case "crypto_LUKS", "BitLocker":
-		return fmt.Sprintf("what lies behind the passphrase or key of /dev/%s (%s)", device, v.Type)
+		return trace.Why("unknown.encrypted", "device", "/dev/"+device, "type", v.Type)
 	case "linux_raid_member":
-		return fmt.Sprintf("what the array of /dev/%s holds: bootpath puts only mirrors together, and those need a member in sync", device)
+		return trace.Why("unknown.array", "device", "/dev/"+device)
 	}
-	return fmt.Sprintf("what is on /dev/%s: bootpath recognises %s there and cannot read it", device, v.Type)
+	return trace.Why("unknown.volume-unread", "device", "/dev/"+device, "type", v.Type)
 }

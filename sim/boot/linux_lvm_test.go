@@ -64,13 +64,13 @@ func TestARootOnALogicalVolume(t *testing.T) {
 		{"no rule", lvmPlain, init(udev+root, tools), trace.Stops, missing, missing},
 		{"no device-mapper", lvmPlain, init(udev+root, tools, rule, builtin610), trace.Stops, missing, missing},
 		{"a filter in lvm.conf", lvmPlain, init(udev+root, tools, rule, map[string]string{"etc/lvm/lvm.conf": "devices {\n\t# filter = []\n\tfilter = [ \"r|.*|\" ]\n}\n"}), trace.Unknown,
-			"which volumes LVM activates: /etc/lvm/lvm.conf of the initramfs sets filter", ""},
+			"unknown.lvm-conf setting=filter", ""},
 		{"the other half is elsewhere", "../disk/lvm/testdata/pv0.img.zst", init(udev+root, tools, rule), trace.Unknown,
-			"what the group vg-a holds: its physical volume B00700-0001-0001-0001-0001-0001-B00702 is not on this disk", ""},
-		{"an encrypted disk", "../disk/luks/testdata/luks2.img.zst", init(udev + root), trace.Unknown, "what lies behind the passphrase or key of /dev/vda (crypto_LUKS)", ""},
+			"unknown.lvm-volume-missing group=vg-a volume=B00700-0001-0001-0001-0001-0001-B00702", ""},
+		{"an encrypted disk", "../disk/luks/testdata/luks2.img.zst", init(udev + root), trace.Unknown, "unknown.encrypted device=/dev/vda type=crypto_LUKS", ""},
 		{"an encrypted disk is opened", "../disk/luks/testdata/luks1.img.zst", init("cryptsetup luksOpen /dev/vda root\n"+root, map[string]string{"sbin/cryptsetup": tinyProgram}), trace.Unknown,
-			"the passphrase of root (/dev/vda)", "Enter passphrase for /dev/vda: "},
-		{"a member of an array", "../disk/md/testdata/v1.2.img.zst", init(udev + root), trace.Unknown, "what the array of /dev/vda holds: bootpath puts only mirrors together, and those need a member in sync", ""},
+			`unknown.passphrase device="root (/dev/vda)"`, "Enter passphrase for /dev/vda: "},
+		{"a member of an array", "../disk/md/testdata/v1.2.img.zst", init(udev + root), trace.Unknown, "unknown.array device=/dev/vda", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := onDisk(t, c.disk, nil, "root=/dev/mapper/sys--tem-root ro", c.initramfs)

@@ -7,6 +7,7 @@ import (
 
 	"bootpath/sim/disk"
 	"bootpath/sim/disk/md"
+	"bootpath/sim/trace"
 )
 
 // mdArray is an array as the kernel knows it: with its members, and, once it runs, as a block device.
@@ -145,14 +146,14 @@ func (in *shProcess) startArray(arr *mdArray, by string, run bool) {
 	here := fmt.Sprintf("%d of %d", arr.Present, arr.Disks)
 	args := map[string]string{"array": arr.node, "level": arr.Level, "members": here, "by": by}
 	if arr.Level != "raid1" || arr.vol == nil || arr.vol.R == nil {
-		if x.unsure == "" {
-			x.unsure = fmt.Sprintf("what the array %s holds: it is %s, %s of its members are here, and bootpath puts only mirrors together", arr.UUID, arr.Level, here)
+		if x.unsure == nil {
+			x.unsure = trace.Why("unknown.array-level", "array", arr.UUID, "level", arr.Level, "members", fmt.Sprintf("%d/%d", arr.Present, arr.Disks))
 		}
 		return
 	}
 	if tree := x.moduleTree(); x.have("raid1") != yes && (tree == nil || !in.loadModule(tree, "raid1", by, 0)) {
-		if x.unsure == "" && x.have("raid1") != no {
-			x.unsure = "whether this kernel has the driver raid1 built in: the image has no modules.builtin for " + x.version
+		if x.unsure == nil && x.have("raid1") != no {
+			x.unsure = trace.Why("unknown.driver-builtin", "driver", "raid1", "version", x.version)
 		}
 		return
 	}
@@ -196,12 +197,12 @@ func (in *shProcess) mdadm(words []string) ctl {
 		case "--auto=yes", "-q", "--quiet":
 		default:
 			if strings.HasPrefix(w, "-") {
-				return in.end("what " + strings.Join(words, " ") + " does (" + in.where() + ")")
+				return in.end("unknown.program-does", "program", strings.Join(words, " "))
 			}
 		}
 	}
 	if mode == "" && !run {
-		return in.end("what " + strings.Join(words, " ") + " does (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", strings.Join(words, " "))
 	}
 	// Members that wait in an array are busy: only --run by name starts that, which is what scripts give.
 	waiting := len(in.x.arrays) > 0

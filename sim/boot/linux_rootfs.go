@@ -7,6 +7,7 @@ import (
 
 	"bootpath/sim/fsys"
 	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
 )
 
 // prepareNamespace mounts the root file system without an initramfs: prepare_namespace of
@@ -20,7 +21,7 @@ func (x *linux) prepareNamespace() bool {
 		x.m.Wait(seconds(float64(min(n, 3600))))
 	}
 	if root == "/dev/nfs" || strings.HasPrefix(root, "mtd") || strings.HasPrefix(root, "ubi") || root == "/dev/cifs" {
-		x.unknown(x.stage(), "what lies behind root="+root+", which is not in the image")
+		x.cannotKnow(x.stage(), trace.Why("unknown.root-outside", "root", root))
 		return false
 	}
 	dev, ok := x.nameToDev(root)
@@ -71,8 +72,8 @@ func (x *linux) noRootDevice(root string, given bool) {
 		"init/do_mounts.c, mount_block_root ENXIO", nil)
 	x.emit("linux.list-partitions", kernWarn, "Please append a correct \"root=\" boot option; here are the available partitions:"+x.partitionLines(), args,
 		"block/genhd.c, printk_all_partitions", x.mods.cites)
-	if x.unsure != "" {
-		x.unknown(x.stage(), x.unsure)
+	if x.unsure != nil {
+		x.cannotKnow(x.stage(), x.unsure)
 		return
 	}
 	x.panic("VFS: Unable to mount root fs on unknown-block(0,0)", "init/do_mounts.c, mount_block_root")
@@ -80,8 +81,8 @@ func (x *linux) noRootDevice(root string, given bool) {
 
 // deviceMissing ends a run that waits or gives up because a device is not there.
 func (x *linux) deviceMissing(message string) {
-	if x.unsure != "" {
-		x.unknown(x.stage(), x.unsure)
+	if x.unsure != nil {
+		x.cannotKnow(x.stage(), x.unsure)
 		return
 	}
 	x.stop(x.stage(), message)
@@ -122,11 +123,11 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 		have = x.mods.builtin(fsDriver(fstype))
 	}
 	if have == unknown {
-		x.unknown(x.stage(), fmt.Sprintf("whether this kernel has the file system %s built in: the image has neither modules.builtin nor a configuration for %s", fstype, x.version))
+		x.cannotKnow(x.stage(), trace.Why("unknown.fs-builtin", "fstype", fstype, "version", x.version))
 		return false
 	}
 	if dev.volumeFS() == nil && have == yes {
-		x.unknown(x.stage(), behind(dev.name, dev.vol))
+		x.cannotKnow(x.stage(), behind(dev.name, dev.vol))
 		return false
 	}
 	args := map[string]string{"root": root, "device": dev.name, "type": fstype}
@@ -147,7 +148,7 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 	x.refused(dev, fstype, options)
 	if err := x.pid1.Mount("/dev/root", "/root", fstype, flags, options); err != nil {
 		if _, ok := dev.volumeFS().(fsys.Subvolumes); !ok || errno(err) == int(kernel.EIO) {
-			x.unknown(x.stage(), "why the kernel cannot mount /dev/"+dev.name+": "+err.Error())
+			x.cannotKnow(x.stage(), trace.Why("unknown.mount-refused", "device", "/dev/"+dev.name).For(kernel.Because(err)))
 			return false
 		}
 		args["error"], args["options"] = strerror(err), options

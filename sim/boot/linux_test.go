@@ -150,16 +150,16 @@ func TestHowStartsEnd(t *testing.T) {
 		{"PID 1 ends with its status", "", init("exit 3"), nil,
 			trace.Stops, trace.Kernel, "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300", ""},
 		{"a program that nothing is known of", "", busybox(map[string]string{"init": "#!/bin/sh\nfrobnicate --now\n", "bin/frobnicate": tinyProgram}), nil,
-			trace.Unknown, trace.Initramfs, "what /bin/frobnicate does (/init, line 2: frobnicate --now)", ""},
+			trace.Unknown, trace.Initramfs, `unknown.program-does program=/bin/frobnicate where="/init:2: frobnicate --now"`, ""},
 		{"what only bash reads is not guessed", "", init("if [[ -e /x ]]; then :; fi"), nil,
-			trace.Unknown, trace.Initramfs, `what /init does: bootpath cannot read its shell (line 2: "[[" is not of the POSIX shell language)`, ""},
+			trace.Unknown, trace.Initramfs, `unknown.script-text error="line 2: \"[[\" is not of the POSIX shell language" path=/init`, ""},
 		{"a disk without a driver is not there", "", with(init("mount -t devtmpfs d /dev\nmount -t ext4 /dev/vda1 /mnt || exec sh\nexec switch_root /mnt /sbin/init"),
 			map[string]string{"lib/modules/6.1.0/modules.builtin": "kernel/fs/ext4/ext4.ko\n"}), systemRoot,
 			trace.Stops, trace.Initramfs, "mount: mounting /dev/vda1 on /mnt failed: No such file or directory", ""},
 		{"whether there is a driver cannot be known", "", init("mount -t devtmpfs d /dev\nmount -t ext4 /dev/vda1 /mnt || exec sh\nexec switch_root /mnt /sbin/init"), systemRoot,
-			trace.Unknown, trace.Initramfs, "whether this kernel has the driver virtio_pci built in: the image has neither modules.builtin nor a configuration for 6.1.0", ""},
+			trace.Unknown, trace.Initramfs, "unknown.driver-builtin driver=virtio_pci version=6.1.0", ""},
 		{"over to the real root", "", with(init("mount -t devtmpfs d /dev\nmount /dev/vda1 /mnt && exec switch_root /mnt /sbin/init"), builtin610), systemRoot,
-			trace.Unknown, trace.Init, "a program of its own is recognised as init (/sbin/init), and bootpath does not follow what it starts yet", "EXT4-fs (vda1): mounted filesystem with ordered data mode. Quota mode: none."},
+			trace.Unknown, trace.Init, "unknown.other-init path=/sbin/init", "EXT4-fs (vda1): mounted filesystem with ordered data mode. Quota mode: none."},
 		{"no init on the real root", "", with(init("mount -t devtmpfs d /dev\nmount $(findfs LABEL=root) /mnt\nexec switch_root /mnt /sbin/init"), builtin610), map[string]string{"etc/": "", "dev/": ""},
 			trace.Stops, trace.Kernel, "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100", "switch_root: can't execute '/sbin/init': No such file or directory\n"},
 		{"waiting for what never comes", "", with(init("while [ ! -b /dev/vdb ]; do echo waiting; sleep 10; done; exec switch_root /mnt /x"), builtin610), systemRoot,
@@ -187,7 +187,7 @@ cat /proc/mounts 2>/dev/null | while read DEV DIR TYPE OPTS; do
 done
 exec switch_root /sysroot ${KOPT_init:-/sbin/init}
 `}, builtin610), systemRoot,
-			trace.Unknown, trace.Init, "a program of its own is recognised as init (/sbin/init), and bootpath does not follow what it starts yet", ""},
+			trace.Unknown, trace.Init, "unknown.other-init path=/sbin/init", ""},
 		{"mkinitcpio's way: ash's own expansions, sed, stat", `root="/dev/vda1" rw`, with(busybox(map[string]string{"bin/ash": "-> busybox", "bin/cut": "-> busybox", "bin/sed": "-> busybox", "bin/stat": "-> busybox", "bin/env": "-> busybox",
 			"init": `#!/bin/ash
 mount -t proc proc /proc; mount -t devtmpfs dev /dev
@@ -203,7 +203,7 @@ mount -o ro "$root" /mnt
 if [ "$(stat -c %D /)" = "$(stat -c %D /mnt)" ]; then echo nothing; exec sh -i; fi
 exec env -i "TERM=$TERM" switch_root /mnt /sbin/init "$@"
 `}), builtin610), systemRoot,
-			trace.Unknown, trace.Init, "a program of its own is recognised as init (/sbin/init), and bootpath does not follow what it starts yet", "EXT4-fs (vda1)"},
+			trace.Unknown, trace.Init, "unknown.other-init path=/sbin/init", "EXT4-fs (vda1)"},
 		{"mkinitcpio's way: hooks, a device that comes late, mount of util-linux", "root=UUID=dead-beef rootdelay=1 rw", with(builtin610, busybox(map[string]string{"bin/ash": "-> busybox", "bin/mount": tinyProgram, "bin/udevd": tinyProgram, "bin/udevadm": tinyProgram,
 			"config": "HOOKS='udev none'\n", "hooks/udev": "#!/bin/ash\nrun_early() {\n\tudevd --daemon\n\trunning=1\n}\nrun_it() {\n\tudevadm trigger --action=add\n}\n", "sysroot/": "",
 			"init": `#!/bin/ash
@@ -280,11 +280,11 @@ exec env -i "TERM=$TERM" switch_root /sysroot /sbin/init "$@"
 			"init": "#!/bin/sh\nmount -t devtmpfs d /dev\ncryptsetup isLuks /dev/vda1 || echo plain\ncryptsetup open --type luks /dev/vdb root || echo status $?\ncryptsetup luksOpen /dev/vda1 root || echo status $?\n"})), systemRoot,
 			trace.Stops, trace.Kernel, "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000000", "plain\nDevice /dev/vdb does not exist or access denied.\nstatus 4\nDevice /dev/vda1 is not a valid LUKS device.\nstatus 1\n"},
 		{"no init anywhere", "", nil, nil,
-			trace.Unknown, trace.Kernel, "whether this kernel has the driver virtio_pci built in: the image has neither modules.builtin nor a configuration for 6.1.0", `VFS: Cannot open root device "(null)" or unknown-block(0,0): error -6`},
+			trace.Unknown, trace.Kernel, "unknown.driver-builtin driver=virtio_pci version=6.1.0", `VFS: Cannot open root device "(null)" or unknown-block(0,0): error -6`},
 		{"the kernel mounts the root itself", "root=/dev/vda1 rw", nil, with(systemRoot, builtin610),
-			trace.Unknown, trace.Init, "a program of its own is recognised as init (/sbin/init), and bootpath does not follow what it starts yet", "Run /sbin/init as init process"},
+			trace.Unknown, trace.Init, "unknown.other-init path=/sbin/init", "Run /sbin/init as init process"},
 		{"the kernel finds a partition by its identifier", "root=PARTUUID=0001-01", nil, with(systemRoot, builtin610),
-			trace.Unknown, trace.Init, "a program of its own is recognised as init (/sbin/init), and bootpath does not follow what it starts yet", ""},
+			trace.Unknown, trace.Init, "unknown.other-init path=/sbin/init", ""},
 		{"the kernel does not know UUID=", "root=UUID=aaaa-bbbb", nil, with(systemRoot, builtin610),
 			trace.Stops, trace.Kernel, "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", `VFS: Cannot open root device "UUID=aaaa-bbbb" or unknown-block(0,0): error -6`},
 		{"init= has no fallback in the kernel", "root=/dev/vda1 init=/nope", nil, with(systemRoot, builtin610),

@@ -54,7 +54,7 @@ func (d *initd) openrc(args []string) {
 	listed, cites, ok := d.runlevel(level, 0)
 	if !ok {
 		d.say("openrc.no-runlevel", "", map[string]string{"runlevel": level}, "openrc(8)", nil)
-		d.doubt("what openrc does with the runlevel " + level + ", which has no directory in /etc/runlevels")
+		d.doubt(trace.Why("unknown.runlevel", "level", level))
 		return
 	}
 	// A runlevel keeps the services of the two before it.
@@ -80,7 +80,7 @@ func (d *initd) openrc(args []string) {
 		d.openrcService(s)
 	}
 	if openrc.Yes(d.rc["rc_parallel"]) {
-		d.doubt("in which order the services come up: rc_parallel starts them side by side")
+		d.doubt(trace.Why("unknown.rc-parallel"))
 	}
 }
 
@@ -105,7 +105,7 @@ func (d *initd) readRC() {
 		}
 		set, err := openrc.Settings(src.text)
 		if err != nil {
-			d.doubt("what " + f + " sets: " + err.Error())
+			d.doubt(unreadable(f, err))
 		}
 		for k, v := range set {
 			d.rc[k] = v
@@ -140,7 +140,7 @@ func (d *initd) openrcSysinit() {
 	}
 	args := map[string]string{"version": version, "kernel": d.version}
 	if version == "" {
-		d.doubt("which version of OpenRC this is")
+		d.doubt(trace.Why("unknown.openrc-version"))
 		d.say("openrc.start", "", args, "openrc(8)", cites)
 	} else {
 		line := "OpenRC " + version + " is starting up Linux " + d.version + " (" + machineName(d.k.Options().Arch) + ")"
@@ -148,7 +148,7 @@ func (d *initd) openrcSysinit() {
 	}
 	src, err := d.text(d.libexec()+"/sh/init.sh", maxRCScript)
 	if err != nil {
-		d.doubt("what OpenRC does before the first service: " + d.libexec() + "/sh/init.sh is not there")
+		d.doubt(trace.Why("unknown.openrc-init", "path", d.libexec()+"/sh/init.sh"))
 		return
 	}
 	d.openrcMount(src, "/proc", "proc", "proc", "/proc is already mounted")
@@ -188,7 +188,7 @@ func (d *initd) openrcMount(src *source, dir, source, fstype, already string) {
 	what := "Mounting " + dir
 	i := strings.Index(src.text, what)
 	if i < 0 {
-		d.doubt("whether " + dir + " is mounted")
+		d.doubt(trace.Why("unknown.mounted", "path", dir))
 		return
 	}
 	var err error
@@ -211,7 +211,7 @@ func (d *initd) openrcMount(src *source, dir, source, fstype, already string) {
 func (d *initd) openrcPaths(src *source) {
 	script, err := sh.Parse(src.text)
 	if err != nil {
-		d.doubt("which directories OpenRC makes: " + err.Error())
+		d.doubt(trace.Why("unknown.openrc-dirs").For(kernel.Because(err)))
 		return
 	}
 	for _, st := range script.Body {
@@ -319,14 +319,14 @@ func (d *initd) deptree() {
 		}
 		s, ok, err := openrc.Parse(name, src.text, facilities)
 		if err != nil {
-			d.doubt("what /etc/init.d/" + name + " depends on: " + err.Error())
+			d.doubt(unreadable("/etc/init.d/"+name, err))
 			s, ok = &openrc.Service{Name: name, Label: name}, true
 		}
 		if !ok {
 			continue
 		}
 		for _, u := range s.Unsure {
-			d.doubt("what " + name + " depends on: \"" + u + "\" hangs on its script's run")
+			d.doubt(trace.Why("unknown.depends", "service", name, "text", u))
 		}
 		d.configured(s)
 		all = append(all, s)
@@ -338,7 +338,7 @@ func (d *initd) deptree() {
 		console = unmet + begin + " [ ok ]"
 	}
 	if _, err := d.pid1.Stat(d.libexec() + "/cache/softlevel"); err == nil {
-		d.doubt("whether OpenRC's saved tree of dependencies is newer than its services")
+		d.doubt(trace.Why("unknown.openrc-tree"))
 		console = ""
 	}
 	d.say("openrc.read-services", console, map[string]string{"count": strconv.Itoa(len(all))}, "openrc, librc-depend.c", nil)
@@ -381,7 +381,7 @@ func (d *initd) configured(s *openrc.Service) {
 	}
 	set, err := openrc.Settings(src.text)
 	if err != nil {
-		d.doubt("what /etc/conf.d/" + s.Name + " sets: " + err.Error())
+		d.doubt(unreadable("/etc/conf.d/"+s.Name, err))
 		return
 	}
 	for _, o := range [...]struct {
@@ -562,13 +562,13 @@ func (d *initd) applet(in *shProcess, words []string) (ctl, bool) {
 	case "mountinfo":
 		_, _, rest := optArgs(words, "")
 		if len(rest) != 1 || !slices.Contains(words, "-q") && !slices.Contains(words, "--quiet") {
-			return in.end("what mountinfo prints (" + in.where() + ")"), true
+			return in.end("unknown.program-prints", "program", "mountinfo"), true
 		}
 		if !d.isMountPoint(rest[0]) {
 			in.status = 1
 		}
 	default:
-		return in.end("what OpenRC's " + name + " does (" + in.where() + ")"), true
+		return in.end("unknown.program-does", "program", name), true
 	}
 	return ctlNone, true
 }
@@ -592,7 +592,7 @@ func (d *initd) fstabinfo(in *shProcess, words []string) ctl {
 		}
 	}
 	if len(paths) == 0 || len(paths) != len(words)-2 || words[1] != "-q" && words[1] != "--quiet" {
-		return in.end("what fstabinfo does (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "fstabinfo")
 	}
 	return in.ok()
 }

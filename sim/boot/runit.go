@@ -21,9 +21,9 @@ const runitDir = "/etc/runit"
 // program "run": runit(8), runsvdir(8), runsv(8).
 type runit struct {
 	*initd
-	scanned bool     // runsvdir has started
-	up      int      // services that runsv has started
-	unsure  []string // services that may show a login prompt
+	scanned bool            // runsvdir has started
+	up      int             // services that runsv has started
+	unsure  []*trace.Reason // services that may show a login prompt
 }
 
 // runit is runit-init or runit itself as PID 1.
@@ -79,7 +79,7 @@ func (r *runit) stages() {
 	case r.scanned:
 		r.settle()
 	case r.left:
-		r.unknown(trace.Userspace, "what "+runitDir+"/2 starts: "+r.doubts[len(r.doubts)-1])
+		r.cannotKnow(trace.Userspace, trace.Why("unknown.script-starts", "path", runitDir+"/2").For(r.doubts[len(r.doubts)-1]))
 	case second == 111:
 		r.say("runit.restart-stage", "- runit: warning: child failed: "+runitDir+"/2\n- runit: warning: killing all processes in stage 2...\n- runit: warning: restarting.",
 			map[string]string{}, "runit(8), STAGE 2", nil)
@@ -126,7 +126,7 @@ func (r *runit) settle() {
 	console := r.terminal()
 	shown := slices.ContainsFunc(r.gettys, func(g getty) bool { return g.tty == console || g.tty == "console" })
 	if !shown && len(r.unsure) > 0 {
-		r.unknown(trace.Userspace, "whether "+console+" shows a login prompt: "+r.unsure[0])
+		r.cannotKnow(trace.Userspace, trace.Why("unknown.login", "console", console).For(r.unsure[0]))
 		return
 	}
 	if r.up == 0 {
@@ -222,7 +222,7 @@ func (r *runit) pgrep(in *shProcess, words []string) ctl {
 		}
 	}
 	if tty == "" {
-		return in.end("what pgrep finds (" + in.where() + ")")
+		return in.end("unknown.program-prints", "program", "pgrep")
 	}
 	return told(in, slices.ContainsFunc(r.gettys, func(g getty) bool { return g.tty == tty }))
 }
@@ -230,7 +230,7 @@ func (r *runit) pgrep(in *shProcess, words []string) ctl {
 // runsvchdir makes another set of services the current one. runsvchdir(8)
 func (r *runit) runsvchdir(in *shProcess, words []string) ctl {
 	if len(words) != 2 {
-		return in.end("what runsvchdir does (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "runsvchdir")
 	}
 	dir, name := runitDir+"/runsvdir/", words[1]
 	fi, err := r.pid1.Stat(dir + name)
@@ -278,7 +278,7 @@ func (r *runit) current(in *shProcess, dir, name string) ctl {
 func (r *runit) runsvdir(in *shProcess, words []string) ctl {
 	rest := afterOptions(words, "")
 	if len(rest) == 0 {
-		return in.end("what runsvdir is given (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "runsvdir")
 	}
 	dir := in.abs(rest[0])
 	list, err := r.pid1.ReadDir(dir)

@@ -8,9 +8,9 @@ import "bootpath/sim/trace"
 func (x *linux) s6(exe string) {
 	for _, dir := range [...]string{"/etc/s6-rc/compiled", "/etc/s6/rc/compiled"} {
 		if _, err := x.pid1.Stat(dir); err == nil {
-			x.unknown(trace.Init, "which services s6-rc brings up: "+dir+" is its compiled database, whose format is internal to s6-rc")
+			x.cannotKnow(trace.Init, trace.Why("unknown.s6-database", "path", dir))
 			return
 		}
 	}
-	x.unknown(trace.Init, "which services "+exe+" starts: bootpath does not follow the scripts of s6-linux-init")
+	x.cannotKnow(trace.Init, trace.Why("unknown.s6-linux-init", "path", exe))
 }

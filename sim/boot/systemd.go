@@ -2,7 +2,6 @@ package boot
 
 import (
 	"cmp"
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -83,8 +82,8 @@ type sysd struct {
 	fired      map[*systemd.Unit]int // how often a path or timer started its unit
 	listening  map[string]bool       // addresses of the Internet that a socket unit has
 
-	doubts []string // what was assumed because it cannot be known
-	unsure string   // why a failure may be none on the real machine; "" when nothing is in doubt
+	doubts []*trace.Reason // what was assumed because it cannot be known
+	unsure *trace.Reason   // why a failure may be none on the real machine; nil when nothing is in doubt
 
 	modules      map[string]bool // that modprobe@ units loaded
 	mountedUnits map[string]bool // places of mount units that are active
@@ -314,7 +313,7 @@ func (x *sysd) load() {
 	kind := trace.Kind("systemd.generators")
 	if len(x.mgr.Notes) > 0 {
 		kind = "systemd.generators-unknown"
-		x.doubts = append(x.doubts, "what the generators "+strings.Join(x.mgr.Notes, ", ")+" add")
+		x.doubt(trace.Why("unknown.generators", "generators", strings.Join(x.mgr.Notes, ", ")))
 	}
 	x.emit(trace.Step{Kind: kind, Rule: "systemd.generator(7)", Args: args, Cites: cites}, rows...)
 }
@@ -587,7 +586,7 @@ const afterwards = 30 * time.Second
 func (x *sysd) startupFinished() {
 	x.finished, x.silent, x.horizon = true, true, x.m.Now()+afterwards
 	x.emit(trace.Step{Kind: "systemd.startup-finished", Stage: trace.Userspace, Rule: "systemd(1)",
-		Args: map[string]string{"target": x.target.ID, "state": string(x.target.State), "units": strconv.Itoa(len(x.facts.Units)), "assumed": strings.Join(x.doubts, "; ")}})
+		Args: map[string]string{"target": x.target.ID, "state": string(x.target.State), "units": strconv.Itoa(len(x.facts.Units))}, Assumed: x.doubts})
 }
 
 // next takes what happens next.
@@ -622,9 +621,12 @@ func (x *sysd) take(before func(a, b pending) bool, limit time.Duration) (pendin
 }
 
 // doubt notes an assumption once.
-func (x *sysd) doubt(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if !slices.Contains(x.doubts, text) && len(x.doubts) < 100 {
-		x.doubts = append(x.doubts, text)
+func (x *sysd) doubt(why *trace.Reason) { x.doubts = addReason(x.doubts, why) }
+
+// addReason adds a reason to some, once; there are never more than a hundred.
+func addReason(list []*trace.Reason, why *trace.Reason) []*trace.Reason {
+	if len(list) == 100 || slices.ContainsFunc(list, why.Equal) {
+		return list
 	}
+	return append(list, why)
 }

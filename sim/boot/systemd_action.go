@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"bootpath/sim/conf/systemd"
+	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
 
@@ -22,14 +23,14 @@ func (x *sysd) action(u *systemd.Unit, key string) {
 	}
 	last := map[string]string{"poweroff": "reboot: Power down", "reboot": "reboot: Restarting system", "halt": "reboot: System halted"}[verb]
 	if last == "" {
-		x.doubt("what %s=%s of %s does", key, e.Value, u.ID)
+		x.doubt(trace.Why("unknown.setting", "setting", key+"="+e.Value, "unit", u.ID))
 		return
 	}
 	st := trace.Step{Kind: "systemd.action", Stage: trace.Userspace, Rule: "systemd.unit(5) " + key + "=", Cites: f.Cite(e), Cause: x.steps[u], Console: said,
 		Args: map[string]string{"unit": u.ID, "setting": key + "=" + e.Value, "action": verb}}
 	if target := x.mgr.Load(verb + ".target"); !forced && target != nil {
 		if _, err := x.queue(target, systemd.Start, systemd.ReplaceIrreversibly); err != nil {
-			x.doubt("whether %s can be started: %v", target.ID, err)
+			x.doubt(trace.Why("unknown.unit-start", "unit", target.ID).For(kernel.Because(err)))
 		}
 	}
 	n := x.emit(st)

@@ -24,21 +24,21 @@ func (x *sysd) passphrase(j *systemd.Job) bool {
 		key = c.Argv[4]
 	}
 	if _, err := x.pid1.Stat(key); strings.HasPrefix(key, "/") && err == nil {
-		x.doubt("whether the key in %s opens %s", key, device)
+		x.doubt(trace.Why("unknown.key-in", "key", key, "device", device))
 		return false
 	}
 	x.begin(j, "systemd.starting", "Starting %s...", commandCites(u.Service.Start))
-	missing := "the passphrase of " + name + " (" + device + ")"
+	why := trace.Why("unknown.passphrase", "device", name+" ("+device+")")
 	st := x.step("systemd.passphrase", j, "crypttab(5)")
 	st.Args["name"], st.Args["device"] = name, device
 	st.Cites = append(commandCites(u.Service.Start), st.Cites...)
 	x.steps[u] = x.emit(st)
 	if x.needed(u) {
-		x.unknown(trace.Userspace, missing)
+		x.cannotKnow(trace.Userspace, why)
 		return true
 	}
 	// nofail: it goes on asking in the background.
-	x.doubt("%s", missing)
+	x.doubt(why)
 	x.mgr.Finish(j, systemd.Canceled)
 	return true
 }

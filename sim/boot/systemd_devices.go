@@ -9,6 +9,7 @@ import (
 	"bootpath/sim/conf/systemd"
 	"bootpath/sim/disk"
 	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
 )
 
 // deviceTimeout is DefaultDeviceTimeoutSec=, 90 seconds. systemd-system.conf(5).
@@ -50,9 +51,9 @@ func (x *sysd) announce() {
 		p := systemd.UnescapePath(systemd.Prefix(u.ID))
 		here, known := x.devicePresent(p)
 		if !known {
-			x.doubt("whether the machine has %s", p)
-			if !here && x.unsure == "" {
-				x.unsure = "whether the machine has " + p
+			x.doubt(trace.Why("unknown.device-there", "device", p))
+			if !here && x.unsure == nil {
+				x.unsure = trace.Why("unknown.device-there", "device", p)
 			}
 		}
 		if !here {

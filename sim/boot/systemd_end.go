@@ -48,8 +48,8 @@ func (x *sysd) stuck(left []*systemd.Job) {
 // conclude ends a start that did not come to its target, with the last words; unknown when what failed
 // rests on something that the image does not say.
 func (x *sysd) conclude(text string) {
-	if x.unsure != "" {
-		x.unknown(x.stage(trace.Userspace), x.unsure)
+	if x.unsure != nil {
+		x.cannotKnow(x.stage(trace.Userspace), x.unsure)
 		return
 	}
 	x.stop(x.stage(trace.Userspace), text)

@@ -166,7 +166,7 @@ func (x *sysd) account(name, file, kind string) bool {
 		rest, ok := strings.CutPrefix(strings.TrimSpace(line), file+":")
 		for source := range strings.FieldsSeq(rest) {
 			if ok && source != "files" && source != "systemd" && source != "compat" && !strings.HasPrefix(source, "[") {
-				x.doubt("whether %s knows %s", source, name)
+				x.doubt(trace.Why("unknown.name-source", "source", source, "name", name))
 				return true
 			}
 		}

@@ -259,7 +259,7 @@ func (x *sysd) hostname() {
 	x.host.Name = name
 	x.pid1.Quiet = true
 	if err := x.pid1.SetHostname(name); err != nil {
-		x.doubt("whether the host name can be set: %v", err)
+		x.doubt(trace.Why("unknown.hostname").For(kernel.Because(err)))
 	}
 	x.pid1.Quiet = false
 	out.WriteString(x.log(x.m.Now(), logInfo, "Hostname set to <%s>.", name))
@@ -363,7 +363,7 @@ func (x *sysd) coverMachineID() {
 		return
 	}
 	if x.pid1.Mount("/run/machine-id", "/etc/machine-id", "", kernel.MS_BIND, "") != nil {
-		x.doubt("whether /etc/machine-id can be covered")
+		x.doubt(trace.Why("unknown.machine-id"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ func (x *linux) systemdInitramfs() {
 	_, err := x.pid1.Stat("/etc/initrd-release")
 	x.systemdIn(x.k, x.pid1, x.initrd, sysdMode{initrd: err == nil, early: x, switchRoot: x.switchedRoot})
 	if !x.m.Ended() {
-		x.unknown(x.stage(), "how the start goes on after the initramfs")
+		x.cannotKnow(x.stage(), trace.Why("unknown.after-initramfs"))
 	}
 }
 
@@ -57,10 +58,10 @@ func (x *sysd) runGenerators(env systemd.Env) []string {
 			}
 			s := x.script(nil, &sink{kind: "null"}, &sink{kind: "kmsg"})
 			s.program([]string{file, "/run/systemd/generator", "/run/systemd/generator.early", "/run/systemd/generator.late"})
-			if s.b.gaveUp == "" {
+			if s.b.gaveUp == nil {
 				ran = append(ran, name)
 			} else {
-				x.doubt("%s", s.b.gaveUp)
+				x.doubt(s.b.gaveUp)
 			}
 			break
 		}
@@ -124,10 +125,10 @@ func (x *sysd) effect(u *systemd.Unit, c systemd.Command) (ends bool) {
 	if in.b.blocked {
 		return false
 	}
-	if in.b.gaveUp != "" && !x.m.Ended() {
-		x.doubt("%s", in.b.gaveUp)
+	if in.b.gaveUp != nil && !x.m.Ended() {
+		x.doubt(in.b.gaveUp)
 		x.emit(trace.Step{Kind: "systemd.script-assumed", Rule: "systemd.service(5) ExecStart=", Cites: c.File.Cite(c.Entry),
-			Args: map[string]string{"unit": u.ID, "path": c.Path, "unknown": in.b.gaveUp}})
+			Args: map[string]string{"unit": u.ID, "path": c.Path}, Assumed: []*trace.Reason{in.b.gaveUp}})
 	}
 	return true
 }
@@ -138,7 +139,7 @@ func (x *sysd) scriptHook(in *shProcess, found string, words []string) (ctl, boo
 	case "systemctl":
 		if blocks := x.systemctl(nil, words); blocks {
 			in.b.blocked = true
-			return in.end("what happens after " + strings.Join(words, " ")), true
+			return in.end("unknown.happens-after", "command", strings.Join(words, " ")), true
 		}
 		return in.ok(), true
 	case "systemd-escape":
@@ -275,7 +276,7 @@ func (x *sysd) leave(by *systemd.Unit) {
 	}
 	t.Chdir(x.newRoot)
 	if err := t.MoveMount(".", "/"); err != nil {
-		x.doubt("whether the root can be moved: %v", err)
+		x.doubt(trace.Why("unknown.root-move").For(kernel.Because(err)))
 	}
 	t.Chroot(".")
 	t.Chdir("/")
@@ -354,12 +355,8 @@ func (x *sysd) shellOutcome(in *shProcess) trace.Outcome {
 	if _, asked := x.params.Get("rd.break"); asked || x.params.Has("rd.break") {
 		return trace.Outcome{Verdict: trace.Works, Stage: trace.Initramfs, Message: "Entering emergency mode. Exit the shell to continue."}
 	}
-	if x.unsure != "" || in.x.unsure != "" {
-		missing := x.unsure
-		if missing == "" {
-			missing = in.x.unsure
-		}
-		return trace.Outcome{Verdict: trace.Unknown, Stage: trace.Initramfs, Unknown: trace.Prose(missing)}
+	if x.unsure != nil || in.x.unsure != nil {
+		return trace.Outcome{Verdict: trace.Unknown, Stage: trace.Initramfs, Unknown: cmp.Or(x.unsure, in.x.unsure)}
 	}
 	return trace.Outcome{Verdict: trace.Stops, Stage: trace.Initramfs, Message: "Entering emergency mode. Exit the shell to continue."}
 }
@@ -371,8 +368,8 @@ func (x *sysd) coldplugInitrd() {
 		x.later(costSystemdDevice/2, onOther, nil, func() {
 			s := x.script(nil, &sink{kind: "null"}, &sink{kind: "null"})
 			s.coldplug()
-			if s.b.gaveUp != "" { // in a program that a rule runs
-				x.doubt("%s", s.b.gaveUp)
+			if s.b.gaveUp != nil { // in a program that a rule runs
+				x.doubt(s.b.gaveUp)
 			}
 			x.announce()
 		})
@@ -389,7 +386,7 @@ func (x *sysd) mountDriver(fstype string) error {
 	case no:
 		return kernel.ENODEV
 	case unknown:
-		x.doubt("whether the kernel has the file system %s", fstype)
+		x.doubt(trace.Why("unknown.fs-builtin", "fstype", fstype, "version", x.early().version))
 	}
 	return nil
 }

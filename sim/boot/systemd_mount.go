@@ -25,7 +25,7 @@ func (x *sysd) remountRoot() {
 	err := x.pid1.Mount("", "/", "", flags, "")
 	x.pid1.Quiet = false
 	if err != nil {
-		x.doubt("whether the root file system can be remounted: %v", err)
+		x.doubt(trace.Why("unknown.root-remount").For(kernel.Because(err)))
 		return
 	}
 	mode := "r/w"
@@ -83,7 +83,7 @@ func (x *sysd) startMount(j *systemd.Job) {
 func (x *sysd) mountNow(u *systemd.Unit) error {
 	mt := u.Mount
 	if mt.Network() {
-		x.doubt("whether %s can be reached over the network", mt.What)
+		x.doubt(trace.Why("unknown.network", "what", mt.What))
 		return nil
 	}
 	x.pid1.Quiet = true
@@ -100,7 +100,7 @@ func (x *sysd) mountNow(u *systemd.Unit) error {
 			fstype = d.FSType
 		}
 		if d.FS == nil && d.FSType != "" {
-			x.doubt("what is on %s, which bootpath does not read (%s)", what, d.FSType)
+			x.doubt(trace.Why("unknown.volume-unread", "device", what, "type", d.FSType))
 			return nil
 		}
 	}
@@ -122,7 +122,7 @@ func (x *sysd) mountNow(u *systemd.Unit) error {
 		x.mountedRoot(mt.Where, what, fstype, flags&kernel.MS_RDONLY != 0, data)
 	}
 	if err == kernel.ENODEV && !strings.HasPrefix(what, "/dev/") {
-		x.doubt("whether the kernel has the file system %s", fstype)
+		x.doubt(trace.Why("unknown.fs-builtin", "fstype", fstype, "version", x.k.Options().Version))
 		return nil
 	}
 	return err

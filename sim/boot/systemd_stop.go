@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bootpath/sim/conf/systemd"
+	"bootpath/sim/kernel"
 	"bootpath/sim/trace"
 )
 
@@ -54,7 +55,7 @@ func (x *sysd) unmount(u *systemd.Unit) {
 	delete(x.mountedUnits, u.Mount.Where)
 	x.pid1.Quiet = true
 	if err := x.pid1.Umount(u.Mount.Where, 0); err != nil {
-		x.doubt("whether %s can be unmounted: %v", u.Mount.Where, err)
+		x.doubt(trace.Why("unknown.unmount", "path", u.Mount.Where).For(kernel.Because(err)))
 	}
 	x.pid1.Quiet = false
 }
@@ -189,7 +190,7 @@ func (x *sysd) restartLater(u *systemd.Unit) bool {
 		return false
 	}
 	if x.restarted[u] >= maxRestarts {
-		x.doubt("how often %s is still restarted", u.ID)
+		x.doubt(trace.Why("unknown.restarts", "unit", u.ID))
 		return false
 	}
 	u.State = systemd.Activating
@@ -233,7 +234,7 @@ func (x *sysd) restartNow(u *systemd.Unit) {
 	x.steps[u] = x.emit(st)
 	x.again = append(x.again, u)
 	if _, err := x.queue(u, systemd.Start, systemd.Replace); err != nil {
-		x.doubt("whether %s can be restarted: %v", u.ID, err)
+		x.doubt(trace.Why("unknown.unit-start", "unit", u.ID).For(kernel.Because(err)))
 	}
 }
 

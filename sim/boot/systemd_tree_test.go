@@ -189,7 +189,7 @@ func TestAConditionThatCannotBeKnownIsSaid(t *testing.T) {
 	tr, _, out := runSmall(t, "", map[string]string{unitDir + "a.service": "[Unit]\nDescription=The A\nConditionPathExists=/sys/class/thing\n[Service]\nExecStart=/bin/prog\n"})
 	require.Equal(t, "ConditionPathExists=/sys/class/thing", stepOf(t, tr, "systemd.condition-unknown", "a.service").Args["condition"])
 	require.Contains(t, out, "Started a.service")
-	require.Contains(t, stepOf(t, tr, "systemd.startup-finished", "").Args["assumed"], "ConditionPathExists=/sys/class/thing")
+	require.Equal(t, `unknown.condition condition=ConditionPathExists=/sys/class/thing unit=a.service`, stepOf(t, tr, "systemd.startup-finished", "").Assumed[0].String())
 }
 
 func TestAnAssertionFailsItsUnit(t *testing.T) {

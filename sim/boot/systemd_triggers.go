@@ -78,7 +78,7 @@ func (x *sysd) startPath(j *systemd.Job) {
 			for _, a := range u.Assignments("Path", key) {
 				x.pid1.Quiet = true
 				if err := x.pid1.MkdirAll(a.Value, 0o755); err != nil {
-					x.doubt("whether %s can be made", a.Value)
+					x.doubt(trace.Why("unknown.made", "path", a.Value))
 				}
 				x.pid1.Quiet = false
 			}
@@ -100,7 +100,7 @@ func (x *sysd) checkPath(u *systemd.Unit) {
 				x.fire(u, a, "systemd.path(5) "+key+"=")
 				return
 			case unknown:
-				x.doubt("whether %s=%s holds for %s", key, a.Value, u.ID)
+				x.doubt(trace.Why("unknown.condition", "condition", key+"="+a.Value, "unit", u.ID))
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func (x *sysd) startTimer(j *systemd.Job) {
 	x.elapse(u, "OnStartupSec", x.began)
 	stamp := "/var/lib/systemd/timers/stamp-" + u.ID
 	if _, err := x.pid1.Stat(stamp); err == nil && u.Flag("Timer", "Persistent") {
-		x.doubt("whether %s has to catch up: the time of day is not in the image", u.ID)
+		x.doubt(trace.Why("unknown.timer", "unit", u.ID))
 	}
 }
 
@@ -142,11 +142,11 @@ func (x *sysd) fire(u *systemd.Unit, a systemd.Assignment, rule string) {
 			continue
 		}
 		if x.fired[u]++; x.fired[u] > maxRestarts {
-			x.doubt("how often %s is still triggered", u.ID)
+			x.doubt(trace.Why("unknown.restarts", "unit", u.ID))
 			continue
 		}
 		if _, err := x.queue(e.To, systemd.Start, systemd.Replace); err != nil {
-			x.doubt("whether %s can start %s: %v", u.ID, e.To.ID, err)
+			x.doubt(trace.Why("unknown.unit-start", "unit", e.To.ID).For(kernel.Because(err)))
 			continue
 		}
 		x.emit(trace.Step{Kind: "systemd.fires", Stage: trace.Userspace, Rule: rule, Cites: a.Cite(), Cause: x.steps[u],

@@ -179,7 +179,7 @@ func (x *sysd) skip(j *systemd.Job, v verdict) {
 
 // assume says that a condition cannot be known; the start goes on as if it were met.
 func (x *sysd) assume(u *systemd.Unit, v verdict) {
-	x.doubt("whether %s holds for %s", v.first, u.ID)
+	x.doubt(trace.Why("unknown.condition", "condition", v.first.String(), "unit", u.ID))
 	x.emit(trace.Step{Kind: "systemd.condition-unknown", Stage: trace.Userspace, Rule: "systemd.unit(5), CONDITIONS AND ASSERTS",
 		Args: map[string]string{"unit": u.ID, "condition": v.first.String()}, Cites: v.cites})
 }

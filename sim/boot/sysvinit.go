@@ -47,7 +47,7 @@ type initd struct {
 	failed  []string // OpenRC services that did not come up
 	rc      map[string]string
 	tree    *openrc.Tree
-	doubts  []string
+	doubts  []*trace.Reason
 	host    string // the name that a service has set, "" for none
 	depth   int    // of scripts that init follows inside one another
 	used    int    // commands that were followed
@@ -100,7 +100,7 @@ func (x *linux) sysvinit(exe string) {
 		if _, err := x.pid1.Stat("/etc/inittab.d"); err != nil {
 			x.say("init.no-inittab-d", "INIT: "+text, map[string]string{}, "init(8)", cites)
 		} else {
-			d.doubt("what the entries of /etc/inittab.d add")
+			d.doubt(trace.Why("unknown.inittab-d"))
 		}
 	}
 	table, bad := inittab.Parse(tab.text)
@@ -300,11 +300,7 @@ func (d *initd) process(name string) {
 }
 
 // doubt notes once what was assumed.
-func (d *initd) doubt(text string) {
-	if !slices.Contains(d.doubts, text) && len(d.doubts) < 100 {
-		d.doubts = append(d.doubts, text)
-	}
-}
+func (d *initd) doubt(why *trace.Reason) { d.doubts = addReason(d.doubts, why) }
 
 // follow runs a program for init as far as it can be known, and returns its status. Where that ends, it is
 // taken to succeed, and the step says so.
@@ -327,7 +323,7 @@ func (d *initd) follow(actor string, words []string) int {
 	d.pid1.Actor = actor
 	in.program(words)
 	d.used = b.commands
-	if b.gaveUp != "" && !d.m.Ended() {
+	if b.gaveUp != nil && !d.m.Ended() {
 		d.leave(words, b.gaveUp)
 		in.status = 0
 	}
@@ -353,7 +349,7 @@ func (d *initd) environment(in *shProcess) {
 }
 
 // leave says that a script is not followed further.
-func (d *initd) leave(words []string, why string) {
+func (d *initd) leave(words []string, why *trace.Reason) {
 	d.doubt(why)
 	d.left = true
 	script := words[0]
@@ -365,7 +361,7 @@ func (d *initd) leave(words []string, why string) {
 		console, d.line = "\n", ""
 	}
 	d.k.Emit(trace.Step{Actor: d.pid1.Actor, Stage: trace.Init, Kind: "init.assume-success", Rule: "init(8)", Console: console,
-		Args: map[string]string{"script": script, "unknown": why}})
+		Args: map[string]string{"script": script}, Assumed: []*trace.Reason{why}})
 }
 
 // hook takes over what bootpath has a rule for: openrc, sysv-rc's rc, services.
@@ -498,7 +494,7 @@ func (d *initd) remountRoot() {
 		}
 		d.quietly(func() { err = d.pid1.Mount("", "/", "", flags, "") })
 		if err != nil {
-			d.doubt("whether the root file system can be remounted: " + strerror(err))
+			d.doubt(trace.Why("unknown.root-remount").For(kernel.Because(err)))
 			return
 		}
 		s := d.texts()
@@ -578,7 +574,7 @@ func (d *initd) sulogin(mode string, asked bool) {
 
 // finish ends a start that came through: at the login prompt of the console that the run shows.
 func (d *initd) finish(last string) {
-	d.say("init.finished", "", map[string]string{"services": strconv.Itoa(len(d.running)), "assumed": strings.Join(d.doubts, "; ")}, "init(8)", nil)
+	d.k.Emit(trace.Step{Actor: d.pid1.Actor, Stage: trace.Init, Kind: "init.finished", Rule: "init(8)", Args: map[string]string{"services": strconv.Itoa(len(d.running))}, Assumed: d.doubts})
 	console := d.terminal()
 	for _, g := range d.gettys {
 		if g.tty != console && g.tty != "console" {
@@ -602,7 +598,7 @@ func (d *initd) finish(last string) {
 		return
 	}
 	if last == "" || len(d.gettys) == 0 && len(d.running) == 0 {
-		d.unknown(trace.Userspace, "what this system is for: its inittab starts no login prompt, and what it does start is machine code")
+		d.cannotKnow(trace.Userspace, trace.Why("unknown.purpose"))
 		return
 	}
 	d.m.End(trace.Outcome{Verdict: trace.Works, Stage: trace.Userspace, Message: last})

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"bootpath/sim/trace"
 )
 
 // assumed is what start scripts call and what is not run here. A program whose manual says what it does to
@@ -35,7 +37,7 @@ func (d *initd) assumed(in *shProcess, name string, words []string) (ctl, bool) 
 		if in.stdout.kind == "buffer" || in.stdout.kind == "file" {
 			return ctlNone, false
 		}
-		d.doubt("that " + name + " succeeds and says nothing")
+		d.doubt(trace.Why("unknown.succeeds", "program", name))
 		return in.ok(), true
 	}
 	if known(name) {
@@ -51,7 +53,7 @@ func (d *initd) assumed(in *shProcess, name string, words []string) (ctl, bool) 
 	if _, _, script := d.shebang(found); script || in.tested > 0 || in.stdout.kind != "console" && in.stdout.kind != "null" {
 		return ctlNone, false
 	}
-	d.doubt("that " + found + " succeeds and says nothing")
+	d.doubt(trace.Why("unknown.succeeds", "program", found))
 	return in.ok(), true
 }
 
@@ -67,16 +69,16 @@ func told(in *shProcess, yes bool) ctl {
 func (d *initd) fsck(in *shProcess, words []string) ctl {
 	all := slices.ContainsFunc(words, func(w string) bool { return w == "-A" })
 	if !all || !slices.Contains(words, "-M") {
-		return in.end("what fsck finds and prints (" + in.where() + ")")
+		return in.end("unknown.fsck", "program", "fsck")
 	}
 	src, err := d.text("/etc/fstab", maxRCScript)
 	if err != nil {
-		return in.end("what fsck finds and prints (" + in.where() + ")")
+		return in.end("unknown.fsck", "program", "fsck")
 	}
 	for line := range strings.SplitSeq(src.text, "\n") {
 		f := strings.Fields(line)
 		if len(f) > 5 && f[0][0] != '#' && f[5] != "0" && !d.isMountPoint(path.Clean(f[1])) {
-			return in.end("what fsck finds on " + f[0] + " (" + in.where() + ")")
+			return in.end("unknown.fsck", "program", "fsck "+f[0])
 		}
 	}
 	return in.ok()
@@ -91,7 +93,7 @@ func (d *initd) runParts(in *shProcess, words []string) ctl {
 		}
 	}
 	if !slices.Contains(words, "--list") || len(rest) != 1 {
-		return in.end("what run-parts runs (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "run-parts")
 	}
 	list, err := d.pid1.ReadDir(rest[0])
 	if err != nil {
@@ -124,7 +126,7 @@ func (d *initd) startStop(in *shProcess, words []string) ctl {
 		}
 	}
 	if !start || exe == "" {
-		return in.end("what start-stop-daemon does (" + in.where() + ")")
+		return in.end("unknown.program-does", "program", "start-stop-daemon")
 	}
 	if slices.Contains(words, "--test") || slices.Contains(words, "-t") {
 		return in.ok()
@@ -135,7 +137,7 @@ func (d *initd) startStop(in *shProcess, words []string) ctl {
 		return ctlNone
 	}
 	d.process(path.Base(exe))
-	d.doubt("that " + exe + " starts and says nothing")
+	d.doubt(trace.Why("unknown.succeeds", "program", exe))
 	return in.ok()
 }
 

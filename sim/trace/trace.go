@@ -46,7 +46,7 @@ type Step struct {
 	Cause   int               `json:"cause"`             // the step that led here; -1 at the start
 	Cites   []blob.Cite       `json:"cites,omitempty"`   // the bytes that decided it
 	Rule    string            `json:"rule,omitempty"`    // and the clause: "pivot_root(2) EINVAL"
-	Assumed []*Reason         `json:"assumed,omitempty"` // what the run took for granted on the way here: the sentence's {assumed}
+	Assumed []*Reason         `json:"assumed,omitempty"` // what cannot be known and was taken to be well on the way here
 	Changes []Change          `json:"changes,omitempty"`
 }
 

@@ -123,8 +123,7 @@ export function sentence(step: Step, messages: Messages, lang: Lang): Sentence {
     const text = Object.entries(step.args ?? {}).map(([k, v]) => `${k}=${v}`).join(" ");
     return { title: step.kind, text, missing: true };
   }
-  const assumed = (step.assumed ?? []).map((r) => why(lang, r)).join(lang === "zh" ? "；" : "; ");
-  const args = { ...step.args, ...(assumed ? { assumed } : {}) };
+  const args = step.args ?? {};
   const short = Object.fromEntries(Object.entries(args).map(([k, v]) => [k, shortPath(v)]));
   return { title: fill(m.title, short, lang), text: fill(m.text, args, lang), missing: false };
 }

@@ -82,7 +82,7 @@ export class BpCard extends Part {
         <span class="depth" role="group" aria-label=${this.say("card.depth")}>${depths.map((d) => html`<button aria-pressed=${d === this.depth} @click=${() => this.#deepen(d)}>${this.say(`card.${d}`)}</button>`)}</span></p>
       <h2>${w.title}</h2>
       <p class="text ${w.missing ? "missing" : ""}">${w.text}</p>
-      <dl>${this.#why(s)}${this.depth === "exact" && s.rule ? html`<dt>${this.say("card.rule")}</dt><dd lang="en">${s.rule}</dd>` : nothing}${this.brief ? nothing : html`${this.depth === "exact" ? this.#cites(s) : nothing}${this.#changes(s.changes ?? [])}`}${
+      <dl>${this.#why(s)}${this.#assumed(s)}${this.depth === "exact" && s.rule ? html`<dt>${this.say("card.rule")}</dt><dd lang="en">${s.rule}</dd>` : nothing}${this.brief ? nothing : html`${this.depth === "exact" ? this.#cites(s) : nothing}${this.#changes(s.changes ?? [])}`}${
         this.depth === "exact" && !this.brief ? this.#values(s) : nothing}</dl>
     </div>`;
   }
@@ -103,6 +103,13 @@ export class BpCard extends Part {
     return html`<dt>${this.say("card.why")}</dt><dd><ol class="chain ${this.chain ? "all" : ""}">${shown.map((c) => html`<li><button class="link" @click=${() => this.ask({ do: "seek", to: c.seq })}>${
       this.say("verdict.step", { n: c.seq + 1 })}</button> <span class="quiet">${sentence(c, this.messages, this.lang).title}</span></li>`)}</ol>${
       all.length > 1 ? html`<button class="link more" aria-expanded=${this.chain} @click=${() => (this.chain = !this.chain)}>${this.chain ? this.say("card.chain.less") : this.say("card.chain", { n: all.length })}</button>` : nothing}</dd>`;
+  }
+
+  /** What cannot be known and was taken to be well. */
+  #assumed(s: Step) {
+    if (!s.assumed?.length) return nothing;
+    const shown = s.assumed.slice(0, 6);
+    return html`<dt>${this.say("card.assumed")}</dt><dd>${shown.map((r) => html`<div>${this.why(r)}</div>`)}${s.assumed.length > shown.length ? html`<span class="quiet">+${s.assumed.length - shown.length}</span>` : nothing}</dd>`;
   }
 
   #values(s: Step) {
