@@ -2,9 +2,13 @@ package tests
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,5 +68,92 @@ func TestEverySentenceExistsInBothLanguages(t *testing.T) {
 	}
 	for kind := range zh {
 		require.Contains(t, en, kind)
+	}
+}
+
+// A reason is made in one way: by a call with its kind and the names of its values as they are, of trace.Why or of a
+// method that passes them on. What the calls say is what both languages must have a sentence for.
+func TestEveryReasonHasItsSentences(t *testing.T) {
+	en := messages(t, "en")
+	used := map[string]bool{}
+	sourceFiles(t, []string{"sim", "wasm"}, ".go", func(path string, data []byte) {
+		if strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, data, 0)
+		require.NoError(t, err)
+		said, explained := map[ast.Node]bool{}, map[ast.Node]bool{}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if for_, ok := n.Fun.(*ast.SelectorExpr); ok && for_.Sel.Name == "For" {
+					if inner, ok := for_.X.(*ast.CallExpr); ok {
+						explained[inner] = true
+					}
+				}
+				if kind, names, lit := reasonOf(n); lit != nil {
+					said[lit], used[kind] = true, true
+					if explained[n] {
+						names = append(names, "because")
+					}
+					checkReason(t, set.Position(n.Pos()).String(), kind, names, en)
+				}
+			case *ast.CompositeLit:
+				if x, ok := n.Type.(*ast.SelectorExpr); ok && x.Sel.Name == "Reason" {
+					t.Errorf("%s: a reason is made by trace.Why", set.Position(n.Pos()))
+				}
+			case *ast.BasicLit:
+				if strings.HasPrefix(n.Value, `"unknown.`) && !said[n] {
+					t.Errorf("%s: %s is not the kind in a call", set.Position(n.Pos()), n.Value)
+				}
+			}
+			return true
+		})
+	})
+	for kind := range en {
+		require.False(t, strings.HasPrefix(kind, "unknown.") && !used[kind], "%s: nothing says it", kind)
+	}
+	require.Greater(t, len(used), 100)
+}
+
+// reasonOf finds the kind in a call, and the names of the values that follow it.
+func reasonOf(call *ast.CallExpr) (kind string, names []string, lit *ast.BasicLit) {
+	for i, arg := range call.Args {
+		l, ok := arg.(*ast.BasicLit)
+		if !ok || !strings.HasPrefix(l.Value, `"unknown.`) {
+			continue
+		}
+		for j := i + 1; j < len(call.Args); j += 2 {
+			name := ""
+			if l, ok := call.Args[j].(*ast.BasicLit); ok && j+1 < len(call.Args) {
+				name = strings.Trim(l.Value, `"`)
+			}
+			names = append(names, name)
+		}
+		if method, ok := call.Fun.(*ast.SelectorExpr); ok && method.Sel.Name == "end" {
+			names = append(names, "where") // in a shell script: where it was left
+		}
+		return strings.Trim(l.Value, `"`), names, l
+	}
+	return "", nil, nil
+}
+
+func checkReason(t *testing.T, at, kind string, names []string, en map[string]message) {
+	m, ok := en[kind]
+	if !ok {
+		t.Errorf("%s: %s has no sentence in content/messages/unknown.en.json", at, kind)
+		return
+	}
+	wants := placeholders(m)
+	for _, name := range names {
+		if !wants[name] {
+			t.Errorf("%s: %s: the sentence has no {%s}; names and values follow the kind in turn", at, kind, name)
+		}
+	}
+	for name := range wants {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s: %s: the sentence wants {%s}", at, kind, name)
+		}
 	}
 }

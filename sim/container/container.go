@@ -249,7 +249,7 @@ func (r *run) mountRoot() {
 		r.mtab(t)
 	}
 	if err != nil {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Prose("the root file system: " + err.Error())})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Why("unknown.container-root").For(kernel.Because(err))})
 	}
 }
 

@@ -81,7 +81,7 @@ func (r *run) askRegistry(what string, cites []blob.Cite) bool {
 		st.Console = fmt.Sprintf("Unable to find image '%s' locally\n", what)
 	}
 	r.emit(st)
-	r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Unknown: trace.Prose("what a registry has as " + strings.TrimSpace(what))})
+	r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Unknown: trace.Why("unknown.registry", "image", strings.TrimSpace(what))})
 	return false
 }
 
@@ -110,7 +110,7 @@ func (r *run) openRoot() bool {
 		return true
 	}
 	if r.image == nil {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Prose("a root file system")})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Why("unknown.no-root")})
 		return false
 	}
 	root, err := r.image.RootFS()
@@ -119,7 +119,7 @@ func (r *run) openRoot() bool {
 		if text := r.loadFailure(); text != "" {
 			return r.refuse(&failure{text: text, cites: r.image.CiteManifest("Layers"), early: true, load: true}, trace.Resolve)
 		}
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Prose("the layers: " + err.Error())})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Why("unknown.layers").For(kernel.Because(err))})
 		return false
 	}
 	r.root = root
@@ -132,7 +132,7 @@ func (r *run) openRoot() bool {
 	text, err := r.image.Refusal()
 	if err != nil {
 		r.emit(trace.Step{Actor: "engine", Stage: trace.Resolve, Kind: "engine.layer-damaged", Args: map[string]string{"error": err.Error()}, Cites: r.image.CiteManifest("layers", "Layers"), Rule: "image-spec layer.md"})
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Prose("the layers: " + err.Error())})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Why("unknown.layers").For(kernel.Because(err))})
 		return false
 	}
 	if text != "" {

@@ -177,7 +177,7 @@ func (r *run) running(main, t *kernel.Task) {
 			Args: map[string]string{"message": l.Message, "exit_code": strconv.Itoa(code)}})
 		r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: l.Message, ExitCode: &code, Step: n})
 	case l.Unknown != "":
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("what the loader " + l.Unknown + " searches")})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Why("unknown.loader", "loader", l.Unknown)})
 	default:
 		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.run", Console: lines(l.Console), Rule: "execve(2)", Cites: t.Evidence(t.Exe),
 			Args: map[string]string{"exe": t.Exe, "argv": strings.Join(t.Argv, " "), "user": r.facts.User, "effective": t.Cred.Effective.String(), "pid": strconv.Itoa(t.NSPID)}})
@@ -210,7 +210,7 @@ func (r *run) lives(main, t *kernel.Task, n int) {
 		return
 	}
 	if code, why, over := r.knownEnd(t); over && (r.c.Restart != "" || r.c.AutoRemove) {
-		last := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.ends-itself", Rule: "_exit(2)", Args: map[string]string{"exe": t.Exe, "why": why, "exit_code": strconv.Itoa(code)}})
+		last := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: why, Rule: "_exit(2)", Args: map[string]string{"exe": t.Exe, "exit_code": strconv.Itoa(code)}})
 		r.end(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, ExitCode: &code, Step: last})
 		return
 	}

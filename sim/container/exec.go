@@ -24,12 +24,12 @@ func (r *run) exec(main *kernel.Task) {
 	e := &Exec{Argv: r.c.Exec}
 	r.facts.Exec = e
 	if code, why, over := r.knownEnd(main); over {
-		r.emit(trace.Step{Actor: main.Actor, Stage: trace.Process, Kind: "process.ends-itself", Rule: "_exit(2)", Args: map[string]string{"exe": main.Exe, "why": why, "exit_code": strconv.Itoa(code)}})
+		r.emit(trace.Step{Actor: main.Actor, Stage: trace.Process, Kind: why, Rule: "_exit(2)", Args: map[string]string{"exe": main.Exe, "exit_code": strconv.Itoa(code)}})
 		r.execRefused(e, "Error response from daemon: Container "+r.id+" is not running", 1)
 		return
 	}
 	if r.runtime() == "crun" {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("in which order crun exec enters the namespaces")})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Why("unknown.crun-exec")})
 		return
 	}
 	_, _, actor := r.names()
@@ -37,7 +37,7 @@ func (r *run) exec(main *kernel.Task) {
 		Args: map[string]string{"argv": strings.Join(r.c.Exec, " "), "id": r.id, "pid": strconv.Itoa(main.PID)}})
 	t, err := r.enter(main)
 	if err != nil {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("how the process enters the container: " + err.Error())})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Why("unknown.enter-container").For(kernel.Because(err))})
 		return
 	}
 	at, text := r.lookUp(t, r.c.Exec[0], r.spec.Env)

@@ -319,39 +319,45 @@ func (r *run) delays() []string {
 }
 
 // knownEnd tells whether the program is done at once, as far as its command line shows.
-func (r *run) knownEnd(t *kernel.Task) (code int, why string, yes bool) {
+func (r *run) knownEnd(t *kernel.Task) (code int, how trace.Kind, yes bool) {
 	if shellKind(t) == "" {
 		return r.doneAtOnce(t)
 	}
-	spots, code, missing := r.shellSpots(t, signalNumber("SIGTERM"))
+	spots, code, why := r.shellSpots(t, signalNumber("SIGTERM"))
 	switch {
-	case missing == onInput && !r.c.TTY && !r.c.Interactive:
-		return 0, noInput, true
-	case missing == "" && len(spots) == 0 && code >= 0:
-		return code, "its script is at its end", true
+	case readsInput(why) && !r.c.TTY && !r.c.Interactive:
+		return 0, endsInput, true
+	case why == nil && len(spots) == 0 && code >= 0:
+		return code, endsScript, true
 	}
 	return 0, "", false
 }
 
 // doneAtOnce knows programs of the system that only print something.
-func (r *run) doneAtOnce(t *kernel.Task) (code int, why string, yes bool) {
+func (r *run) doneAtOnce(t *kernel.Task) (code int, how trace.Kind, yes bool) {
 	if !isBusybox(t) && !slices.Contains([]string{"/usr/bin", "/bin"}, path.Dir(t.Exe)) {
 		return 0, "", false
 	}
 	argv := append([]string{programName(t)}, t.Argv[min(1, len(t.Argv)):]...)
-	if code, brief := briefly(argv, ""); brief && code >= 0 {
-		return code, "that is all it does", true
+	if code, brief := briefly(argv, nil); brief && code >= 0 {
+		return code, endsItself, true
 	}
 	if argv[0] == "cat" && len(argv) == 1 && !r.c.Interactive && !r.c.TTY {
-		return 0, noInput, true
+		return 0, endsInput, true
 	}
 	return 0, "", false
 }
 
+// How a program ends before anyone stops it: it has done what it does; its script is at its end; its standard
+// input, /dev/null without --interactive, is.
 const (
-	onInput = "the commands on standard input"
-	noInput = "its standard input is /dev/null without --interactive"
+	endsItself trace.Kind = "process.ends-itself"
+	endsScript trace.Kind = "process.ends-script"
+	endsInput  trace.Kind = "process.ends-input"
 )
+
+// readsInput tells that a shell has its commands from standard input.
+func readsInput(why *trace.Reason) bool { return why.Equal(trace.Why("unknown.standard-input")) }
 
 // execFailed is how runc exec says that the program could not be started.
 func execFailed(text string) string {

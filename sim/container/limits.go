@@ -169,7 +169,7 @@ func (r *run) hidden(names ...string) bool {
 			}
 		}
 		if at != "" {
-			r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Prose("what lies in the volume at " + at)})
+			r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Why("unknown.volume-at", "path", at)})
 			return true
 		}
 	}
@@ -264,8 +264,8 @@ func (r *run) swapOnly() (string, error) {
 
 // describeNetwork says what of the network the container will see.
 func (r *run) describeNetwork() bool {
-	if what := r.elsewhere(); what != "" {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Unknown: trace.Prose(what)})
+	if what := r.elsewhere(); what != nil {
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Unknown: what})
 		return false
 	}
 	_, _, actor := r.names()

@@ -72,7 +72,7 @@ func (c LoadConfig) bundle(m *machine.Machine) {
 		return
 	}
 	m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve,
-		Unknown: trace.Prose("a bundle: " + c.Engine + " takes a directory with config.json and a root file system, not a file")})
+		Unknown: trace.Why("unknown.bundle", "engine", c.Engine)})
 }
 
 func (c LoadConfig) begin(m *machine.Machine, actor, command, rule string) {

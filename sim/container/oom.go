@@ -28,7 +28,7 @@ func (p *process) charge(own, shared int64) (end finish, over bool) {
 	total := add(add(own, shared), r.shared)
 	if limit <= 0 {
 		if total == endless {
-			return p.lack("how much memory the host has: " + p.name() + " takes all of it"), true
+			return p.lack(trace.Why("unknown.host-memory", "program", p.name())), true
 		}
 		r.shared = add(r.shared, shared)
 		return finish{}, false
@@ -51,14 +51,14 @@ func (p *process) charge(own, shared int64) (end finish, over bool) {
 		r.shared = add(r.shared, shared)
 		return finish{}, false
 	case total < limit:
-		return p.lack("whether " + bytesText(total) + " fit into " + bytesText(limit) + " beside what the kernel needs for the processes"), true
+		return p.lack(trace.Why("unknown.fits", "need", bytesText(total), "limit", bytesText(limit))), true
 	case total != endless && total <= add(limit, swap) && swap > 0:
-		return p.lack("whether the host has swap: the group may have " + swapText(swap) + " of it"), true
+		return p.lack(trace.Why("unknown.host-swap", "swap", swapText(swap))), true
 	case !p.largest(min(own, limit-r.shared)):
-		return p.lack("which process of the group the kernel ends: none is much larger than the others"), true
+		return p.lack(trace.Why("unknown.oom-victim")), true
 	}
-	if r.killable() != "" {
-		return p.lack(r.killable()), true
+	if why := r.killable(); why != nil {
+		return p.lack(why), true
 	}
 	m.Killed, m.Log = "yes", r.oomLog(p.t)
 	p.kill(total, m.Log)
@@ -106,14 +106,14 @@ func (r *run) inside() []*kernel.Task {
 }
 
 // killable is why it is not known whether the kernel kills.
-func (r *run) killable() string {
+func (r *run) killable() *trace.Reason {
 	if r.c.OOMKillDisable && r.cgroupV1() {
-		return "how a program goes on that the kernel makes wait for memory (--oom-kill-disable)"
+		return trace.Why("unknown.oom-disabled")
 	}
 	if n, err := strconv.Atoi(r.c.OOMScoreAdj); err == nil && n == -1000 {
-		return "what the kernel does when no process of the group may be ended (oom_score_adj -1000)"
+		return trace.Why("unknown.oom-adj")
 	}
-	return ""
+	return nil
 }
 
 // oomLog is the line of the kernel's log up to what was measured. Since 5.4 it begins with the kind of limit.
@@ -154,7 +154,7 @@ func (p *process) fill(name string, n int64) (written int64, err error, end fini
 	}
 	if fstype != "tmpfs" {
 		if n == endless {
-			return 0, nil, p.lack("how much room the host's disk has"), true
+			return 0, nil, p.lack(trace.Why("unknown.host-disk")), true
 		}
 		if p.r.spec.Memory > 0 && n >= p.r.spec.Memory {
 			p.r.emit(trace.Step{Actor: p.t.Actor, Stage: trace.Process, Kind: "kernel.reclaim-cache", Rule: "cgroup-v2.rst, Memory Ownership, memory.max: the page cache is reclaimed",
@@ -168,7 +168,7 @@ func (p *process) fill(name string, n int64) (written int64, err error, end fini
 			n, err = room, kernel.ENOSPC
 		}
 	} else if p.r.spec.Memory <= 0 {
-		return 0, nil, p.lack("how much memory the host has: a tmpfs without size may hold half of it"), true
+		return 0, nil, p.lack(trace.Why("unknown.host-memory-tmpfs")), true
 	}
 	if end, over := p.charge(p.held, n); over {
 		return 0, nil, end, true

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
 )
 
 // The options of docker run that limit or connect the container: read and refused as docker 20.10's client
@@ -299,23 +300,23 @@ func (r *run) checkNetwork(*options) *failure {
 	return nil
 }
 
-// elsewhere is what the network needs from the host and is not known here; "" when nothing.
-func (r *run) elsewhere() string {
+// elsewhere is what the network needs from the host and is not known here; nil when nothing.
+func (r *run) elsewhere() *trace.Reason {
 	switch kind, of, _ := strings.Cut(r.c.UserNS, ":"); {
 	case r.engine() == "podman" && kind == "container":
-		return "the container " + of + ", whose user namespace is to be joined"
+		return trace.Why("unknown.other-container", "container", of)
 	case r.engine() == "podman" && kind == "ns":
-		return "which user namespace the host has at " + of
+		return trace.Why("unknown.host-namespace", "path", of)
 	}
 	switch n := r.c.Network; {
 	case n == "" || n == "default" || n == "bridge" || n == "host" || n == "none":
-		return ""
+		return nil
 	case r.engine() == "podman" && (n == "private" || strings.HasPrefix(n, "slirp4netns")):
-		return ""
+		return nil
 	case strings.HasPrefix(n, "container:"):
-		return "the container " + strings.TrimPrefix(n, "container:") + ", whose network is to be joined"
+		return trace.Why("unknown.other-container", "container", strings.TrimPrefix(n, "container:"))
 	default:
-		return "whether the host has a network called " + n
+		return trace.Why("unknown.host-network", "network", n)
 	}
 }
 

@@ -135,12 +135,12 @@ func TestHiddenByVolume(t *testing.T) {
 			for _, init := range []bool{false, true} {
 				tr, _ := start(t, Config{Image: conf("/bin/prog"), Engine: engine, Volume: []string{volume}, Init: init})
 				require.Equal(t, trace.Unknown, tr.Outcome.Verdict, "%s %s", engine, volume)
-				require.Contains(t, tr.Outcome.Unknown.String(), "what lies in the volume at /bin")
+				require.Contains(t, tr.Outcome.Unknown.String(), "unknown.volume-at path=/bin")
 			}
 		}
 	}
 	tr, _ := start(t, Config{Image: conf("/sbin/prog"), Volume: []string{"tools:/bin"}})
-	require.Contains(t, tr.Outcome.Unknown.String(), "what lies in the volume at /bin", "/sbin is a link")
+	require.Contains(t, tr.Outcome.Unknown.String(), "unknown.volume-at path=/bin", "/sbin is a link")
 	tr, _ = start(t, Config{Image: conf("/bin/prog"), Tmpfs: []string{"/bin"}})
 	require.Equal(t, trace.Stops, tr.Outcome.Verdict, "docker's tmpfs is empty")
 	require.Contains(t, tr.Outcome.Message, `exec: "/bin/prog": stat /bin/prog: no such file or directory`)

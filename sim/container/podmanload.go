@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -107,7 +108,7 @@ func (r *run) refuseLayer(i int, why string) bool {
 	case r.loaded():
 		return r.refuse(&failure{text: "Error processing tar file(exit status 1): " + why, cites: cites, early: true, load: true}, trace.Resolve)
 	}
-	r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Unknown: trace.Prose(fmt.Sprintf("how layer %d was unpacked: %s", i+1, why))})
+	r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Resolve, Unknown: trace.Why("unknown.layer-unpacked", "layer", strconv.Itoa(i+1), "error", why)})
 	return false
 }
 

@@ -487,7 +487,7 @@ func (r *run) filter(t *kernel.Task) error {
 		return &failure{text: "unable to init seccomp: " + err.Error()}
 	}
 	if r.profile != "" {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Prose("what the seccomp profile " + r.profile + " allows")})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Unknown: trace.Why("unknown.seccomp-profile", "path", r.profile)})
 	}
 	return nil
 }

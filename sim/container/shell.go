@@ -9,6 +9,7 @@ import (
 
 	"bootpath/sim/conf/sh"
 	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
 )
 
 // A shell as a container's program: what it is told to run is read, so that it is known who gets the signal
@@ -25,12 +26,12 @@ type spot struct {
 	inline  bool     // the script is an argument of -c
 	zero    string   // $0
 	line    int
-	seconds float64 // how long the program takes; +Inf for ever, -1 when not known
-	trap    *string // the shell's action for the signal; nil for none
-	ends    bool    // the action ends the shell
-	exit    int     // and its exit code; -1 when not known
-	unclear string  // what would have to be known of the trap
-	why     string  // what would have to be known of argv
+	seconds float64       // how long the program takes; +Inf for ever, -1 when not known
+	trap    *string       // the shell's action for the signal; nil for none
+	ends    bool          // the action ends the shell
+	exit    int           // and its exit code; -1 when not known
+	unclear *trace.Reason // what would have to be known of the trap
+	why     *trace.Reason // what would have to be known of argv
 }
 
 // reader walks a script.
@@ -54,7 +55,7 @@ type reader struct {
 	failed   bool // the latest command is the latest complaint's
 
 	trap    *string
-	unclear string
+	unclear *trace.Reason
 	behind  bool // something runs in the background
 	spots   []spot
 	code    int // exit code so far; -1 when not known
@@ -75,26 +76,26 @@ const (
 
 // shellSpots reads what the shell in t was told to run. waits tells that it reads its commands from standard
 // input; why says what would have to be known.
-func (r *run) shellSpots(t *kernel.Task, sig int) (spots []spot, code int, why string) {
+func (r *run) shellSpots(t *kernel.Task, sig int) (spots []spot, code int, why *trace.Reason) {
 	s := &reader{shell: shellKind(t), sig: sig, funcs: map[string]sh.Node{}, mayWrite: func(name string) error {
 		if r.under(path.Join(t.Cwd(), name)) != "" && !path.IsAbs(name) || r.under(path.Clean(name)) != "" {
 			return nil // what lies there is not known
 		}
 		return t.MayWrite(name)
 	}}
-	if why := s.told(t); why != "" {
+	if why := s.told(t); why != nil {
 		return nil, 0, why
 	}
 	script, err := sh.Parse(s.text)
 	if err != nil {
-		return nil, 0, "what the shell script does (" + err.Error() + ")"
+		return nil, 0, trace.Why("unknown.script-text", "path", t.Exe, "error", err.Error())
 	}
 	s.list(script.Body, true)
 	r.says, r.saysLast = s.says, s.failed && len(s.spots) == 0
 	if s.walked > maxCommands {
 		return nil, 0, s.unclear
 	}
-	return s.spots, s.code, ""
+	return s.spots, s.code, nil
 }
 
 // shellKind tells the shells apart whose ways are known; "" for others.
@@ -111,7 +112,7 @@ func shellKind(t *kernel.Task) string {
 }
 
 // told finds the script: the argument of -c or a file.
-func (s *reader) told(t *kernel.Task) (why string) {
+func (s *reader) told(t *kernel.Task) (why *trace.Reason) {
 	s.zero = t.Argv[0]
 	args := t.Argv[1:]
 	if isBusybox(t) && strings.HasPrefix(path.Base(t.Argv[0]), "busybox") {
@@ -124,27 +125,27 @@ func (s *reader) told(t *kernel.Task) (why string) {
 			break
 		}
 		if strings.HasPrefix(option, "--") || strings.ContainsAny(option, "ilsro") {
-			return "what the shell does with the option " + option
+			return trace.Why("unknown.shell-option", "option", option)
 		}
 		s.inline = s.inline || strings.Contains(option, "c")
 		s.errexit = s.errexit || option[0] == '-' && strings.Contains(option, "e")
 	}
 	if len(args) == 0 {
-		return onInput
+		return trace.Why("unknown.standard-input")
 	}
 	s.args = args[1:]
 	if s.inline {
 		if s.text = args[0]; len(s.args) > 0 {
 			s.zero, s.args = s.args[0], s.args[1:]
 		}
-		return ""
+		return nil
 	}
 	b, err := t.ReadFile(args[0])
 	if err != nil {
-		return "the script " + args[0]
+		return trace.Why("unknown.file-content", "path", args[0]).For(kernel.Because(err))
 	}
 	s.zero, s.text = args[0], string(b)
-	return ""
+	return nil
 }
 
 // lineOf is the line of the script in which a command stands, from 1.
@@ -156,7 +157,7 @@ func (s *reader) lineOf(n *sh.Simple) int {
 func (s *reader) list(body []sh.Stmt, last bool) {
 	for i, st := range body {
 		if s.walked++; s.walked > maxCommands {
-			s.unclear, s.over = "where the script is: it is too long to follow", true
+			s.unclear, s.over = trace.Why("unknown.script-long"), true
 		}
 		if s.over {
 			return
@@ -215,7 +216,7 @@ func (s *reader) maybe(walk func()) {
 	walk()
 	s.unsure--
 	if s.trap != trap {
-		s.unclear = "whether the script gets to its trap"
+		s.unclear = trace.Why("unknown.gets-to-trap")
 	}
 	s.over, s.code = false, -1
 }
@@ -275,7 +276,7 @@ func (s *reader) simple(n *sh.Simple, last, alone bool) {
 	if s.failed = s.redirects(n, argv); s.failed {
 		return
 	}
-	if len(argv) == 0 && why == "" {
+	if len(argv) == 0 && why == nil {
 		s.code = 0
 		return
 	}
@@ -294,7 +295,7 @@ func (s *reader) simple(n *sh.Simple, last, alone bool) {
 	}
 	switch name {
 	case "exec":
-		if len(argv) > 1 || why != "" {
+		if len(argv) > 1 || why != nil {
 			s.add(spot{argv: argv[1:], exec: true, builtin: true, line: s.lineOf(n), seconds: math.Inf(1), why: why})
 		}
 		return
@@ -333,7 +334,7 @@ func (s *reader) simple(n *sh.Simple, last, alone bool) {
 // Redirection, 2.8.1 Consequences of Shell Errors: a special builtin's ends the shell, but not bash's unless
 // it is called sh.
 func (s *reader) redirects(n *sh.Simple, argv []string) bool {
-	if s.unsure > 0 || s.unclear != "" {
+	if s.unsure > 0 || s.unclear != nil {
 		return false
 	}
 	for _, r := range n.Redirs {
@@ -387,7 +388,7 @@ func (s *reader) cannotCreate(line int, name string, e kernel.Errno) string {
 // optimised tells whether the shell, given its commands by -c, becomes its last one instead of waiting for
 // it. Seen with dash 0.5.12, bash 5.2 and busybox 1.35; which versions do so for a list is not known.
 func (s *reader) optimised(n *sh.Simple, last, alone bool) (becomes, sure bool) {
-	if !s.inline || !last || s.trap != nil || s.unclear != "" {
+	if !s.inline || !last || s.trap != nil || s.unclear != nil {
 		return false, true
 	}
 	switch s.shell {
@@ -400,8 +401,8 @@ func (s *reader) optimised(n *sh.Simple, last, alone bool) (becomes, sure bool) 
 }
 
 // setTrap is the trap builtin: action and signals, or only a signal to reset.
-func (s *reader) setTrap(args []string, why string) {
-	if why != "" {
+func (s *reader) setTrap(args []string, why *trace.Reason) {
+	if why != nil {
 		s.unclear = why
 		return
 	}
@@ -437,7 +438,7 @@ func (s *reader) exit(args []string) {
 }
 
 // expand gives a command's words when they are known without running anything.
-func (s *reader) expand(words []sh.Word) (argv []string, why string) {
+func (s *reader) expand(words []sh.Word) (argv []string, why *trace.Reason) {
 	for _, w := range words {
 		if len(w) == 1 {
 			if p, ok := w[0].(*sh.Param); ok && p.Name == "@" && p.Op == "" && p.Quoted {
@@ -447,15 +448,15 @@ func (s *reader) expand(words []sh.Word) (argv []string, why string) {
 		}
 		text, ok := w.Literal()
 		if !ok {
-			return argv, "what a variable or a command in the script gives"
+			return argv, trace.Why("unknown.shell-variable")
 		}
 		argv = append(argv, text)
 	}
-	return argv, ""
+	return argv, nil
 }
 
 // briefly knows commands that end at once, with their exit code; -1 when that is not known.
-func briefly(argv []string, why string) (code int, ok bool) {
+func briefly(argv []string, why *trace.Reason) (code int, ok bool) {
 	if len(argv) == 0 {
 		return 0, false
 	}
@@ -465,7 +466,7 @@ func briefly(argv []string, why string) (code int, ok bool) {
 	case "false":
 		return 1, true
 	case "cd", "test", "[", "mkdir", "chmod", "chown", "ln", "ls", "hostname", "touch", "rm", "ulimit", "env", "printenv", "shift", "local", "command", "type":
-		return -1, why == "" && argv[0] != "env" && argv[0] != "command"
+		return -1, why == nil && argv[0] != "env" && argv[0] != "command"
 	}
 	return 0, false
 }

@@ -10,6 +10,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
 )
 
 // What a program does with a signal is in its code. It is known here for programs whose manual says it, and
@@ -17,12 +18,13 @@ import (
 
 // handling tells whether a process has a handler for a signal, and what comes of it.
 type handling struct {
-	known   bool // false: why says what would have to be known
+	known   bool // false: unknown says what would have to be known
 	handled bool
-	forward bool // to its child: an init
-	ends    bool // handled: the process ends
-	exit    int  // its exit code; -1 when it is not known
-	why     string
+	forward bool   // to its child: an init
+	ends    bool   // handled: the process ends
+	exit    int    // its exit code; -1 when it is not known
+	why     string // whose rule it is, in few words
+	unknown *trace.Reason
 	rule    string
 	cites   []blob.Cite
 }
@@ -189,24 +191,24 @@ const maxProgram = 256 << 20
 func goHandling(t *kernel.Task, sig int) handling {
 	f, err := t.Program()
 	if err != nil {
-		return handling{why: "what " + t.Exe + " does with " + signalName(sig)}
+		return handling{unknown: trace.Why("unknown.signal", "path", t.Exe, "signal", signalName(sig))}
 	}
 	info, at := find(f, []byte("\xff Go buildinf:"), maxProgram)
 	if !info {
-		return handling{why: "whether " + t.Exe + " has a handler for " + signalName(sig)}
+		return handling{unknown: trace.Why("unknown.signal", "path", t.Exe, "signal", signalName(sig))}
 	}
 	var cites []blob.Cite
 	for _, s := range blob.Locate(f, at, 14) {
 		cites = append(cites, blob.Cite{Span: s, Name: "Go build information", Value: "Go buildinf"})
 	}
 	if notifies, _ := find(f, []byte("os/signal.Notify"), maxProgram); notifies {
-		return handling{why: "what " + t.Exe + ", a Go program that uses os/signal, does with " + signalName(sig), cites: cites}
+		return handling{unknown: trace.Why("unknown.signal-go", "path", t.Exe, "signal", signalName(sig)), cites: cites}
 	}
 	switch signalName(sig) {
 	case "SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT":
-		return handling{known: true, handled: true, ends: true, exit: 2, rule: "Go os/signal, Default behavior of signals in Go programs", why: "the Go runtime", cites: cites}
+		return handling{known: true, handled: true, ends: true, exit: 2, rule: "Go os/signal, Default behavior of signals in Go programs", why: "Go runtime", cites: cites}
 	}
-	return handling{why: "what " + t.Exe + ", a Go program, does with " + signalName(sig), cites: cites}
+	return handling{unknown: trace.Why("unknown.signal", "path", t.Exe, "signal", signalName(sig)), cites: cites}
 }
 
 // find looks for a text in the first limit bytes of f and tells where it is.
@@ -231,7 +233,7 @@ func importHandling(t *kernel.Task) handling {
 	catching := []string{"sigaction", "__sigaction", "signal", "__sysv_signal", "sysv_signal", "bsd_signal", "ssignal", "sigset", "sigvec",
 		"sigwait", "sigwaitinfo", "sigtimedwait", "signalfd", "syscall", "dlopen", "__dlopen", "dlsym",
 		"execve", "execv", "execvp", "execvpe", "execl", "execlp", "execle", "execveat", "fexecve"}
-	unknown := handling{why: "whether " + t.Exe + " has a handler"}
+	unknown := handling{unknown: trace.Why("unknown.handler", "path", t.Exe)}
 	var cites []blob.Cite
 	for _, o := range t.Imports() {
 		if o.Err != nil {
@@ -239,7 +241,7 @@ func importHandling(t *kernel.Task) handling {
 		}
 		for _, name := range o.Names {
 			if slices.Contains(catching, name) {
-				unknown.why = "whether " + t.Exe + " has a handler: " + path.Base(o.Path) + " uses " + name + "()"
+				unknown.unknown = trace.Why("unknown.handler-uses", "path", t.Exe, "file", path.Base(o.Path), "function", name+"()")
 				unknown.cites = o.Cites
 				return unknown
 			}

@@ -52,7 +52,7 @@ func (r *run) stop(main, app *kernel.Task) {
 	case sig == signalNumber("SIGKILL"):
 		r.kill(main, s, 0)
 	case !end.known:
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose(end.missing)})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: end.missing})
 	case main != app:
 		r.forward(main, app, end, s)
 	default:
@@ -80,7 +80,7 @@ func (r *run) behind(main *kernel.Task) *kernel.Task {
 		err = r.execvp(child, args)
 	}
 	if err != nil || len(args) == 0 {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("what " + main.Exe + " does without a program to start")})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Why("unknown.init-alone", "path", main.Exe)})
 		return nil
 	}
 	child.Actor = child.Comm
@@ -94,7 +94,7 @@ type ending struct {
 	handled bool    // there is a handler
 	seconds float64 // until the process ends; +Inf when the signal does not end it
 	exit    int     // -1 when not known
-	missing string
+	missing *trace.Reason
 	vague   bool // the script may have become another program
 	h       handling
 }
@@ -131,7 +131,7 @@ func (r *run) answer(main, t *kernel.Task, e ending, s *Stopped) {
 		r.emit(st)
 	}
 	if e.exit < 0 {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("the exit code of " + t.Exe + " after " + s.Signal)})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Why("unknown.exit-code", "path", t.Exe, "signal", s.Signal)})
 		return
 	}
 	r.gone(main, s, e.exit, "")
@@ -213,19 +213,19 @@ func (r *run) ending(t *kernel.Task, sig int, first bool) (e ending, ended bool)
 	}
 	spots, code, why := r.shellSpots(t, sig)
 	switch {
-	case why == onInput && r.c.TTY:
+	case readsInput(why) && r.c.TTY:
 		return interactive(sig, kind, first), false
-	case why == onInput && !r.c.Interactive:
+	case readsInput(why) && !r.c.Interactive:
 		// Without -i standard input is /dev/null: the shell reads its end and exits.
-		return e, r.endsItself(t, 0, noInput)
-	case why == onInput:
+		return e, r.endsItself(t, 0, endsInput)
+	case readsInput(why):
 		return r.plain(sig, first), false
-	case why != "":
+	case why != nil:
 		return ending{missing: why}, false
 	case len(spots) == 0 && code >= 0:
-		return e, r.endsItself(t, code, "its script is at its end")
+		return e, r.endsItself(t, code, endsScript)
 	case len(spots) == 0:
-		return ending{missing: "how long the script of " + t.Exe + " runs"}, false
+		return ending{missing: trace.Why("unknown.script-runs", "path", t.Exe)}, false
 	}
 	return r.script(t, spots, code, sig, first)
 }
@@ -244,10 +244,10 @@ func (r *run) direct(t *kernel.Task, sig int, first bool) (ending, bool) {
 }
 
 // endsItself is a program that is done before anyone stops it.
-func (r *run) endsItself(t *kernel.Task, code int, why string) bool {
+func (r *run) endsItself(t *kernel.Task, code int, how trace.Kind) bool {
 	r.facts.Stop.To = t.Exe
 	t.Quiet = true
-	r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.ends-itself", Rule: "sh(1); _exit(2)", Args: map[string]string{"exe": t.Exe, "why": why, "exit_code": strconv.Itoa(code)}})
+	r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: how, Rule: "sh(1); _exit(2)", Args: map[string]string{"exe": t.Exe, "exit_code": strconv.Itoa(code)}})
 	r.gone(t, r.facts.Stop, code, "")
 	return true
 }
@@ -260,7 +260,7 @@ func (r *run) plain(sig int, first bool) ending {
 // interactive is a shell at a terminal: it ignores SIGTERM and SIGQUIT, SIGINT only interrupts a command.
 // POSIX sh, "INTERACTIVE"; bash(1), SIGNALS; on SIGHUP bash exits.
 func interactive(sig int, kind string, first bool) ending {
-	e := ending{known: true, handled: true, seconds: math.Inf(1), h: handling{why: "an interactive shell", rule: "sh(1p), signal actions of an interactive shell"}}
+	e := ending{known: true, handled: true, seconds: math.Inf(1), h: handling{why: kind + " -i", rule: "sh(1p), signal actions of an interactive shell"}}
 	switch name := signalName(sig); {
 	case name == "SIGTERM" || name == "SIGQUIT" || name == "SIGINT":
 		return e
@@ -268,7 +268,7 @@ func interactive(sig int, kind string, first bool) ending {
 		e.seconds, e.exit = 0, 129
 		return e
 	}
-	return ending{missing: "what an interactive " + kind + " does with " + signalName(sig)}
+	return ending{missing: trace.Why("unknown.interactive-shell", "shell", kind, "signal", signalName(sig))}
 }
 
 // answerTo turns a handling into an ending. Without a handler process 1 does not get the signal; any other
@@ -277,9 +277,9 @@ func (r *run) answerTo(h handling, sig int, first bool) ending {
 	e := ending{known: h.known, handled: h.handled, h: h, exit: h.exit}
 	switch {
 	case !h.known:
-		e.missing = h.why
+		e.missing = h.unknown
 	case h.forward:
-		return ending{missing: "what the program behind " + h.why + " does with " + signalName(sig)}
+		return ending{missing: trace.Why("unknown.program-behind", "path", h.why, "signal", signalName(sig))}
 	case h.handled && !h.ends, !h.handled && (first || harmless(sig)):
 		e.seconds = math.Inf(1)
 	case !h.handled:
@@ -308,7 +308,7 @@ func (r *run) script(t *kernel.Task, spots []spot, code, sig int, first bool) (e
 		case i == 0:
 			all = e
 		case e.handled != all.handled || e.seconds != all.seconds || e.exit != all.exit:
-			return ending{missing: "how far the script of " + t.Exe + " has come when the container is stopped: only some of its commands end at " + signalName(sig)}, false
+			return ending{missing: trace.Why("unknown.script-place", "path", t.Exe, "signal", signalName(sig))}, false
 		}
 	}
 	all.vague = slices.ContainsFunc(spots, func(p spot) bool { return p.exec })
@@ -327,12 +327,12 @@ func (r *run) at(t *kernel.Task, p spot, sig int, first bool) ending {
 	defer func() { t.Quiet = false }()
 	child, err := t.Clone(0)
 	if err != nil {
-		return ending{missing: "whether the shell can start " + p.argv[0]}
+		return ending{missing: trace.Why("unknown.shell-starts", "program", p.argv[0])}
 	}
 	child.Quiet = true
 	defer child.Exit(0)
 	if r.execvp(child, p.argv) != nil {
-		return ending{missing: "what the shell does when " + p.argv[0] + " cannot be started"}
+		return ending{missing: trace.Why("unknown.shell-goes-on", "program", p.argv[0])}
 	}
 	child.Load()
 	return r.answerTo(r.handlingOf(child, sig), sig, first)
@@ -340,7 +340,7 @@ func (r *run) at(t *kernel.Task, p spot, sig int, first bool) ending {
 
 // play starts the program that the script starts, so that it is seen who is process 1.
 func (r *run) play(t *kernel.Task, p spot, sig int, first bool) (ending, bool) {
-	if len(p.argv) == 0 || p.wait || p.why != "" {
+	if len(p.argv) == 0 || p.wait || p.why != nil {
 		if p.exec {
 			return ending{missing: p.why}, false
 		}
@@ -361,7 +361,7 @@ func (r *run) play(t *kernel.Task, p spot, sig int, first bool) (ending, bool) {
 			return ending{}, true
 		}
 		if !p.last && !p.exec {
-			return ending{missing: "how the script goes on when " + name + " cannot be started"}, false
+			return ending{missing: trace.Why("unknown.shell-goes-on", "program", name)}, false
 		}
 		return e0(r.shellFails(t, p, err))
 	}
@@ -370,7 +370,7 @@ func (r *run) play(t *kernel.Task, p spot, sig int, first bool) (ending, bool) {
 	case l.Failed && (p.last || p.exec):
 		return e0(r.shellSays(t, "", l.Message, l.Exit))
 	case l.Failed || l.Unknown != "" || runs.Died() != "":
-		return ending{missing: "what the script does when " + name + " ends at once"}, false
+		return ending{missing: trace.Why("unknown.shell-after", "program", name)}, false
 	}
 	kind := trace.Kind("process.shell-waits")
 	if p.exec {
@@ -419,7 +419,7 @@ func (r *run) shellFails(t *kernel.Task, p spot, err error) bool {
 	if missing {
 		code, what = 127, "not found"
 	} else if !errors.Is(err, kernel.EACCES) {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Prose("what the shell says of " + err.Error())})
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Why("unknown.shell-says", "program", name).For(kernel.Because(err))})
 		return true
 	}
 	exec := ""
@@ -466,23 +466,23 @@ func (r *run) shellSays(t *kernel.Task, before, text string, code int) bool {
 // completed"; the wait builtin is left at once. sh(1p), 2.11 Signals and Error Handling.
 func (r *run) trapped(p spot, sig int, first bool) ending {
 	switch {
-	case p.unclear != "":
+	case p.unclear != nil:
 		return ending{missing: p.unclear}
 	case p.trap == nil:
 		return r.plain(sig, first)
 	case *p.trap == "":
-		return ending{known: true, handled: true, seconds: math.Inf(1), h: handling{why: "trap '' ignores it", rule: "trap(1p)"}}
+		return ending{known: true, handled: true, seconds: math.Inf(1), h: handling{why: "trap ''", rule: "trap(1p)"}}
 	}
 	e := ending{known: true, handled: true, h: handling{why: "trap", rule: "sh(1p), 2.11 Signals and Error Handling"}}
 	switch {
 	case p.wait:
 	case p.seconds < 0:
-		return ending{missing: "how long the command takes that the shell waits for: its trap runs only afterwards"}
+		return ending{missing: trace.Why("unknown.trap-waits")}
 	default:
 		e.seconds = p.seconds
 	}
 	if !p.ends && e.seconds <= r.timeout() {
-		return ending{missing: "how the script goes on after its trap for " + signalName(sig)}
+		return ending{missing: trace.Why("unknown.after-trap", "signal", signalName(sig))}
 	}
 	e.exit = p.exit
 	return e
@@ -495,10 +495,10 @@ func (r *run) follow(t *kernel.Task) {
 		return
 	}
 	spots, code, why := r.shellSpots(t, signalNumber("SIGTERM"))
-	if why == "" && r.complain(t, code) {
+	if why == nil && r.complain(t, code) {
 		return
 	}
-	if why == "" && len(spots) == 1 && spots[0].why == "" && !spots[0].wait {
+	if why == nil && len(spots) == 1 && spots[0].why == nil && !spots[0].wait {
 		r.play(t, spots[0], signalNumber("SIGTERM"), true)
 	}
 }

@@ -97,10 +97,10 @@ func TestStop(t *testing.T) {
 		{"an init passes the signal on", Config{Command: []string{"sleep", "60"}, Init: true}, 143, false, "process.forward-signal"},
 		{"SIGINT behind an init", Config{Command: []string{"sleep", "60"}, Init: true, StopSignal: "SIGINT"}, 130, false, "process.die-of-signal"},
 		{"SIGKILL needs no time", Config{Command: []string{"sleep", "60"}, StopSignal: "KILL"}, 137, true, "engine.stopped"},
-		{"a shell without input is done", Config{Command: []string{"sh"}}, 0, false, "process.ends-itself"},
+		{"a shell without input is done", Config{Command: []string{"sh"}}, 0, false, "process.ends-input"},
 		{"a shell at a terminal ignores SIGTERM", Config{Command: []string{"sh"}, TTY: true}, 137, true, "process.survive-signal"},
 		{"a shell with input", Config{Command: []string{"sh"}, Interactive: true}, 137, true, "kernel.drop-signal"},
-		{"cat without input", Config{Command: []string{"cat"}}, 0, false, "process.ends-itself"},
+		{"cat without input", Config{Command: []string{"cat"}}, 0, false, "process.ends-input"},
 		{"a static program says nothing", Config{Command: []string{"/bin/tini2"}}, -1, false, ""},
 		{"a trap of another signal", Config{Command: []string{"sh", "-c", "trap 'exit 9' INT; sleep 60"}, StopSignal: "SIGINT", StopTimeout: "70"}, 9, false, "process.handle-signal"},
 	} {
@@ -177,7 +177,7 @@ func TestStopOfGoPrograms(t *testing.T) {
 	require.Equal(t, "yes", f.Stop.Handled)
 	tr, _ = stopped(root, Config{Command: []string{"/asks"}})
 	require.Equal(t, trace.Unknown, tr.Outcome.Verdict)
-	require.Contains(t, tr.Outcome.Unknown.String(), "os/signal")
+	require.Contains(t, tr.Outcome.Unknown.String(), "unknown.signal-go path=/asks signal=SIGTERM")
 }
 
 func TestSignalNumbers(t *testing.T) {

@@ -27,16 +27,16 @@ const (
 )
 
 // unknown is an error of ours: what would have to be known to go on.
-type unknown string
+type unknown struct{ why *trace.Reason }
 
-func (u unknown) Error() string { return string(u) }
+func (u unknown) Error() string { return u.why.String() }
 
 // flow is what a program can read: a text, or so and so many zeros or random bytes.
 type flow struct {
 	text    string
-	size    int64  // of all; the text is all there is when they agree
-	zeros   bool   // the bytes are not kept and hold no newline
-	unknown string // why the content is not known
+	size    int64         // of all; the text is all there is when they agree
+	zeros   bool          // the bytes are not kept and hold no newline
+	unknown *trace.Reason // why the content is not known
 }
 
 func textFlow(s string) *flow { return &flow{text: s, size: int64(len(s))} }
@@ -48,7 +48,7 @@ type sink struct {
 	text    bytes.Buffer
 	size    int64
 	zeros   bool
-	unknown string // why what was written is not known
+	unknown *trace.Reason // why what was written is not known
 }
 
 // flow is what a reader of the pipe or of the file gets.
@@ -59,9 +59,9 @@ func (s *sink) flow() *flow {
 // finish is how a program ends.
 type finish struct {
 	code    int
-	signal  string // that ended it; code is then 128 and its number
-	missing string // what would have to be known: code is not known
-	runs    bool   // it goes on until someone stops it
+	signal  string        // that ended it; code is then 128 and its number
+	missing *trace.Reason // what would have to be known: code is not known
+	runs    bool          // it goes on until someone stops it
 }
 
 // process is a small program that is played.
@@ -75,14 +75,14 @@ type process struct {
 	says     string // the last line on standard error
 	held     int64  // bytes of memory that it has touched
 
-	missing string // set when something was met that is not known
+	missing *trace.Reason // set when something was met that is not known
 }
 
 // newProcess is the program that t has executed.
 func (r *run) newProcess(t *kernel.Task) *process {
 	p := &process{r: r, t: t, busybox: isBusybox(t), in: textFlow(""), out: &sink{kind: "console"}, err: &sink{kind: "console"}}
 	if r.c.TTY || r.c.Interactive {
-		p.in = &flow{unknown: "what comes on standard input"}
+		p.in = &flow{unknown: trace.Why("unknown.standard-input")}
 	}
 	p.argv = t.Argv
 	if p.busybox && len(p.argv) > 1 && strings.HasPrefix(path.Base(p.argv[0]), "busybox") {
@@ -103,14 +103,14 @@ func tools() map[string]func(*process) finish {
 // run plays the program; a name that is not known, or a file of that name from elsewhere, is missing.
 func (p *process) run() finish {
 	if len(p.argv) == 0 {
-		return finish{missing: "what " + p.t.Exe + " does"}
+		return finish{missing: trace.Why("unknown.machine-code", "path", p.t.Exe)}
 	}
 	f, ok := tools()[path.Base(p.argv[0])]
 	if !ok || !p.r.isTool(p.t) {
-		return finish{missing: "what " + p.t.Exe + " does"}
+		return finish{missing: trace.Why("unknown.machine-code", "path", p.t.Exe)}
 	}
 	end := f(p)
-	if p.missing != "" {
+	if p.missing != nil {
 		return finish{missing: p.missing}
 	}
 	return end
@@ -120,9 +120,9 @@ func (p *process) run() finish {
 func (p *process) name() string { return path.Base(p.argv[0]) }
 
 // lack notes what is not known; the result of the program is then missing.
-func (p *process) lack(what string) finish {
-	if p.missing == "" {
-		p.missing = what
+func (p *process) lack(why *trace.Reason) finish {
+	if p.missing == nil {
+		p.missing = why
 	}
 	return finish{missing: p.missing}
 }
@@ -144,7 +144,7 @@ func (p *process) print(to *sink, text string) {
 	case to.kind != "null" && to.text.Len()+len(text) <= maxText:
 		to.text.WriteString(text)
 	case to.kind != "null":
-		to.unknown = "what is in a text of more than " + bytesText(maxText)
+		to.unknown = trace.Why("unknown.long-text", "size", bytesText(maxText))
 	}
 }
 
@@ -158,7 +158,7 @@ func (p *process) fail(text string, code int) finish {
 func (p *process) reason(err error) string {
 	var u unknown
 	if errors.As(err, &u) {
-		p.lack(string(u))
+		p.lack(u.why)
 	}
 	var e kernel.Errno
 	if errors.As(err, &e) {
@@ -174,11 +174,11 @@ func (p *process) known(name string) error {
 		at = path.Join(p.t.Cwd(), at)
 	}
 	if dest := p.r.under(at); dest != "" {
-		return unknown("what lies in the volume at " + dest)
+		return unknown{trace.Why("unknown.volume-at", "path", dest)}
 	}
 	for _, dir := range []string{"/proc/", "/sys/"} {
 		if strings.HasPrefix(at+"/", dir) {
-			return unknown("what the host's kernel says in " + at)
+			return unknown{trace.Why("unknown.host-kernel-says", "path", at)}
 		}
 	}
 	return nil
@@ -198,7 +198,7 @@ func (p *process) open(name string) (*flow, error) {
 		if path.Base(name) == "zero" {
 			return &flow{size: endless, zeros: true}, nil
 		}
-		return &flow{size: endless, unknown: "what is random"}, nil
+		return &flow{size: endless, unknown: trace.Why("unknown.random")}, nil
 	}
 	if err := p.known(name); err != nil {
 		return nil, err
@@ -210,9 +210,9 @@ func (p *process) open(name string) (*flow, error) {
 	case fi.IsDir():
 		return nil, kernel.EISDIR
 	case !fi.Mode().IsRegular():
-		return nil, unknown("what comes out of " + name)
+		return nil, unknown{trace.Why("unknown.comes-out", "path", name)}
 	case fi.Size() > maxText || p.r.big[name] > 0:
-		return &flow{size: max(fi.Size(), p.r.big[name]), unknown: "what is in a file of " + bytesText(fi.Size())}, nil
+		return &flow{size: max(fi.Size(), p.r.big[name]), unknown: trace.Why("unknown.long-text", "size", bytesText(fi.Size()))}, nil
 	}
 	data, err := p.t.ReadFile(name)
 	if err != nil {
@@ -230,7 +230,7 @@ func (p *process) writable(name string) error {
 	}
 	if dest := p.r.under(at); dest != "" {
 		if path.Dir(at) != dest || !p.t.Cred.Effective.Has(kernel.CAP_DAC_OVERRIDE) {
-			return unknown("what lies in the volume at " + dest)
+			return unknown{trace.Why("unknown.volume-at", "path", dest)}
 		}
 	} else if err := p.known(name); err != nil {
 		return err
@@ -248,7 +248,7 @@ func (p *process) keep(name string, f *flow, mode uint32) finish {
 	err := p.t.WriteFile(name, data, mode)
 	p.t.Quiet = false
 	if err != nil {
-		return p.lack("what " + p.name() + " says: " + name + ": " + p.reason(err))
+		return p.lack(trace.Why("unknown.tool-says", "program", p.name(), "path", name, "error", p.reason(err)))
 	}
 	if data == nil {
 		p.r.big[name] = f.size
@@ -285,7 +285,7 @@ func (p *process) operands(allowed string) (flags string, rest []string) {
 		}
 		for _, c := range a[1:] {
 			if a[1] == '-' || !strings.ContainsRune(allowed, c) {
-				p.lack("what " + p.name() + " does with the option " + a)
+				p.lack(trace.Why("unknown.tool-option", "program", p.name(), "option", a))
 				return flags, rest
 			}
 			flags += string(c)
@@ -332,13 +332,13 @@ func (r *run) concluded(p *process, end finish) {
 	}
 	code := end.code
 	st := trace.Step{Actor: p.t.Actor, Stage: trace.Process, Kind: "process.ends-itself", Rule: "_exit(2)", Cites: p.t.Evidence(p.t.Exe),
-		Args: map[string]string{"exe": p.t.Exe, "why": "that is all it does", "exit_code": strconv.Itoa(code)}}
+		Args: map[string]string{"exe": p.t.Exe, "exit_code": strconv.Itoa(code)}}
 	o := trace.Outcome{Verdict: trace.Works, Stage: trace.Process, ExitCode: &code}
 	switch {
-	case end.missing != "" && p.decides():
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Missing: end.missing})
+	case end.missing != nil && p.decides():
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: end.missing})
 		return
-	case end.missing != "":
+	case end.missing != nil:
 		return
 	case end.signal != "":
 		o.Verdict, o.Message, o.Step = trace.Stops, end.signal, r.m.Last()

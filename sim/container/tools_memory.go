@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bootpath/sim/kernel"
+	"bootpath/sim/trace"
 )
 
 // Programs whose need for memory follows from what they are told.
@@ -17,7 +18,7 @@ func (p *process) tail() finish {
 		if lasts(p.argv) > 0 {
 			return finish{runs: true}
 		}
-		return p.lack("what " + strings.Join(p.argv, " ") + " shows")
+		return p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 	}
 	in, end, ok := p.input(p.argv[1:])
 	if !ok {
@@ -28,7 +29,7 @@ func (p *process) tail() finish {
 			return end
 		}
 	}
-	if in.unknown != "" || in.zeros {
+	if in.unknown != nil || in.zeros {
 		p.pass(in, in.size)
 		return finish{}
 	}
@@ -43,7 +44,7 @@ func (p *process) tail() finish {
 // input is the one file that is named, or standard input. The message is that of a file that cannot be read.
 func (p *process) input(files []string) (in *flow, end finish, ok bool) {
 	if len(files) > 1 {
-		return nil, p.lack("what " + p.name() + " does with several files"), false
+		return nil, p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " "))), false
 	}
 	in = p.in
 	if len(files) == 1 {
@@ -53,7 +54,7 @@ func (p *process) input(files []string) (in *flow, end finish, ok bool) {
 			return nil, p.fail(p.cannotRead(files[0], why, err), 1), false
 		}
 	}
-	if in.unknown != "" && in.size == 0 {
+	if in.unknown != nil && in.size == 0 {
 		return nil, p.lack(in.unknown), false
 	}
 	return in, finish{}, true
@@ -66,7 +67,7 @@ func (p *process) cannotRead(name, why string, err error) string {
 	case p.busybox && isDir && p.name() == "cat":
 		return p.name() + ": read error: " + why
 	case p.busybox && isDir:
-		p.lack("what " + p.name() + " says of a directory")
+		p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 		return ""
 	case p.busybox:
 		return p.name() + ": " + name + ": " + why
@@ -103,12 +104,12 @@ func (p *process) head() finish {
 		option := args[0]
 		args = args[1:]
 		if !strings.HasPrefix(option, "-c") && !strings.HasPrefix(option, "-n") {
-			return p.lack("what head does with the option " + option)
+			return p.lack(trace.Why("unknown.tool-option", "program", "head", "option", option))
 		}
 		value := option[2:]
 		if value == "" {
 			if len(args) == 0 {
-				return p.lack("what head says of an option without a number")
+				return p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 			}
 			value, args = args[0], args[1:]
 		}
@@ -117,7 +118,7 @@ func (p *process) head() finish {
 			if p.busybox {
 				return p.fail("head: invalid number '"+value+"'", 1)
 			}
-			return p.lack("what head says of " + value)
+			return p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 		}
 		bytes = option[1] == 'c'
 	}
@@ -126,13 +127,13 @@ func (p *process) head() finish {
 		return end
 	}
 	switch {
-	case bytes && (in.zeros || in.unknown != ""):
+	case bytes && (in.zeros || in.unknown != nil):
 		return p.give(in, min(count, in.size))
 	case bytes:
 		p.print(p.out, in.text[:min(count, in.size)])
 	case in.zeros:
 		return p.give(in, in.size)
-	case in.unknown != "":
+	case in.unknown != nil:
 		return p.lack(in.unknown)
 	default:
 		lines := strings.SplitAfter(in.text, "\n")
@@ -150,7 +151,7 @@ func (p *process) give(in *flow, n int64) finish {
 		}
 		p.pass(in, written)
 		if err != nil {
-			return p.lack("what " + p.name() + " says when nothing can be written any more")
+			return p.lack(trace.Why("unknown.tool-full", "program", p.name()))
 		}
 		return finish{}
 	}
@@ -180,7 +181,7 @@ func (p *process) cat() finish {
 			code = 1
 			continue
 		}
-		if in.unknown == "" && !in.zeros {
+		if in.unknown == nil && !in.zeros {
 			p.print(p.out, in.text)
 			continue
 		}
@@ -200,7 +201,7 @@ func (p *process) sort() finish {
 	in, end, ok := p.input(files)
 	switch {
 	case !ok:
-		if end.missing == "" && !p.busybox {
+		if end.missing == nil && !p.busybox {
 			end.code = 2
 		}
 		return end
@@ -210,7 +211,7 @@ func (p *process) sort() finish {
 		}
 		p.pass(in, in.size)
 		return finish{}
-	case in.unknown != "":
+	case in.unknown != nil:
 		return p.lack(in.unknown)
 	}
 	lines := strings.Split(strings.TrimSuffix(in.text, "\n"), "\n")
@@ -227,7 +228,7 @@ func (p *process) sort() finish {
 
 func (p *process) yes() finish {
 	if p.out.kind == "pipe" {
-		p.out.size, p.out.unknown = endless, "how often yes says it"
+		p.out.size, p.out.unknown = endless, trace.Why("unknown.yes")
 		return finish{}
 	}
 	return finish{runs: true}
@@ -238,7 +239,7 @@ func (p *process) sleep() finish {
 	n := sleepSeconds(p.argv[1:])
 	switch {
 	case n < 0:
-		return p.lack("what sleep does with " + strings.Join(p.argv[1:], " "))
+		return p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 	case n > longSleep:
 		return finish{runs: true}
 	}
@@ -251,12 +252,12 @@ const longSleep = 5 // seconds; a sleep that a learner waits for is a program th
 // fallocate has the kernel give a file its pages: in a tmpfs that is memory. fallocate(2)
 func (p *process) fallocate() finish {
 	if len(p.argv) != 4 || p.argv[1] != "-l" {
-		return p.lack("what " + strings.Join(p.argv, " ") + " does")
+		return p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 	}
 	n, ok := p.size(p.argv[2], "")
 	name := p.argv[3]
 	if !ok || p.busybox {
-		return p.lack("what fallocate makes of " + p.argv[2])
+		return p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 	}
 	if err := p.writable(name); err != nil {
 		return p.fail("fallocate: cannot open "+name+": "+p.reason(err), 1)
@@ -300,7 +301,7 @@ func (p *process) ddOperands() (copying, bool) {
 			ok = false
 		}
 		if !ok {
-			p.lack("what dd does with " + a)
+			p.lack(trace.Why("unknown.tool-option", "program", "dd", "option", a))
 			return c, false
 		}
 	}
@@ -340,9 +341,9 @@ func (p *process) dd() finish {
 func (p *process) ddWrite(c copying, in *flow, total int64) finish {
 	switch {
 	case c.to == "":
-		if total == in.size && in.unknown == "" && !in.zeros {
+		if total == in.size && in.unknown == nil && !in.zeros {
 			p.print(p.out, in.text)
-		} else if end := p.give(in, total); end.missing != "" || end.runs || end.signal != "" {
+		} else if end := p.give(in, total); end.missing != nil || end.runs || end.signal != "" {
 			return end
 		}
 	case c.to == "/dev/null":
@@ -354,12 +355,12 @@ func (p *process) ddWrite(c copying, in *flow, total int64) finish {
 		if over {
 			return end
 		}
-		if end := p.keep(c.to, &flow{text: in.text, size: written, zeros: in.zeros, unknown: in.unknown}, 0o666); end.missing != "" {
+		if end := p.keep(c.to, &flow{text: in.text, size: written, zeros: in.zeros, unknown: in.unknown}, 0o666); end.missing != nil {
 			return end
 		}
 		if err != nil {
 			if written%c.bs != 0 {
-				return p.lack("how dd counts a block that was written in part")
+				return p.lack(trace.Why("unknown.dd-part"))
 			}
 			n := written / c.bs
 			p.print(p.err, fmt.Sprintf("dd: error writing '%s': %s\n%d+0 records in\n%d+0 records out\n", c.to, p.reason(err), n+1, n))

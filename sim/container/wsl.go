@@ -37,7 +37,7 @@ func WSL(m *machine.Machine, root fsys.FS, name string) (program []string, user 
 	m.Emit(trace.Step{Actor: "wsl", Stage: trace.Create, Kind: kind, Cites: append(cites, login...), Rule: "learn.microsoft.com, Advanced settings configuration in WSL",
 		Args: map[string]string{"program": strings.Join(program, " "), "user": user, "why": why}})
 	m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Create,
-		Unknown: trace.Prose("Windows's own kernel and init for WSL, which start " + program[0] + ": they are not in " + name)})
+		Unknown: trace.Why("unknown.wsl", "program", program[0], "file", name)})
 	return program, user
 }
 

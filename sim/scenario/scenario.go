@@ -101,7 +101,7 @@ func asUsual(s RunSettings) bool {
 // notKept withdraws a prediction that rests on bytes which the slice does not have.
 func notKept(o trace.Outcome, at blob.Span) trace.Outcome {
 	return trace.Outcome{Verdict: trace.Unknown, Stage: o.Stage, Step: o.Step,
-		Unknown: trace.Prose(fmt.Sprintf("the bytes of %s at %#x: this slice keeps only what its own runs read, open the whole image", at.Blob, at.Off))}
+		Unknown: trace.Why("unknown.not-kept", "blob", at.Blob, "offset", fmt.Sprintf("%#x", at.Off))}
 }
 
 func bytePatches(in []BytePatch) ([]blob.Patch, error) {

@@ -47,9 +47,6 @@ func (r *Reason) String() string {
 	if r == nil {
 		return ""
 	}
-	if r.Kind == "unknown.prose" {
-		return r.Args["text"]
-	}
 	var b strings.Builder
 	b.WriteString(string(r.Kind))
 	for _, k := range slices.Sorted(maps.Keys(r.Args)) {
@@ -86,6 +83,3 @@ func (s Sentences) Reason(r *Reason) string {
 	fill := strings.NewReplacer(values...)
 	return fill.Replace(said.Title) + ": " + fill.Replace(said.Text)
 }
-
-// Prose is a reason that has no kind yet.
-func Prose(text string) *Reason { return Why("unknown.prose", "text", text) }
