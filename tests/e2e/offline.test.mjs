@@ -38,15 +38,22 @@ scene("after one visit a lesson, a sample and a what-if work without a network",
   await answered(page);
   await page.locator("form.ask input[data-right]").first().check();
   await page.locator("form.ask details[open]").first().waitFor();
+  await page.getByRole("link", { name: "Step 22: unshare: mnt, uts, ipc, pid, net" }).first().click(); // a claim's proof
+  await page.waitForFunction(() => document.querySelector("boot-path").position === 21);
 
   await page.goto(`${server.base}zh/lab/#v1&src=busybox-iso`);
   await answered(page);
   assert.equal((await outcome(page, {})).verdict, "works");
   assert.equal((await outcome(page, { remove: ["/boot/vmlinuz"] })).verdict, "stops");
 
-  await page.keyboard.press("Control+k");
-  await page.locator("#search input").fill("内核");
-  await page.locator("#search li a").first().waitFor();
+  for (const [lang, term, words] of [["en", "whiteout", "overwritten zeros"], ["zh", "引导程序", "控制权 报错"]]) {
+    await page.goto(`${server.base}${lang}/lessons/`);
+    await page.keyboard.press("Control+k");
+    for (const [query, found] of [[term, /\/glossary\/#/], [words, /\/lessons\/bios\//]]) {
+      await page.locator("#search input").fill(query);
+      await page.waitForFunction((found) => [...document.querySelectorAll("#search li a")].some((a) => new RegExp(found).test(a.href)), found.source);
+    }
+  }
 });
 
 scene("without a network a start is saved as one page, and that page runs", {}, async (page) => {
