@@ -464,9 +464,18 @@ scene("the element on a page of another origin", {}, async (page) => {
   assert.equal(await page.locator("bp-transport").count(), 0);
 });
 
+const ui = JSON.parse(readFileSync(new URL("../../content/ui/en.json", import.meta.url), "utf8"));
+
+/** In the page: the texts, those in shadow trees too, that are a key of content/ui. */
+function unsaid(keys) {
+  const known = new Set(keys);
+  const texts = (node) => [...node.childNodes].flatMap((n) => (n.nodeType === Node.TEXT_NODE ? [n.data.trim()] : [...(n.shadowRoot ? texts(n.shadowRoot) : []), ...texts(n)]));
+  return texts(document.body).filter((t) => known.has(t));
+}
+
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 for (const [name, path, options] of [
-  ["home", "en/", {}], ["home dark zh", "zh/", { dark: true, zh: true }], ["reference", "en/reference/", {}], ["opener", "en/lab/", {}],
+  ["home", "en/", {}], ["home dark zh", "zh/", { dark: true, zh: true }], ["reference", "en/reference/", {}], ["opener", "en/lab/", {}], ["opener narrow zh", "zh/lab/", { zh: true, width: 390, height: 844 }],
   ["lab", "en/lab/#v1&src=deb&step=11", {}], ["lab dark zh", "zh/lab/#v1&src=broken", { dark: true, zh: true }], ["lab state dark", "en/lab/#v1&src=deb&step=24&view=state", { dark: true }],
   ["lab narrow", "en/lab/#v1&src=deb&step=30", { width: 390, height: 844 }], ["application", "zh/lab/#v1&src=alpine&step=16", { zh: true }], ["memory", "en/lab/#v1&src=deb&step=13&view=memory", {}], ["disk dark", "zh/lab/#v1&src=deb&step=11&view=disk", { dark: true, zh: true }],
   ["services", "zh/lab/#v1&src=deb&step=36&view=services", { zh: true }], ["namespaces dark", "en/lab/#v1&src=alpine&step=17&view=boxes", { dark: true }], ["break it", "en/lab/#v1&src=deb&view=change&remove:=%5B%22/sbin/init%22%5D", {}], ["docker run narrow", "zh/lab/#v1&src=alpine&view=conditions", { zh: true, width: 390, height: 844 }], ["conditions dark", "en/lab/#v1&src=deb&view=conditions", { dark: true }],
@@ -479,7 +488,9 @@ for (const [name, path, options] of [
       await title(page).waitFor();
       await page.waitForFunction(() => !document.querySelector("boot-path").shadowRoot.querySelector(".working"));
     } else await page.waitForFunction(() => customElements.get("boot-path") || !document.querySelector("boot-path"));
+    if (path.endsWith("/lab/")) await page.locator("bp-opener h2").waitFor();
     await page.screenshot({ path: `${out}axe-${name.replaceAll(" ", "-")}.png` });
+    assert.deepEqual(await page.evaluate(unsaid, Object.keys(ui)), [], "keys of sentences stand where the sentences should");
     await page.evaluate(axe);
     const found = await page.evaluate(() => window.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
     const list = found.violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.flat().join(" ")} ${n.any[0]?.message ?? n.failureSummary}`));

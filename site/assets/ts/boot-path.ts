@@ -34,7 +34,7 @@ import { available, isView, touches, usual, viewOf, type View } from "./views/ca
 import { History } from "./views/changes";
 import { diskName } from "./views/disk-strip";
 import type { ChangeListing, Cite, Command, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step, TreeListing } from "./wire.gen";
-import { areaOf, htmlLang, langOf, loadMessages, loadStrings, say, sentence, unknownArea, useReasons, why, type Args, type Key, type Lang, type Messages } from "./words";
+import { areaOf, canSay, htmlLang, langOf, loadMessages, loadStrings, say, sentence, unknownArea, useReasons, why, type Args, type Key, type Lang, type Messages } from "./words";
 
 /** Where this script was loaded from: samples, sentences and the engine lie beside it. */
 const home = new URL(".", import.meta.url).href;
@@ -785,7 +785,7 @@ export class BootPath extends LitElement {
   override async scheduleUpdate(): Promise<void> {
     const lang = this.#wantedLanguage;
     if (lang !== this.#speaks) {
-      await Promise.all([loadStrings(this.#base, lang), this.#tools && loadStrings(this.#base, lang, "more")]);
+      await Promise.all([loadStrings(this.#base, lang), (this.controls === "lab" || this.#tools) && loadStrings(this.#base, lang, "more")]);
       const messages = await this.#sentences(lang, this.steps, [this.outcome, ...Object.values(this.tried)]);
       this.#speaks = this.language = lang;
       this.messages = messages;
@@ -950,7 +950,11 @@ export class BootPath extends LitElement {
 
   #view(v: View, scene: Scene, cites: readonly Cite[]) {
     const lang = this.language;
-    if (!core.includes(v)) void Promise.all([this.#more(), this.complete()]);
+    if (!core.includes(v)) {
+      const words = canSay(lang, "more");
+      void Promise.all([this.#more().then(() => words || this.requestUpdate()), this.complete()]);
+      if (!words) return nothing;
+    }
     switch (v) {
       case "console": return html`<bp-console .lang=${lang} .steps=${scene.steps} .at=${this.at}></bp-console>`;
       case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds} .patches=${this.#patches} .writable=${this.controls === "lab" && this.inspection ? (this.inspection.kind === "system" ? diskName(this.inspection, scene.steps) : this.inspection.name) : ""}></bp-evidence>

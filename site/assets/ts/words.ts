@@ -30,8 +30,10 @@ function load(base: string, path: string): Promise<object> {
 const parts = { ui: "go.play", more: "evidence.none" } as const satisfies { [part: string]: Key };
 
 /** ui: of what an embedded start shows at first; more: of the elements that come with more.js. */
+export const canSay = (lang: Lang, part: keyof typeof parts = "ui"): boolean => Boolean(strings[lang]?.[parts[part]]);
+
 export async function loadStrings(base: string, lang: Lang, part: keyof typeof parts = "ui"): Promise<void> {
-  if (!strings[lang]?.[parts[part]]) useStrings(lang, (await load(base, `i18n/${part}.${lang}.json`)) as Partial<Strings>);
+  if (!canSay(lang, part)) useStrings(lang, (await load(base, `i18n/${part}.${lang}.json`)) as Partial<Strings>);
 }
 
 /** All strings, for the site's own pages. */
