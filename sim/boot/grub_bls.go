@@ -48,7 +48,7 @@ const maxBLSEntries = 1000
 
 // cmdBls is "blscfg", which Red Hat's GRUB brings in a module of that name and GRUB 2.14 in blsuki.
 func (g *grub) cmdBls(c *grubCall) int {
-	listed, _ := g.commandModule("blscfg")
+	listed := g.commandModule("blscfg")
 	if g.mods["blsuki"] || listed == "blsuki" {
 		return g.cmdBlsuki(c)
 	}

@@ -145,12 +145,8 @@ func (g *grub) builtin(c *grubCall) (status int, found bool) {
 		if !g.normal {
 			return 0, false
 		}
-		listed, haveList := g.commandModule(c.name)
-		if listed == "" && haveList || !haveList && !known {
+		if module = g.commandModule(c.name); module == "" {
 			return 0, false
-		}
-		if listed != "" {
-			module = listed
 		}
 		if !g.mods[module] {
 			if _, err := g.loadModule(module); err != nil {

@@ -521,8 +521,8 @@ func grubFeatures(r io.ReaderAt, size int64) []string {
 }
 
 // command finds the module that brings a command: command.lst of the platform directory, "" when the
-// list does not have it. known is false when there is no list to ask.
-func (g *grub) commandModule(name string) (module string, known bool) {
+// list does not have it or there is no list: read_command_list.
+func (g *grub) commandModule(name string) string {
 	if !g.listsKnown {
 		g.listsKnown = true
 		g.lists = nil
@@ -537,7 +537,7 @@ func (g *grub) commandModule(name string) (module string, known bool) {
 			}
 		}
 	}
-	return g.lists[name], g.lists != nil
+	return g.lists[name]
 }
 
 // fileCites is the evidence for a file: its directory entry or inode.

@@ -372,15 +372,13 @@ func (g *grub) allowed(c *grubCall, path string, r io.ReaderAt, size int64) bool
 
 // cmdChainloader loads another boot program.
 func (g *grub) cmdChainloader(c *grubCall) int {
-	_, args, _ := options(c.args, []option{{"force", 'f', 0}, {"bpb", 0, 0}}, true)
+	set, args, _ := options(c.args, []option{{"force", 'f', 0}, {"bpb", 0, 0}}, true)
 	if len(args) == 0 {
 		return g.failf(c, "filename expected")
 	}
 	name := args[0]
 	if g.platform == "i386-pc" {
-		g.ran(c, "grub.command", nil)
-		g.giveUp(trace.Why("unknown.grub-chain"))
-		return grubFailed
+		return g.chainBIOS(c, name, len(set["force"]) > 0)
 	}
 	f, err := g.openRaw(name)
 	if err != nil {

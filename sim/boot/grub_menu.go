@@ -156,7 +156,8 @@ func (g *grub) showMenu(nested, autobooted bool) {
 		}
 		g.firstErr = -1
 		if auto {
-			g.executeWithFallback(e, autobooted, style != "hidden" && style != "countdown" || timeout == 0 && style != "hidden")
+			// From 2.12 on a hidden menu keeps quiet about what it starts: run_menu, notify_boot.
+			g.executeWithFallback(e, autobooted, style != "hidden" || strings.HasPrefix(g.version, "2.0"))
 		} else {
 			g.executeEntry(e, false)
 		}
@@ -236,6 +237,7 @@ func (g *grub) executeWithFallback(e *grubEntry, autobooted, notify bool) {
 // something was loaded. Errors on the way do not stop it.
 func (g *grub) executeEntry(e *grubEntry, auto bool) {
 	if !e.unrestricted && g.isSet("superusers") {
+		g.emit("grub.ask-user", "Enter username:\n", map[string]string{"title": e.title}, "GRUB 2.06: grub_auth_check_authentication; the variable superusers is set", e.cites())
 		g.giveUp(trace.Why("unknown.grub-password", "title", e.title))
 		return
 	}
