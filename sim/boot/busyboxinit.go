@@ -33,7 +33,7 @@ func (x *linux) busyboxInit(exe string) {
 		d.tab = tab
 		table, bad = inittab.ParseBusybox(tab.text)
 		for _, p := range bad {
-			x.say("init.bad-entry", fmt.Sprintf("init: Bad inittab entry at line %d", p.Line), map[string]string{"line": strconv.Itoa(p.Line), "problem": p.Text},
+			x.say("init.bad-entry", fmt.Sprintf("Bad inittab entry at line %d", p.Line), map[string]string{"line": strconv.Itoa(p.Line), "problem": p.Text},
 				"BusyBox init, parse_inittab", tab.cite(sh.Pos{Off: p.Off, End: p.End}))
 		}
 	}

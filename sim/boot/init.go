@@ -40,6 +40,11 @@ func (x *linux) firstProgram(name string, asked bool) {
 		x.scriptAsInit(name, shell, options, st)
 		return
 	}
+	if _, _, ok := x.execlineScript(name); ok {
+		st.Args["kind"] = initprog.Execline
+		x.execlineAsInit(name, st)
+		return
+	}
 	switch kind {
 	case initprog.Systemd:
 		x.systemd(x.k, x.pid1, root)

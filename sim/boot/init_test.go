@@ -30,7 +30,7 @@ func lsbService(name, need string) string {
 
 // initSentences checks that every step of these actors has a sentence in English.
 func initSentences(t *testing.T, tr *trace.Trace) {
-	for _, area := range []string{"init", "sysvinit", "openrc", "runit", "dinit"} {
+	for _, area := range []string{"init", "sysvinit", "openrc", "runit", "dinit", "s6"} {
 		data, err := os.ReadFile("../../content/messages/" + area + ".en.json")
 		require.NoError(t, err)
 		var all map[string]struct{ Title, Text string }
@@ -80,7 +80,7 @@ func TestInits(t *testing.T) {
 		{"BusyBox without a table offers a shell", "", busyboxInit(map[string]string{"etc/init.d/rcS": "#!/bin/sh\necho up\n"}), trace.Works, "Please press Enter to activate this console.", "up\n…\nPlease press Enter to activate this console. "},
 		{"BusyBox without a table and without rcS", "", busyboxInit(nil), trace.Works, "Please press Enter to activate this console.", "can't run '/etc/init.d/rcS': No such file or directory\n"},
 		{"BusyBox runs sysinit before once, whatever the order", "", busyboxInit(map[string]string{"etc/inittab": "::wait:/etc/w\n::sysinit:/etc/s\nnot a line\ntty1::respawn:/sbin/getty 38400 tty1\n",
-			"etc/w": "#!/bin/sh\necho second\n", "etc/s": "#!/bin/sh\necho first\n"}), trace.Works, "(none) login:", "init: Bad inittab entry at line 3\nfirst\nsecond\n"},
+			"etc/w": "#!/bin/sh\necho second\n", "etc/s": "#!/bin/sh\necho first\n"}), trace.Works, "(none) login:", "Bad inittab entry at line 3\nfirst\nsecond\n"},
 		{"OpenRC under BusyBox orders by what services need", "", busyboxInit(map[string]string{
 			"etc/inittab": "::sysinit:/sbin/openrc sysinit\n::sysinit:/sbin/openrc boot\n::wait:/sbin/openrc default\ntty1::respawn:/sbin/getty 38400 tty1\n",
 			"sbin/openrc": tinyProgram + "\x00   %sOpenRC %s0.48%s is starting up %s\x00", "lib/rc/sh/functions.sh": "", "lib/rc/sh/rc-functions.sh": "",

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"cmp"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -39,6 +40,12 @@ func (in *shProcess) program(words []string) ctl {
 	}
 	if kind, options, ok := in.x.shebang(found); ok {
 		return in.runFile(found, words[1:], kind, options)
+	}
+	if _, _, ok := in.x.execlineScript(in.abs(found)); ok {
+		return in.execline(found, words[1:], 0)
+	}
+	if _, ok := elPrograms(found); ok && in.x.ofExecline(in.abs(found)) {
+		return in.elCommand(words)
 	}
 	name := path.Base(words[0])
 	if name == "busybox" && len(words) > 1 {
@@ -679,6 +686,18 @@ func (in *shProcess) copyTree(from, to string, recursive bool, left *int, fail f
 		}
 		return
 	}
+	if err == nil && fi.Mode()&fs.ModeNamedPipe != 0 && recursive {
+		in.x.quietly(func() { err = t.Mknod(in.abs(to), fsys.S_IFIFO|uint32(fi.Mode().Perm()), 0) })
+		if err != nil {
+			fail(to, err)
+		}
+		return
+	}
+	if err != nil && in.programIs("cp", "busybox") {
+		in.err("cp: can't stat '%s': %s\n", from, strerror(err))
+		in.status = 1
+		return
+	}
 	text, ok := in.readFile(from)
 	if !ok {
 		fail(from, kernel.ENOENT)
@@ -980,6 +999,9 @@ func (in *shProcess) shellText(text string, args []string) ctl {
 // nothing else was meant, it is the purpose.
 func (in *shProcess) interactive(shell string) ctl {
 	x := in.x
+	if in.b.soft && in.stdin != nil && in.stdin.rest == "" {
+		return in.ok() // it reads the end of its input at once
+	}
 	last := cmp.Or(x.warned.text, x.lastLine())
 	kind := x.shellAt("/bin/" + path.Base(shell))
 	if found, ok := in.find(shell, true); ok && in.replaced {

@@ -103,6 +103,9 @@ type budget struct {
 	doubtful bool
 	gaveUp   *trace.Reason
 	tails    map[string]*tail // files that a tail -f in the background shows
+	stays    bool             // what the process became goes on by itself
+	later    func(func())     // keeps what a process in the background does once somebody reads the fifo that it opens
+	behind   bool             // it runs in the background
 	blocked  bool             // it waits for something that does not come
 	early    bool             // it runs in the initramfs, where bootpath knows of every file and device
 	hook     func(in *shProcess, found string, words []string) (ctl, bool)

@@ -311,14 +311,7 @@ func (d *initd) follow(actor string, words []string) int {
 	}
 	defer func() { d.depth-- }()
 	b := &budget{soft: true, doubtful: d.left, hook: d.hook, commands: d.used}
-	in := &shProcess{
-		x: d.linux, b: b, kind: d.shellAt("/bin/sh"), name: actor, cwd: "/",
-		vars: map[string]string{"IFS": " \t\n", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "OPTIND": "1", "PWD": "/", "HOME": "/", "TERM": d.term(),
-			"RUNLEVEL": d.level, "PREVLEVEL": d.prev, "CONSOLE": "/dev/console", "INIT_VERSION": "sysvinit"},
-		exported: map[string]bool{"HOME": true, "TERM": true, "PATH": true, "RUNLEVEL": true, "PREVLEVEL": true, "CONSOLE": true, "INIT_VERSION": true},
-		funcs:    map[string]function{}, stdout: &sink{kind: "console"}, stderr: &sink{kind: "console"},
-	}
-	d.environment(in)
+	in := d.newProcess(actor, b)
 	was := d.pid1.Actor
 	d.pid1.Actor = actor
 	in.program(words)
@@ -329,6 +322,19 @@ func (d *initd) follow(actor string, words []string) int {
 	}
 	d.pid1.Actor = was
 	return in.status
+}
+
+// newProcess is a process that init starts.
+func (d *initd) newProcess(name string, b *budget) *shProcess {
+	in := &shProcess{
+		x: d.linux, b: b, kind: d.shellAt("/bin/sh"), name: name, cwd: "/",
+		vars: map[string]string{"IFS": " \t\n", "PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "OPTIND": "1", "PWD": "/", "HOME": "/", "TERM": d.term(),
+			"RUNLEVEL": d.level, "PREVLEVEL": d.prev, "CONSOLE": "/dev/console", "INIT_VERSION": "sysvinit"},
+		exported: map[string]bool{"HOME": true, "TERM": true, "PATH": true, "RUNLEVEL": true, "PREVLEVEL": true, "CONSOLE": true, "INIT_VERSION": true},
+		funcs:    map[string]function{}, stdout: &sink{kind: "console"}, stderr: &sink{kind: "console"},
+	}
+	d.environment(in)
+	return in
 }
 
 // environment sets what an init other than sysvinit gives to its scripts.
@@ -373,7 +379,7 @@ func (d *initd) hook(in *shProcess, found string, words []string) (ctl, bool) {
 		return ctlNone, true
 	}
 	dir, base := path.Split(found)
-	real, _ := d.pid1.RealPath(found)
+	real, _ := d.pid1.RealPath(in.abs(found))
 	if d.own != nil {
 		if c, ok := d.own(in, real, words); ok {
 			return c, true

@@ -46,6 +46,9 @@ func (d *initd) assumed(in *shProcess, name string, words []string) (ctl, bool) 
 	if _, _, script := d.shebang(in.abs(words[0])); script {
 		return ctlNone, false
 	}
+	if _, _, el := d.execlineScript(in.abs(words[0])); el {
+		return ctlNone, false
+	}
 	found, ok := in.find(words[0], true)
 	if !ok {
 		return ctlNone, false

@@ -18,7 +18,8 @@ const (
 	S6       = "s6"
 	Dinit    = "dinit"
 	Shell    = "shell"
-	Script   = "a shell script" // that a shell runs; told by its first line, not by its name
+	Script   = "a shell script"     // that a shell runs; told by its first line, not by its name
+	Execline = "an execline script" // as s6-linux-init-maker writes one
 	Other    = "a program of its own"
 )
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # tiny.sh: vmlinuz, initrd.img and root/ for the disks of make.sh, from Debian's kernel and busybox.
-set -eu; K=6.1.0-56-cloud-amd64; X=${X:-kernel} # the package linux-image-$K, unpacked
+set -eu; K=6.1.0-56-cloud-amd64; X=$(readlink -f "${X:-kernel}") # the package linux-image-$K, unpacked; modinfo gives absolute names
 M=lib/modules/$K
 rm -rf i root; mkdir -p i/{bin,proc,sys,dev,root,$M} root/{bin,sbin,dev,proc,sys,etc,boot,home,var}
 cp $X/boot/vmlinuz-$K vmlinuz
