@@ -127,14 +127,14 @@ type run struct {
 	options options
 	copied  map[string]fsys.FS // anonymous volumes: what the image has there, by place
 
-	says     []complaint // of the shell that was read last
-	saysLast bool        // and its script ends with the last one
-
 	shared int64            // bytes of memory that files in a tmpfs hold
 	filled map[string]int64 // the same by the place of the tmpfs
 	big    map[string]int64 // files that a program made, whose content is not kept: their sizes
 	slept  float64          // seconds
 	runs   int              // processes that scripts have started
+	umask  uint32
+
+	attributes bool // a program has changed modes or owners, which are not kept
 
 	profile    string // a seccomp profile that is not known
 	found      string // crun: the program's path
@@ -158,7 +158,7 @@ func (f *failure) Error() string { return f.text }
 
 // Run starts the container on an empty machine and leaves outcome and steps in its trace.
 func Run(m *machine.Machine, c Config) Facts {
-	r := &run{m: m, c: c, filled: map[string]int64{}, big: map[string]int64{}}
+	r := &run{m: m, c: c, filled: map[string]int64{}, big: map[string]int64{}, umask: 0o022}
 	if r.c.Engine == "" {
 		r.c.Engine = "docker"
 	}

@@ -200,13 +200,7 @@ func (r *run) lives(main, t *kernel.Task, n int) {
 	if r.wants(t); r.m.Ended() {
 		return
 	}
-	if r.writes(t); r.m.Ended() {
-		return
-	}
 	if r.plays(t); r.m.Ended() {
-		return
-	}
-	if r.follow(t); r.m.Ended() {
 		return
 	}
 	if code, why, over := r.knownEnd(t); over && (r.c.Restart != "" || r.c.AutoRemove) {

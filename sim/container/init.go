@@ -42,8 +42,11 @@ func (r *run) startInit(t *kernel.Task, name string) {
 
 // execvp calls execve for each directory of PATH until one does not say that there is nothing, and gives a
 // file in no known format to the shell. execvp(3)
-func (r *run) execvp(t *kernel.Task, args []string) error {
-	list, ok := getenv(r.spec.Env, "PATH")
+func (r *run) execvp(t *kernel.Task, args []string) error { return r.execvpe(t, args, r.spec.Env) }
+
+// execvpe is execvp with an environment of its own.
+func (r *run) execvpe(t *kernel.Task, args, env []string) error {
+	list, ok := getenv(env, "PATH")
 	if !ok {
 		list = "/bin:/usr/bin"
 	}
@@ -63,8 +66,8 @@ func (r *run) execvp(t *kernel.Task, args []string) error {
 				continue // the same answer as execve's, without a step for each directory
 			}
 		}
-		if err = t.Execve(file, args, r.spec.Env); errors.Is(err, kernel.ENOEXEC) {
-			err = t.Execve("/bin/sh", append([]string{"/bin/sh", file}, args[1:]...), r.spec.Env)
+		if err = t.Execve(file, args, env); errors.Is(err, kernel.ENOEXEC) {
+			err = t.Execve("/bin/sh", append([]string{"/bin/sh", file}, args[1:]...), env)
 		}
 		switch {
 		case errors.Is(err, kernel.EACCES):

@@ -51,6 +51,7 @@ type reader struct {
 
 	mayWrite func(name string) error // open(2) for writing; nil when that is not known either
 	errexit  bool                    // set -e
+	nounset  bool                    // set -u
 	says     []complaint
 	failed   bool // the latest command is the latest complaint's
 
@@ -91,7 +92,6 @@ func (r *run) shellSpots(t *kernel.Task, sig int) (spots []spot, code int, why *
 		return nil, 0, trace.Why("unknown.script-text", "path", t.Exe, "error", err.Error())
 	}
 	s.list(script.Body, true)
-	r.says, r.saysLast = s.says, s.failed && len(s.spots) == 0
 	if s.walked > maxCommands {
 		return nil, 0, s.unclear
 	}
@@ -129,6 +129,7 @@ func (s *reader) told(t *kernel.Task) (why *trace.Reason) {
 		}
 		s.inline = s.inline || strings.Contains(option, "c")
 		s.errexit = s.errexit || option[0] == '-' && strings.Contains(option, "e")
+		s.nounset = s.nounset || option[0] == '-' && strings.Contains(option, "u")
 	}
 	if len(args) == 0 {
 		return trace.Why("unknown.standard-input")

@@ -378,12 +378,6 @@ func (r *run) play(t *kernel.Task, p spot, sig int, first bool) (ending, bool) {
 	}
 	r.emit(trace.Step{Actor: runs.Actor, Stage: trace.Process, Kind: kind, Rule: "sh(1p), exec; fork(2)", Cites: t.Evidence(shell),
 		Args: map[string]string{"shell": shell, "program": runs.Exe, "argv": strings.Join(runs.Argv, " "), "pid": strconv.Itoa(runs.NSPID), "signal": signalName(sig)}})
-	if !r.c.Stop {
-		if p.exec {
-			r.follow(runs)
-		}
-		return ending{}, r.m.Ended()
-	}
 	if !p.exec {
 		return r.trapped(p, sig, first), false
 	}
@@ -410,29 +404,38 @@ func (r *run) cannotFork(t *kernel.Task, p spot) bool {
 	return r.shellSays(t, "", p.zero+": "+strconv.Itoa(p.line)+": Cannot fork", 2)
 }
 
-// shellFails is a shell whose command is not found or cannot be executed, in the words of the same
-// versions. The codes are those of sh(1p), 2.8.2.
+// shellFails ends the run with what the shell says of a command that it cannot start.
 func (r *run) shellFails(t *kernel.Task, p spot, err error) bool {
+	before, text, code, known := shellWords(shellKind(t), p, err)
+	if !known {
+		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Why("unknown.shell-says", "program", p.argv[0]).For(kernel.Because(err))})
+		return true
+	}
+	return r.shellSays(t, before, text, code)
+}
+
+// shellWords is what a shell says of a command that is not found or cannot be executed, in the words of the same
+// versions. The codes are those of sh(1p), 2.8.2.
+func shellWords(kind string, p spot, err error) (before, text string, code int, known bool) {
 	name, line := p.argv[0], strconv.Itoa(p.line)
 	missing := errors.Is(err, kernel.ENOENT)
 	code, what := 126, kernel.EACCES.Strerror()
 	if missing {
 		code, what = 127, "not found"
 	} else if !errors.Is(err, kernel.EACCES) {
-		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: trace.Why("unknown.shell-says", "program", name).For(kernel.Because(err))})
-		return true
+		return "", "", 0, false
 	}
 	exec := ""
 	if p.builtin {
 		exec = "exec: "
 	}
-	first, text := "", p.zero+": "+line+": "+exec+name+": "+what
-	switch shellKind(t) {
+	text = p.zero + ": " + line + ": " + exec + name + ": " + what
+	switch kind {
 	case "bash":
 		zero := p.zero + ": line " + line + ": "
 		switch {
 		case p.builtin && !missing:
-			first, what = zero+name+": "+what+"\n", "cannot execute: "+what
+			before, what = zero+name+": "+what+"\n", "cannot execute: "+what
 		case missing && !p.builtin && strings.Contains(name, "/"):
 			what = kernel.ENOENT.Strerror()
 		case missing && !p.builtin:
@@ -448,7 +451,7 @@ func (r *run) shellFails(t *kernel.Task, p spot, err error) bool {
 		}
 		text = p.zero + ": " + exec + where + name + ": " + what
 	}
-	return r.shellSays(t, first, text, code)
+	return before, text, code, true
 }
 
 // shellSays ends the run with the words of the shell, or of what it started.
@@ -486,34 +489,4 @@ func (r *run) trapped(p spot, sig int, first bool) ending {
 	}
 	e.exit = p.exit
 	return e
-}
-
-// follow plays the program that a shell starts first of all, when its script names one: it may be missing,
-// or be the one that the shell becomes.
-func (r *run) follow(t *kernel.Task) {
-	if shellKind(t) == "" {
-		return
-	}
-	spots, code, why := r.shellSpots(t, signalNumber("SIGTERM"))
-	if why == nil && r.complain(t, code) {
-		return
-	}
-	if why == nil && len(spots) == 1 && spots[0].why == nil && !spots[0].wait {
-		r.play(t, spots[0], signalNumber("SIGTERM"), true)
-	}
-}
-
-// complain prints what the shell says of files that it cannot write, and tells whether its script ends with
-// that.
-func (r *run) complain(t *kernel.Task, code int) bool {
-	for _, c := range r.says {
-		r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.shell-cannot-write", Console: c.text + "\n", Rule: "open(2) " + c.err.Name() + "; sh(1p), 2.7 Redirection", Cites: t.Evidence(t.Exe),
-			Args: map[string]string{"path": c.path, "error": c.err.Strerror(), "message": c.text, "shell": t.Exe}})
-	}
-	if !r.saysLast || code <= 0 {
-		return false
-	}
-	last := r.says[len(r.says)-1]
-	r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: last.text, ExitCode: &code, Step: r.m.Last()})
-	return true
 }

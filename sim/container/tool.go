@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"math"
 	"path"
@@ -49,6 +50,7 @@ type sink struct {
 	size    int64
 	zeros   bool
 	unknown *trace.Reason // why what was written is not known
+	fresh   bool          // a file that was made, and is empty, when it was opened
 }
 
 // flow is what a reader of the pipe or of the file gets.
@@ -72,8 +74,12 @@ type process struct {
 	busybox  bool
 	in       *flow // standard input
 	out, err *sink
-	says     string // the last line on standard error
-	held     int64  // bytes of memory that it has touched
+	says     string     // the last line on standard error
+	ends     trace.Kind // how it ends, when not because it is done
+	held     int64      // bytes of memory that it has touched
+	steps    int        // files that it has come to
+	shell    *script    // whose built-in it is, else nil
+	started  bool       // by a shell
 
 	missing *trace.Reason // set when something was met that is not known
 }
@@ -97,6 +103,12 @@ func tools() map[string]func(*process) finish {
 		"true": func(*process) finish { return finish{} }, "false": func(*process) finish { return finish{code: 1} },
 		"tail": (*process).tail, "head": (*process).head, "dd": (*process).dd, "cat": (*process).cat, "sort": (*process).sort,
 		"fallocate": (*process).fallocate, "yes": (*process).yes, "sleep": (*process).sleep,
+		"touch": (*process).touchFiles, "mkdir": (*process).mkdir, "rmdir": (*process).rmdir, "rm": (*process).rm, "cp": (*process).cp, "mv": (*process).mv,
+		"ln": (*process).ln, "chmod": (*process).setMode, "chown": (*process).setOwner, "ls": (*process).ls, "readlink": (*process).readlink,
+		"truncate": (*process).truncate, "test": (*process).test, "[": (*process).test, "echo": (*process).echo, "printf": (*process).printf,
+		"pwd": (*process).pwd, "basename": (*process).basename, "dirname": (*process).dirname, "seq": (*process).seq, "id": (*process).id,
+		"whoami": (*process).whoami, "hostname": (*process).hostname, "env": (*process).env, "printenv": (*process).printenv, "uname": (*process).uname,
+		"wc": (*process).wc, "grep": (*process).grep, "stat": (*process).stat,
 	}
 }
 
@@ -109,11 +121,42 @@ func (p *process) run() finish {
 	if !ok || !p.r.isTool(p.t) {
 		return finish{missing: trace.Why("unknown.machine-code", "path", p.t.Exe)}
 	}
+	if p.lacksApplet() {
+		return p.fail(p.argv[0]+": applet not found", 127)
+	}
 	end := f(p)
 	if p.missing != nil {
 		return finish{missing: p.missing}
 	}
 	return end
+}
+
+// lacksApplet tells whether the busybox that was called by its own name was built without the program: its names
+// are in it, as is the message. libbb/appletlib.c.
+func (p *process) lacksApplet() bool {
+	if !p.busybox || len(p.argv) == len(p.t.Argv) {
+		return false
+	}
+	f, err := p.t.Program()
+	if err != nil {
+		return false
+	}
+	said, _ := find(f, []byte("applet not found"), maxProgram)
+	named, _ := find(f, []byte("\x00"+p.argv[0]+"\x00"), maxProgram)
+	return said && !named
+}
+
+// lost is lack of what the program does with what it was told.
+func (p *process) lost() finish { return p.lack(p.here()) }
+
+func (p *process) here() *trace.Reason {
+	return trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " "))
+}
+
+// lackOf is lack of what the error says.
+func (p *process) lackOf(err error) finish {
+	p.reason(err)
+	return p.lost()
 }
 
 // name is the program's own name in its messages.
@@ -319,6 +362,7 @@ func (p *process) size(text, busybox string) (int64, bool) {
 // plays is the program as far as it is one of the small ones.
 func (r *run) plays(t *kernel.Task) {
 	if shellKind(t) != "" {
+		r.scripted(t)
 		return
 	}
 	p := r.newProcess(t)
@@ -331,11 +375,11 @@ func (r *run) concluded(p *process, end finish) {
 		return
 	}
 	code := end.code
-	st := trace.Step{Actor: p.t.Actor, Stage: trace.Process, Kind: "process.ends-itself", Rule: "_exit(2)", Cites: p.t.Evidence(p.t.Exe),
+	st := trace.Step{Actor: p.t.Actor, Stage: trace.Process, Kind: cmp.Or(p.ends, endsItself), Rule: "_exit(2)", Cites: p.t.Evidence(p.t.Exe),
 		Args: map[string]string{"exe": p.t.Exe, "exit_code": strconv.Itoa(code)}}
 	o := trace.Outcome{Verdict: trace.Works, Stage: trace.Process, ExitCode: &code}
 	switch {
-	case end.missing != nil && p.decides():
+	case end.missing != nil && r.decides():
 		r.m.End(trace.Outcome{Verdict: trace.Unknown, Stage: trace.Process, Unknown: end.missing})
 		return
 	case end.missing != nil:
@@ -354,7 +398,12 @@ func (r *run) concluded(p *process, end finish) {
 }
 
 // decides tells whether what is missing is the answer to a question that the learner asked: one about memory.
-func (p *process) decides() bool {
-	m := p.r.facts.Memory
+func (r *run) decides() bool {
+	m := r.facts.Memory
 	return m != nil && m.Killed == "unknown"
+}
+
+// isTool tells whether the program is one of the system's own.
+func (r *run) isTool(t *kernel.Task) bool {
+	return isBusybox(t) || slices.Contains([]string{"/usr/bin", "/bin"}, path.Dir(t.Exe))
 }

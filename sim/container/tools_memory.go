@@ -3,6 +3,7 @@ package container
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bootpath/sim/kernel"
@@ -14,13 +15,21 @@ import (
 // tail keeps the last ten lines of what it reads: of bytes without a newline, all. coreutils src/tail.c,
 // pipe_lines; busybox coreutils/tail.c.
 func (p *process) tail() finish {
-	if len(p.argv) > 2 || len(p.argv) == 2 && strings.HasPrefix(p.argv[1], "-") && p.argv[1] != "-" {
-		if lasts(p.argv) > 0 {
-			return finish{runs: true}
-		}
-		return p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
+	if lasts(p.argv) > 0 {
+		return finish{runs: true}
 	}
-	in, end, ok := p.input(p.argv[1:])
+	files, count := p.argv[1:], 10
+	if len(files) > 1 && files[0] == "-n" {
+		n, err := strconv.Atoi(files[1])
+		if err != nil || n < 0 || strings.HasPrefix(files[1], "+") {
+			return p.lost()
+		}
+		files, count = files[2:], n
+	}
+	if len(files) > 0 && strings.HasPrefix(files[0], "-") && files[0] != "-" {
+		return p.lost()
+	}
+	in, end, ok := p.input(files)
 	if !ok {
 		return end
 	}
@@ -37,7 +46,7 @@ func (p *process) tail() finish {
 	if lines[len(lines)-1] == "" {
 		lines = lines[:len(lines)-1]
 	}
-	p.print(p.out, strings.Join(lines[max(0, len(lines)-10):], ""))
+	p.print(p.out, strings.Join(lines[max(0, len(lines)-count):], ""))
 	return finish{}
 }
 
@@ -64,6 +73,8 @@ func (p *process) input(files []string) (in *flow, end finish, ok bool) {
 func (p *process) cannotRead(name, why string, err error) string {
 	isDir := err == kernel.EISDIR
 	switch {
+	case p.busybox && !isDir && p.name() == "tail":
+		return "tail: can't open '" + name + "': " + why + "\ntail: no files"
 	case p.busybox && isDir && p.name() == "cat":
 		return p.name() + ": read error: " + why
 	case p.busybox && isDir:
@@ -201,9 +212,7 @@ func (p *process) sort() finish {
 	in, end, ok := p.input(files)
 	switch {
 	case !ok:
-		if end.missing == nil && !p.busybox {
-			end.code = 2
-		}
+		end.code = 2
 		return end
 	case in.zeros || in.size == endless:
 		if end, over := p.touch(in.size); over {
@@ -238,7 +247,7 @@ func (p *process) yes() finish {
 func (p *process) sleep() finish {
 	n := sleepSeconds(p.argv[1:])
 	switch {
-	case n < 0:
+	case n < 0 || len(p.argv) == 1:
 		return p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 	case n > longSleep:
 		return finish{runs: true}
@@ -262,6 +271,7 @@ func (p *process) fallocate() finish {
 	if err := p.writable(name); err != nil {
 		return p.fail("fallocate: cannot open "+name+": "+p.reason(err), 1)
 	}
+	p.make(name)
 	written, err, end, over := p.fill(name, n)
 	switch {
 	case over:
@@ -329,12 +339,18 @@ func (p *process) dd() finish {
 		if err := p.writable(c.to); err != nil {
 			return p.fail(p.ddSays("open", c.to, p.reason(err)), 1)
 		}
+		p.make(c.to)
 	}
 	if end, over := p.touch(min(c.bs, total)); over {
 		return end
 	}
 	p.held = min(c.bs, total)
 	return p.ddWrite(c, in, total)
+}
+
+// make has the file there, and empty: it is opened before anything is written.
+func (p *process) make(name string) {
+	quietly(p.t, func() { p.t.WriteFile(name, nil, 0o666&^p.r.umask) })
 }
 
 // ddWrite is the second half: the blocks go to the file, the summary to standard error.

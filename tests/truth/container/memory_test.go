@@ -136,6 +136,12 @@ func options(c *container.Config, list []string) {
 			c.User = value
 		case "--init":
 			c.Init = true
+		case "--workdir":
+			c.Workdir = value
+		case "--hostname":
+			c.Hostname = value
+		case "-e":
+			c.Env = append(c.Env, value)
 		case "--read-only":
 			c.ReadOnly = true
 		}
