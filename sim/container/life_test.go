@@ -215,3 +215,36 @@ func TestTouches(t *testing.T) {
 		}
 	}
 }
+
+// TestScripts has what the recordings do not reach: entry scripts that become what they were given, options that a
+// shell does not know, and bounds.
+func TestScripts(t *testing.T) {
+	p := program()
+	root := files(t, map[string]string{"bin/dash": p, "bin/busybox": p, "bin/server": p,
+		"entry.sh":   "#!/bin/sh\nset -e\nif [ \"$1\" = server ] && [ \"$(id -u)\" = 0 ]; then\n  echo \"as root\"\n  export MODE=root\nfi\nexec \"$@\"\n",
+		"odd.sh":     "#!/bin/sh -e -y\necho never\n",
+		"forever.sh": "#!/bin/sh\nwhile :; do :; done\n", "deep.sh": "#!/bin/sh\nf() { f; }\nf\n", "self.sh": "#!/bin/sh\nexec /self.sh\n"},
+		map[string]string{"bin/sh": "dash", "bin/id": "busybox", "bin/echo": "busybox"})
+	start := func(c Config, argv ...string) *trace.Trace {
+		c.RootFS, c.Name, c.Image, c.Command = root, "rootfs.tar", conf(), argv
+		m := machine.New()
+		Run(m, c)
+		require.NoError(t, m.Trace().Check(func(string) (int64, bool) { return 1 << 40, true }))
+		return m.Trace()
+	}
+	tr := start(Config{}, "/entry.sh", "server", "-p", "80")
+	require.Equal(t, trace.Works, tr.Outcome.Verdict)
+	require.Nil(t, tr.Outcome.ExitCode, "the server runs on")
+	require.Equal(t, []string{"as root"}, calls(tr, "process.print", "text"))
+	require.Equal(t, []string{"server -p 80"}, calls(tr, "process.shell-becomes", "argv"))
+
+	tr = start(Config{User: "1000"}, "/entry.sh", "nosuch")
+	require.Equal(t, "/entry.sh: 7: exec: nosuch: not found", tr.Outcome.Message)
+	require.Equal(t, 127, *tr.Outcome.ExitCode)
+
+	for _, name := range []string{"/odd.sh", "/forever.sh", "/deep.sh", "/self.sh"} {
+		tr = start(Config{}, name)
+		require.Nil(t, tr.Outcome.ExitCode, name)
+		require.Empty(t, calls(tr, "process.print", "text"), name)
+	}
+}

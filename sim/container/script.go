@@ -122,6 +122,9 @@ func (s *script) run(env []string) finish {
 		}
 		return finish{missing: why}
 	}
+	if told.prints != "" {
+		return finish{missing: trace.Why("unknown.shell-option", "option", told.prints)}
+	}
 	s.ends = endsScript
 	s.text, s.zero, s.args, s.inline, s.errexit = told.text, told.zero, told.args, told.inline, told.errexit
 	s.nounset = told.nounset
@@ -645,6 +648,9 @@ func (s *script) exec(n *sh.Simple, argv []string, values []string) control {
 
 func (s *script) becomes(argv []string) control {
 	r, shell := s.r, s.t.Exe
+	if r.runs++; r.runs > maxRuns {
+		return s.lost()
+	}
 	at := spot{argv: argv, zero: s.zero, line: s.lineNumber(), inline: s.inline, builtin: true}
 	if err := r.execvpe(s.t, argv, s.environ()); err != nil {
 		if r.hidden(argv[0], r.m.Step(r.m.Last()).Args["missing"]) {

@@ -52,6 +52,7 @@ type reader struct {
 	mayWrite func(name string) error // open(2) for writing; nil when that is not known either
 	errexit  bool                    // set -e
 	nounset  bool                    // set -u
+	prints   string                  // the option that has it print its commands, or only read them
 	says     []complaint
 	failed   bool // the latest command is the latest complaint's
 
@@ -124,11 +125,14 @@ func (s *reader) told(t *kernel.Task) (why *trace.Reason) {
 		if option == "--" {
 			break
 		}
-		if strings.HasPrefix(option, "--") || strings.ContainsAny(option, "ilsro") {
+		if strings.HasPrefix(option, "--") || strings.Trim(option[1:], "abcefhmnuvxBCEHPT") != "" {
 			return trace.Why("unknown.shell-option", "option", option)
 		}
 		s.inline = s.inline || strings.Contains(option, "c")
 		s.errexit = s.errexit || option[0] == '-' && strings.Contains(option, "e")
+		if s.prints == "" && strings.ContainsAny(option, "xvn") {
+			s.prints = option
+		}
 		s.nounset = s.nounset || option[0] == '-' && strings.Contains(option, "u")
 	}
 	if len(args) == 0 {
