@@ -59,7 +59,7 @@ func memoryRow(addr, size uint64, what, from string) machine.Set {
 
 // bootEmpty tries a device without a medium. It returns false: nothing was started.
 func (s *start) bootEmpty(device, why string) bool {
-	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.device-empty", Rule: "SeaBIOS 1.16: do_boot; the machine's other drives hold nothing",
+	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.device-empty", Rule: "SeaBIOS 1.16: do_boot",
 		Args: map[string]string{"device": device}, Console: "Booting from " + device + "...\nBoot failed: " + why + "\n"})
 	return false
 }
@@ -72,7 +72,7 @@ func (s *start) bootDisk(device string, drive uint8) bool {
 		Code      [440]byte `at:"0x00"`
 		Signature [2]byte   `at:"0x1fe"`
 	}
-	try := trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.try-disk", Rule: "SeaBIOS 1.16: boot_disk, INT 13h reads sector 1",
+	try := trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.try-disk", Rule: "SeaBIOS 1.16: boot_disk, INT 13h",
 		Args: map[string]string{"device": device}, Console: "Booting from " + device + "...\n"}
 	rec, err := decode.Read(d.R, 0, binary.LittleEndian, "boot sector", &mbr)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *start) bootDisk(device string, drive uint8) bool {
 	try.Cites = cite(d.R, 0, sector, "boot sector", "")
 	s.m.Emit(try)
 	signature := trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.boot-signature", Cites: rec.Cite(&mbr.Signature),
-		Rule: "SeaBIOS 1.16: boot_disk, bytes 510 and 511 are 0x55 0xaa", Args: map[string]string{"device": device, "found": fmt.Sprintf("%02x %02x", mbr.Signature[0], mbr.Signature[1])}}
+		Rule: "SeaBIOS 1.16: boot_disk, MBR_SIGNATURE", Args: map[string]string{"device": device, "found": fmt.Sprintf("%02x %02x", mbr.Signature[0], mbr.Signature[1])}}
 	if mbr.Signature != [2]byte{0x55, 0xaa} {
 		signature.Kind, signature.Console = "bios.no-boot-signature", "Boot failed: not a bootable disk\n\n"
 		s.m.Emit(signature)
@@ -94,7 +94,7 @@ func (s *start) bootDisk(device string, drive uint8) bool {
 	if drive < 0x80 {
 		s.track = floppyTrack(d.Size)
 	}
-	jump := s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.jump", Rule: "SeaBIOS 1.16: call_boot_entry 0000:7c00, DL is the drive",
+	jump := s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "bios.jump", Rule: "SeaBIOS 1.16: call_boot_entry",
 		Args: map[string]string{"address": "0000:7c00", "drive": fmt.Sprintf("%#02x", drive), "size": "512 bytes"}, Cites: cite(d.R, 0, 440, "boot code", "")},
 		memoryRow(bootSectorAddr, sector, "boot sector", d.Name), cpuRow("real", "boot sector at 0000:7c00"))
 	s.bootCode(drive, jump)

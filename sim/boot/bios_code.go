@@ -68,7 +68,7 @@ func allZero(b []byte) bool {
 // the end of the segment, and comes back to 0x7c00. Nothing prints and nothing stops it.
 func (s *start) zeroCode(off int64, cause int) {
 	s.m.Emit(trace.Step{Actor: "boot sector", Stage: trace.Bootloader, Kind: "bios.zero-code", Cause: cause, Cites: cite(s.c.Disk.R, off, 440, "boot code", "00 00 …"),
-		Rule: "Intel SDM vol. 2, ADD: opcode 00 /r; 00 00 is add [bx+si], al"}, cpuRow("real", "zeros: add [bx+si], al"))
+		Rule: "Intel SDM vol. 2, ADD"}, cpuRow("real", "zeros: add [bx+si], al"))
 	s.stop(trace.Bootloader, s.lastLine())
 }
 
@@ -96,7 +96,7 @@ func printsAndWaits(first []byte) (text string, at int) {
 func (s *start) messageCode(text string, at int64, cause int) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	s.m.Emit(trace.Step{Actor: "boot sector", Stage: trace.Bootloader, Kind: "bios.message-code", Cause: cause, Console: text, Args: map[string]string{"message": oneLine(text)},
-		Cites: cite(s.c.Disk.R, at, int64(len(text)), "message", oneLine(text)), Rule: "dosfstools, mkfs.fat.c: dummy_boot_code; nobody presses a key"})
+		Cites: cite(s.c.Disk.R, at, int64(len(text)), "message", oneLine(text)), Rule: "dosfstools, mkfs.fat.c: dummy_boot_code"})
 	s.stop(trace.Bootloader, oneLine(text))
 }
 

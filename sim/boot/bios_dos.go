@@ -78,7 +78,7 @@ func (s *start) systemFile(v *disk.Volume, name, system string, at, cause int) {
 	if ext := strings.TrimSpace(name[8:]); ext != "" {
 		file += "." + ext
 	}
-	step := trace.Step{Actor: "boot sector", Stage: trace.Bootloader, Kind: "bios.system-file", Rule: "the name in the boot sector; Microsoft FAT specification, section 6",
+	step := trace.Step{Actor: "boot sector", Stage: trace.Bootloader, Kind: "bios.system-file", Rule: "Microsoft FAT specification, section 6",
 		Cause: cause, Args: map[string]string{"file": file, "system": system}, Cites: cite(s.c.Disk.R, v.Off+int64(at), int64(len(name)), "file name", name)}
 	found, err := lookup(v, "/"+file)
 	if err != nil {

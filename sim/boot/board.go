@@ -55,7 +55,7 @@ func (s *start) raspberryPi() {
 			break
 		}
 	}
-	b.emit("rpi.start", trace.Firmware, map[string]string{"board": "Raspberry Pi 4 B"}, "Raspberry Pi documentation, Boot EEPROM; assumption: the EEPROM as it is delivered starts from the SD card", nil)
+	b.emit("rpi.start", trace.Firmware, map[string]string{"board": "Raspberry Pi 4 B"}, "Raspberry Pi documentation, Boot EEPROM", nil)
 	if b.vol == nil {
 		b.emit("rpi.no-partition", trace.Firmware, nil, "Raspberry Pi documentation, Boot flow: a FAT partition", nil)
 		b.cannotKnow(trace.Firmware, trace.Why("unknown.board-order"))
@@ -157,7 +157,7 @@ func (b *board) file(name string) (at string, f fsys.File, ok bool) {
 // documentation, "Generic Distro Configuration Concept"; include/config_distro_bootcmd.h.
 func (s *start) uBoot() {
 	b := &board{start: s, actor: "u-boot"}
-	b.emit("uboot.start", trace.Bootloader, nil, "U-Boot: distro_bootcmd; assumption: U-Boot is in the board's flash or on the card, and its environment is the built-in one", nil)
+	b.emit("uboot.start", trace.Bootloader, nil, "U-Boot: distro_bootcmd", nil)
 	for _, v := range s.bootable() {
 		b.vol = v
 		for _, dir := range []string{"/", "/boot/"} {
@@ -239,7 +239,7 @@ func (b *board) extlinuxLabel(name string, label *syslinux.Label) bool {
 		b.emit("uboot.load-initrd", trace.Bootloader, map[string]string{"path": slash(ramdisk), "size": bytesText(rf.Size())}, "U-Boot: label_boot", volCites(b.vol, ramdisk))
 		l.initrds = []initrd{{path: slash(ramdisk), file: rf, size: rf.Size()}}
 	}
-	l.cause = b.emit("uboot.jump-kernel", trace.Bootloader, map[string]string{"path": slash(at), "cmdline": label.Append}, "U-Boot: booti; which device tree it hands over depends on the board", nil)
+	l.cause = b.emit("uboot.jump-kernel", trace.Bootloader, map[string]string{"path": slash(at), "cmdline": label.Append}, "U-Boot: booti", nil)
 	b.linux(l)
 	return true
 }

@@ -128,6 +128,6 @@ func unreadable(path string, err error) *trace.Reason {
 
 // noMachine is an architecture whose firmware bootpath does not know.
 func (s *start) noMachine() {
-	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "uefi.other-machine", Args: map[string]string{"arch": s.c.Arch}, Rule: "UEFI 2.10 §3.5.1.1 names a path for each machine type"})
+	s.m.Emit(trace.Step{Actor: "firmware", Stage: trace.Firmware, Kind: "uefi.other-machine", Args: map[string]string{"arch": s.c.Arch}, Rule: "UEFI 2.10 §3.5.1.1"})
 	s.cannotKnow(trace.Firmware, trace.Why("unknown.firmware-arch", "arch", s.c.Arch))
 }

@@ -69,7 +69,7 @@ func (s *start) direct() {
 	s.c.Disk = &disk.Disk{Name: k.Name, R: k.R}
 	args := map[string]string{"path": slash(k.Name), "size": bytesText(k.Size), "format": img.Format, "arch": img.Arch, "protocol": ""}
 	if s.c.Arch != "" && s.c.Arch != img.Arch {
-		s.m.Emit(trace.Step{Actor: "machine", Stage: trace.Bootloader, Kind: "linux.direct-other-machine", Args: args, Cites: img.Cites(), Rule: "the machine type in the file's header"})
+		s.m.Emit(trace.Step{Actor: "machine", Stage: trace.Bootloader, Kind: "linux.direct-other-machine", Args: args, Cites: img.Cites(), Rule: "Linux boot protocol, image header"})
 		s.cannotKnow(trace.Bootloader, trace.Why("unknown.other-machine", "machine", s.c.Arch, "arch", img.Arch))
 		return
 	}
@@ -80,7 +80,7 @@ func (s *start) direct() {
 		args["protocol"], rule = "PVH", "x86/HVM direct boot ABI (PVH); the ELF note XEN_ELFNOTE_PHYS32_ENTRY names the entry point"
 	case img.Format == bzimage.Vmlinux && img.Arch == "amd64":
 		// QEMU refuses it; Firecracker and Cloud Hypervisor enter it by the 64-bit protocol.
-		args["protocol"], mode, rule = "64-bit", "long", "Linux x86 boot protocol, 64-bit entry; Firecracker: the ELF entry point"
+		args["protocol"], mode, rule = "64-bit", "long", "Linux x86 boot protocol, 64-bit entry; ELF, e_entry"
 	case img.Format == bzimage.BzImage:
 		v := img.Header.Version
 		args["protocol"] = fmt.Sprintf("%d.%02d", v>>8, v&0xff)

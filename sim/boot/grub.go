@@ -259,7 +259,7 @@ func (g *grub) readScript(config string) int {
 		g.giveUp(err.unknown)
 		return grubFailed
 	case err != nil:
-		g.emit("grub.no-config", "", map[string]string{"path": config, "error": err.msg}, "GRUB 2.06: grub_normal_execute ignores the error", err.cites)
+		g.emit("grub.no-config", "", map[string]string{"path": config, "error": err.msg}, "GRUB 2.06: grub_normal_execute", err.cites)
 		return grubOK
 	}
 	if strings.HasPrefix(config, "/") {

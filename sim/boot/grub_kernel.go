@@ -232,7 +232,7 @@ func (g *grub) cmdInitrd(c *grubCall) int {
 		cites = append(cites, rec.Cite(&g.os.header.InitrdAddrMax)...)
 	}
 	g.m.Wait(cost(int64(total), rateGRUB(g.platform)))
-	rule := "GRUB 2.06: grub_cmd_initrd: as high as possible below 0x37ffffff"
+	rule := "GRUB 2.06: grub_cmd_initrd, GRUB_LINUX_INITRD_MAX_ADDRESS"
 	if uint64(g.c.MemoryMiB)<<20 < linuxInitrdMaxAddr {
 		rule += "; modelled: what firmware and GRUB use at the top of a small memory is left out"
 	}

@@ -66,7 +66,7 @@ func (s *start) grubBootSector(bs *grubcore.Boot, off int64, drive uint8, cause 
 func (s *start) zeroCore(name string, cites []blob.Cite) {
 	again := strings.Repeat(name, 3)
 	s.grubStep("grub.zero-core", 0, again, map[string]string{"address": hex(diskbootAddr)},
-		"Intel SDM vol. 2, ADD: 00 00 is add [bx+si], al; 16-bit code wraps at the end of its segment", cites, cpuRow("real", "zeros: add [bx+si], al"))
+		"Intel SDM vol. 2, ADD", cites, cpuRow("real", "zeros: add [bx+si], al"))
 	s.stop(trace.Bootloader, strings.TrimSpace(name+again))
 }
 

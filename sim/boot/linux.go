@@ -78,7 +78,7 @@ func (s *start) linux(l loaded) {
 		return
 	}
 	if !img.IsLinux() {
-		s.m.Emit(trace.Step{Actor: "program", Stage: trace.Kernel, Kind: "linux.other-program", Rule: "x86 boot protocol: kernel_version names the program", Cites: img.Cites(), Cause: l.cause,
+		s.m.Emit(trace.Step{Actor: "program", Stage: trace.Kernel, Kind: "linux.other-program", Rule: "x86 boot protocol, kernel_version", Cites: img.Cites(), Cause: l.cause,
 			Args: map[string]string{"path": slash(l.path), "program": img.FullVersion()}})
 		s.cannotKnow(trace.Kernel, trace.Why("unknown.program-named", "path", slash(l.path), "program", img.FullVersion()))
 		return

@@ -85,7 +85,7 @@ func (s *start) systemdBoot(img *pe.File, vol *disk.Volume, dev, at string) {
 		n := b.emit("sdboot.no-loader", `No loader found. Configuration files in \loader\entries\*.conf are needed.`+"\n", nil, "systemd-boot 252: real_main", dirCites(vol, "/loader/entries/x"))
 		s.m.Wait(costSdError)
 		// It returns success, and firmware takes that as a program that is done.
-		s.bds("sdboot.firmware-menu", "BdsDxe: loading Boot0000 "+uefiMenu+"\nBdsDxe: starting Boot0000 "+uefiMenu+"\n", nil, "EDK II: BootBootOptions; an option that succeeds is followed by the boot manager's menu", nil, cpuRow("long", "OVMF"))
+		s.bds("sdboot.firmware-menu", "BdsDxe: loading Boot0000 "+uefiMenu+"\nBdsDxe: starting Boot0000 "+uefiMenu+"\n", nil, "EDK II: BootBootOptions", nil, cpuRow("long", "OVMF"))
 		s.m.End(trace.Outcome{Verdict: trace.Stops, Stage: trace.Bootloader, Message: strings.TrimSpace(s.m.Step(n).Console), Step: n})
 		return
 	}
@@ -300,7 +300,7 @@ func (b *sdboot) addXBOOTLDR() {
 		args := map[string]string{"partition": strconv.Itoa(p.Number)}
 		v := b.c.Disk.Volume(p.Number)
 		if v == nil || v.Type != "vfat" {
-			b.emit("sdboot.xbootldr-unreadable", "", args, "UEFI 2.10 §13.3: firmware reads FAT", p.Cites)
+			b.emit("sdboot.xbootldr-unreadable", "", args, "UEFI 2.10 §13.3", p.Cites)
 			if _, drivers := b.names(b.vol, "/EFI/systemd/drivers", sdMachine+".efi"); len(drivers) > 0 {
 				b.cannotKnow(trace.Bootloader, trace.Why("unknown.efi-drivers", "path", "/EFI/systemd/drivers"))
 			}
@@ -378,7 +378,7 @@ func (b *sdboot) makeTitles() {
 
 // choose is config_default_entry_select without the variables.
 func (b *sdboot) choose() {
-	const rule = "systemd-boot 252: config_default_entry_select; the variables LoaderEntryOneShot and LoaderEntryDefault, which come first, are the machine's and not there"
+	const rule = "systemd-boot 252: config_default_entry_select"
 	if b.conf.DefaultItem != nil && !b.conf.Saved {
 		for i, e := range b.entries {
 			if bls.Match(b.conf.Default, e.ID) {
@@ -445,7 +445,7 @@ func (b *sdboot) menu() {
 func (b *sdboot) boot(e *sdEntry) {
 	b.emit("sdboot.boot-entry", "", map[string]string{"title": e.title, "id": e.ID}, "systemd-boot 252: real_main", e.cites)
 	if e.firmware {
-		b.emit("sdboot.reboot-firmware", "", map[string]string{"title": e.title}, "systemd-boot 252: reboot_into_firmware sets OsIndications and resets the machine", nil)
+		b.emit("sdboot.reboot-firmware", "", map[string]string{"title": e.title}, "systemd-boot 252: reboot_into_firmware", nil)
 		b.stop(trace.Bootloader, e.title)
 		return
 	}

@@ -178,7 +178,7 @@ func (s *start) shimTakes(actor, path string, img *pe.File) bool {
 		s.cannotKnow(trace.Bootloader, trace.Why("unknown.shim-signature", "path", path))
 		return false
 	}
-	s.report(actor, trace.Bootloader, &j, "shim: verify_buffer_authenticode; keys of db, of shim's builder and of the machine's owner (MokList, empty here)")
+	s.report(actor, trace.Bootloader, &j, "shim: verify_buffer_authenticode; db, vendor_db, MokList")
 	return j.ok()
 }
 

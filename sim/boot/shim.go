@@ -119,7 +119,7 @@ func (p *shimRun) startImage(name string) (status string) {
 		p.fallback(at)
 		return ""
 	}
-	p.m.Emit(trace.Step{Actor: "shim", Stage: trace.Bootloader, Kind: "uefi.start-image", Args: map[string]string{"path": slash(at), "option": "shim"}, Rule: "shim: start_image calls the entry point",
+	p.m.Emit(trace.Step{Actor: "shim", Stage: trace.Bootloader, Kind: "uefi.start-image", Args: map[string]string{"path": slash(at), "option": "shim"}, Rule: "shim: start_image",
 		Cites: img.OptionalRec.Cite(&img.Optional.AddressOfEntryPoint)}, p.cpu(slash(at))...)
 	p.runEFI(img, p.vol, p.dev, at)
 	if p.exit != nil && !p.m.Ended() {
@@ -191,11 +191,11 @@ func (p *shimRun) fallback(self string) {
 		if err != nil {
 			continue
 		}
-		p.emitShim("uefi.fallback-entry", "", map[string]string{"path": slash(csv), "title": title, "program": slash(target)}, "shim: fallback.c, populate_stanza; the entry is a variable of the machine", cites)
+		p.emitShim("uefi.fallback-entry", "", map[string]string{"path": slash(csv), "title": title, "program": slash(target)}, "shim: fallback.c, populate_stanza", cites)
 		p.startFirst(target)
 		return
 	}
-	p.emitShim("uefi.fallback-reset", "Reset System\n", map[string]string{"path": slash(self), "file": "BOOT" + strings.ToUpper(p.efiMachine()) + ".CSV"}, "shim: fallback.c; without a new boot entry it resets the machine, which comes back here", dirCites(p.vol, list+"/x"))
+	p.emitShim("uefi.fallback-reset", "Reset System\n", map[string]string{"path": slash(self), "file": "BOOT" + strings.ToUpper(p.efiMachine()) + ".CSV"}, "shim: fallback.c", dirCites(p.vol, list+"/x"))
 	p.stop(trace.Bootloader, "Reset System")
 }
 

@@ -62,7 +62,7 @@ func (s *start) systemdStub(img *pe.File, vol *disk.Volume, at string, given efi
 		emit("sdboot.stub-cmdline", map[string]string{"cmdline": cmdline}, "systemd-stub(7), .cmdline", where)
 	}
 	if extra := stubExtras(img, vol, at); extra != "" {
-		emit("sdboot.stub-extra", map[string]string{"path": extra}, "systemd-stub(7): companion files become a further initramfs; bootpath leaves it out", nil)
+		emit("sdboot.stub-extra", map[string]string{"path": extra}, "systemd-stub(7), companion files", nil)
 	}
 	initrds := given.initrds
 	if sec := img.Section(".initrd"); sec != nil && sec.Size > 0 {

@@ -283,7 +283,7 @@ func (x *sysLinux) prompt() {
 	}
 	if !c.NoEscape {
 		args := map[string]string{"timeout": fmt.Sprintf("%.1f s", float64(ticks)/10)}
-		kind, rule := trace.Kind("syslinux.prompt"), "SYSLINUX 6.04: edit_cmdline; TIMEOUT counts tenths of a second"
+		kind, rule := trace.Kind("syslinux.prompt"), "SYSLINUX 6.04: edit_cmdline, TIMEOUT"
 		if ticks <= 0 {
 			kind, rule = "syslinux.press-enter", "SYSLINUX 6.04: edit_cmdline waits for a key; bootpath presses Enter"
 			args = nil

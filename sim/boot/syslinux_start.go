@@ -52,7 +52,7 @@ func (s *start) isolinux(p *ldlinux.ISOLINUX, at int64, drive string, cause int)
 		text := p.Text + drive + "isolinux: Image checksum error, sorry...\n"
 		first("\n" + text)
 		n := x.emit("syslinux.bad-checksum", "", map[string]string{"want": hex(uint64(p.Info.Checksum)), "got": hex(uint64(sum))},
-			"SYSLINUX 6.04: isolinux.asm, verify_image; in QEMU the machine then restarts and comes to the same", p.Rec.Cite(&p.Info.Checksum))
+			"SYSLINUX 6.04: isolinux.asm, verify_image", p.Rec.Cite(&p.Info.Checksum))
 		x.failed(n, "Image checksum error, sorry...")
 		return
 	}

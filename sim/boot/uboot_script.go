@@ -386,7 +386,7 @@ func (s *ubootScript) start(args []string, cites []blob.Cite) int {
 		}
 		l.initrds = []initrd{{path: r.path, file: r.file, size: r.file.Size()}}
 	}
-	l.cause = s.emit("uboot.jump-kernel", trace.Bootloader, map[string]string{"path": kernel.path, "cmdline": l.cmdline}, "U-Boot: booti, bootz; which device tree it hands over depends on the board", cites)
+	l.cause = s.emit("uboot.jump-kernel", trace.Bootloader, map[string]string{"path": kernel.path, "cmdline": l.cmdline}, "U-Boot: booti, bootz", cites)
 	s.linux(l)
 	return 0
 }

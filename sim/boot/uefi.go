@@ -90,7 +90,7 @@ func (s *start) bds(kind trace.Kind, console string, args map[string]string, rul
 func (s *start) uefi() {
 	s.bds("uefi.start", "", map[string]string{"memory": fmt.Sprintf("%d MiB", s.c.MemoryMiB)}, "UEFI 2.10 §3.1; OVMF", nil, s.cpu("OVMF")...)
 	s.m.Wait(costUEFI)
-	s.bds("uefi.no-variables", "", map[string]string{"path": s.removablePath()}, "UEFI 2.10 §3.3: BootOrder and Boot#### are variables of the machine; without them §3.5.1.1 applies", nil)
+	s.bds("uefi.no-variables", "", map[string]string{"path": s.removablePath()}, "UEFI 2.10 §3.3, §3.5.1.1", nil)
 	if b := s.secure(); b != nil {
 		s.bds("uefi.secure-boot", "", map[string]string{"keys": certificateNames(&b.db)}, "assumption: db as in OVMF_VARS_4M.ms.fd, the keys that PCs are sold with; dbx is empty. UEFI 2.10 §32.3", nil)
 	}
@@ -102,7 +102,7 @@ func (s *start) uefi() {
 		device = strings.Replace(uefiDisk, pciPC, pciVirt, 1)
 	case s.c.Device != "cdrom":
 		s.bds("uefi.option-failed", "BdsDxe: failed to load Boot0001 "+uefiDVD+": Not Found\n", map[string]string{"option": "Boot0001", "status": "Not Found"},
-			"EDK II: EfiBootManagerBoot; the machine's DVD drive is empty", nil)
+			"EDK II: EfiBootManagerBoot", nil)
 		option, device = 2, uefiDisk
 	}
 	name := fmt.Sprintf("Boot%04d", option)
@@ -258,7 +258,7 @@ func (s *start) loadEFI(name, device string, v *efiVolume, at string, img *pe.Fi
 		"UEFI 2.10 §7.4.1 LoadImage", machine.Cites(volCites(v.vol, at), checks))
 	if img.Header.Machine != s.peMachine() {
 		s.refused = s.bds("uefi.option-failed", say("failed to load "+name+" "+device+": Unsupported"), map[string]string{"option": name, "status": "Unsupported", "path": slash(at)},
-			"UEFI 2.10 §2.1.1: the machine type is that of the processor; EDK II: CoreLoadPeImage", checks)
+			"UEFI 2.10 §2.1.1; EDK II: CoreLoadPeImage", checks)
 		return false
 	}
 	if !s.firmwareTakes(slash(at), img) {
@@ -273,7 +273,7 @@ func (s *start) loadEFI(name, device string, v *efiVolume, at string, img *pe.Fi
 	s.runEFI(img, v.vol, v.grub, at)
 	if s.exit != nil && !s.m.Ended() {
 		s.bds("uefi.option-failed", say("failed to start "+name+" "+device+": "+s.exit.status), map[string]string{"option": name, "status": s.exit.status, "path": slash(at)},
-			"EDK II: EfiBootManagerBoot; the program returned an error", nil)
+			"EDK II: EfiBootManagerBoot, StartImage", nil)
 		return false
 	}
 	return true
@@ -314,11 +314,11 @@ func (s *start) runEFI(img *pe.File, vol *disk.Volume, dev, at string) {
 	}
 	program, cites := img.Program()
 	if program == "" {
-		s.bds("uefi.unknown-program", "", map[string]string{"path": slash(at)}, "the sections of the image", volCites(vol, at))
+		s.bds("uefi.unknown-program", "", map[string]string{"path": slash(at)}, "PE format, Section Table", volCites(vol, at))
 		s.cannotKnow(trace.Bootloader, trace.Why("unknown.program", "path", slash(at)))
 		return
 	}
-	s.bds("uefi.recognise", "", map[string]string{"path": slash(at), "program": program}, "the sections of the image", machine.Cites(cites, volCites(vol, at)))
+	s.bds("uefi.recognise", "", map[string]string{"path": slash(at), "program": program}, "PE format, Section Table", machine.Cites(cites, volCites(vol, at)))
 	switch program {
 	case pe.GRUB:
 		sec := img.Section("mods")
@@ -366,7 +366,7 @@ func (s *start) shell(option int, vols []efiVolume) {
 		s.noShell(name, start, vols, decided)
 		return
 	}
-	s.bds("uefi.load-shell", start, map[string]string{"option": name}, "EDK II: the shell is OVMF's last boot option", nil, s.cpu("UEFI Shell")...)
+	s.bds("uefi.load-shell", start, map[string]string{"option": name}, "OVMF: PlatformBootManagerLib, UEFI Shell", nil, s.cpu("UEFI Shell")...)
 	var table strings.Builder
 	table.WriteString("UEFI Interactive Shell v2.2\nEDK II\nUEFI v2.70 (EDK II, 0x00010000)\nMapping table\n")
 	for i, v := range vols {
@@ -392,7 +392,7 @@ func (s *start) shell(option int, vols []efiVolume) {
 // path once more and says nothing of its own, and the firmware waits for a key.
 func (s *start) noShell(name, start string, vols []efiVolume, decided int) {
 	s.bds("uefi.shell-refused", start+"BdsDxe: failed to start "+name+" "+uefiShell+": Security Violation\n", map[string]string{"option": name},
-		"UEFI 2.10 §32.5.3.3; EDK II: the shell in OVMF's firmware volume is not signed", nil)
+		"UEFI 2.10 §32.5.3.3; EDK II: DxeImageVerificationHandler", nil)
 	s.exit = nil
 	s.bds("uefi.recovery", "", map[string]string{"path": s.removablePath()}, "UEFI 2.10 §3.4.1.1: PlatformRecovery#### options; EDK II: BdsEntry", nil)
 	if s.removable("", "", vols) || s.m.Ended() {

@@ -139,7 +139,7 @@ func kernel(s Side) Finding {
 			break
 		}
 		f := Finding{Key: "compare.kernel-host", Value: strings.TrimSpace("Linux " + s.Facts.Kernel), Args: map[string]string{"version": s.Facts.Kernel, "searched": searched(im)},
-			Rule: "image-spec config.md: an image names an operating system and a processor, no kernel"}
+			Rule: "image-spec config.md"}
 		if ks := im.Kernels(); len(ks) > 0 {
 			f.Key, f.Cites, f.Args["path"] = "compare.kernel-unused", ks[0].Cites, ks[0].Path
 		}
@@ -198,7 +198,7 @@ func initProgram(s Side) Finding {
 	p := identify.Init(root)
 	switch {
 	case p == nil:
-		return Finding{Key: "compare.init-none", Rule: "/sbin/init leads nowhere"}
+		return Finding{Key: "compare.init-none", Rule: "init(8)"}
 	case s.Image.Kind == identify.Application:
 		return Finding{Key: "compare.init-unused", Value: p.Path, Args: map[string]string{"path": p.Path, "kind": p.Kind}, Cites: statCites(root, p.Path)}
 	}
@@ -477,7 +477,7 @@ func (s Side) containerWrites() Finding {
 			step = st.Seq
 		}
 	}
-	f := Finding{Key: "compare.persistence-upper", Value: "overlay upperdir", Step: at(step), Cites: cites, Rule: "overlayfs: upperdir belongs to one container", Args: map[string]string{"volumes": strings.Join(volumes, " ")}}
+	f := Finding{Key: "compare.persistence-upper", Value: "overlay upperdir", Step: at(step), Cites: cites, Rule: "overlayfs.rst, Upper and Lower", Args: map[string]string{"volumes": strings.Join(volumes, " ")}}
 	switch {
 	case step < 0 && Execve(s.Run) < 0:
 		return Finding{Key: "compare.persistence-unknown", Unknown: trace.Why("unknown.ends-before-root")}
@@ -548,7 +548,7 @@ func length(s Side) Finding {
 	}
 	steps := s.Run.Steps
 	f := Finding{Key: "compare.length", Value: fmt.Sprintf("%d, %s", len(steps), duration(steps[len(steps)-1].At)),
-		Args: map[string]string{"steps": strconv.Itoa(len(steps)), "time": duration(steps[len(steps)-1].At)}, Rule: "modelled time, docs/rationale.md"}
+		Args: map[string]string{"steps": strconv.Itoa(len(steps)), "time": duration(steps[len(steps)-1].At)}, Rule: "docs/rationale.md"}
 	if e := Execve(s.Run); e >= 0 {
 		f.Key, f.Step = "compare.length-execve", at(e)
 		f.Args["execve"], f.Args["execve_time"] = strconv.Itoa(e), duration(steps[e].At)

@@ -157,7 +157,7 @@ func (p *process) fill(name string, n int64) (written int64, err error, end fini
 			return 0, nil, p.lack(trace.Why("unknown.host-disk")), true
 		}
 		if p.r.spec.Memory > 0 && n >= p.r.spec.Memory {
-			p.r.emit(trace.Step{Actor: p.t.Actor, Stage: trace.Process, Kind: "kernel.reclaim-cache", Rule: "cgroup-v2.rst, Memory Ownership, memory.max: the page cache is reclaimed",
+			p.r.emit(trace.Step{Actor: p.t.Actor, Stage: trace.Process, Kind: "kernel.reclaim-cache", Rule: "cgroup-v2.rst, Memory Ownership, memory.max",
 				Args: map[string]string{"path": name, "size": bytesText(n), "limit": bytesText(p.r.spec.Memory), "fstype": fstype}})
 		}
 		return n, nil, finish{}, false

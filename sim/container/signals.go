@@ -114,7 +114,7 @@ func forwarder(name string) bool {
 func (r *run) handlingOf(t *kernel.Task, sig int) handling {
 	name, short := programName(t), strings.TrimPrefix(signalName(sig), "SIG")
 	if forwarder(name) {
-		return handling{known: true, handled: true, forward: true, exit: -1, rule: name + "(1): signals are passed on to the child", why: name}
+		return handling{known: true, handled: true, forward: true, exit: -1, rule: name + "(1)", why: name}
 	}
 	for _, m := range manuals() {
 		if slices.Contains(strings.Fields(m.programs), name) && slices.Contains(strings.Fields(m.signals), short) {
@@ -125,7 +125,7 @@ func (r *run) handlingOf(t *kernel.Task, sig int) handling {
 	case name == "systemd":
 		return systemdHandling(sig, r.spec.Effective)
 	case applet(name) && isBusybox(t):
-		return handling{known: true, rule: "busybox coreutils/" + name + ".c installs no handler", why: name}
+		return handling{known: true, rule: "busybox coreutils/" + name + ".c", why: name}
 	case t.Static():
 		return goHandling(t, sig)
 	}
@@ -251,5 +251,5 @@ func importHandling(t *kernel.Task) handling {
 	if len(cites) == 0 && t.Imports() == nil {
 		return unknown
 	}
-	return handling{known: true, rule: "sigaction(2): neither the program nor its libraries call it", why: t.Exe, cites: cites}
+	return handling{known: true, rule: "sigaction(2)", why: t.Exe, cites: cites}
 }

@@ -113,7 +113,7 @@ func (r *run) answer(main, t *kernel.Task, e ending, s *Stopped) {
 		}
 	case t.NSPID == 1:
 		st.Kind = "kernel.drop-signal"
-		st.Rule = "pid_namespaces(7): only signals for which process 1 has a handler reach it, from ancestors too, but for SIGKILL and SIGSTOP"
+		st.Rule = "pid_namespaces(7)"
 	default:
 		st.Kind = "process.die-of-signal"
 	}
@@ -182,7 +182,7 @@ func (r *run) gone(main *kernel.Task, s *Stopped, code int, message string) {
 	main.Exit(code)
 	s.ExitCode = &code
 	_, _, actor := r.names()
-	n := r.emit(trace.Step{Actor: actor, Stage: trace.Process, Kind: "engine.stopped", Rule: "pid_namespaces(7): when process 1 ends, the kernel ends all others with SIGKILL; docker run, exit status",
+	n := r.emit(trace.Step{Actor: actor, Stage: trace.Process, Kind: "engine.stopped", Rule: "pid_namespaces(7); docker run, exit status",
 		Args: map[string]string{"exit_code": strconv.Itoa(code), "id": r.id}})
 	r.end(trace.Outcome{Verdict: trace.Works, Stage: trace.Process, Message: message, ExitCode: &code, Step: n})
 }

@@ -427,7 +427,7 @@ export interface Step {
   cites?: Cite[];
   /** and the clause: "pivot_root(2) EINVAL" */
   rule?: string;
-  /** what the run took for granted on the way here: the sentence's {assumed} */
+  /** what cannot be known and was taken to be well on the way here */
   assumed?: (Reason | null)[];
   changes?: Change[];
 }

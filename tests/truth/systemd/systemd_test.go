@@ -150,7 +150,7 @@ func TestUnitsGoAsRecorded(t *testing.T) {
 			require.NoError(t, err)
 			lines, units, _ := strings.Cut(string(data), "-- units --\n")
 			res := run(t, variant(t, name))
-			if slices.Contains(wholeImage, name) && strings.Contains(res.Trace.Outcome.Unknown.String(), "this slice keeps only") {
+			if slices.Contains(wholeImage, name) && strings.Contains(res.Trace.Outcome.Unknown.String(), "unknown.not-kept") {
 				t.Skip("needs the whole image: set BOOTPATH_LAB")
 			}
 			require.NotEqual(t, trace.Unknown, res.Trace.Outcome.Verdict, "%+v", res.Trace.Outcome)
