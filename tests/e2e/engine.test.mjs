@@ -247,6 +247,19 @@ scene("a dropped disk with a partition table and no boot code stops at its boot 
   assert.equal(outcome.message, "Booting from Hard Disk...");
 });
 
+scene("what cannot be known is said in the page's language", {}, async (page) => {
+  const disk = Buffer.alloc(1 << 20);
+  disk.write("\xfa\xf4 LILO boot:", 0, "latin1");
+  disk.writeUInt16LE(0xaa55, 510);
+  const kept = JSON.parse(readFileSync(`${dist}i18n/unknown.zh.json`, "utf8"))["unknown.boot-code-named"];
+  const words = `${kept.title}：${kept.text}`.replace("{where}", "lilo.img").replace("{program}", "LILO");
+  assert.match(words, /\p{Script=Han}.*LILO/u);
+  await lab(page, "", "zh");
+  await drop(page, "lilo.img", disk);
+  await page.locator("bp-verdict", { hasText: words }).waitFor();
+  assert.equal((await answer(page)).outcome.unknown.kind, "unknown.boot-code-named");
+});
+
 /** Runs fn in a folder that is gone afterwards. */
 async function inFolder(fn) {
   const dir = mkdtempSync(join(tmpdir(), "bootpath-"));

@@ -161,7 +161,7 @@ scene("a start that stops is shown where it stops, with the real message", {}, a
 
 scene("what cannot be known is named", { zh: true }, async (page) => {
   await lab(page, "#v1&src=locked", "zh");
-  assert.match(await shown(page, "bp-verdict"), /无法判断\s+从“init”阶段起。缺少：the passphrase of \/dev\/vda3/);
+  assert.match(await shown(page, "bp-verdict"), /无法判断\s+从“init”阶段起。缺少：\/dev\/vda3 的口令：口令由人输入，不存放在任何地方/);
 });
 
 scene("a file that is no image: expected, found, where; the page stays usable", {}, async (page) => {
