@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall/js"
@@ -32,12 +33,15 @@ import (
 // memoryPercent makes the collector run early: memory that wasm has grown to is never given back.
 const memoryPercent = 40
 
+// idle is how long after an answer the collector runs: while somebody reads, and not in the middle of the next run.
+const idle = 250 * time.Millisecond
+
 // progressEvery is how often long work says how far it is.
 const progressEvery = 100 * time.Millisecond
 
 func main() {
 	debug.SetGCPercent(memoryPercent)
-	e := &engine{}
+	e := &engine{rest: time.AfterFunc(idle, runtime.GC)}
 	js.Global().Set("bootpathRequest", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		text, payload, reply := args[0].String(), args[1], args[2]
 		go e.handle(text, payload, reply)
@@ -52,9 +56,12 @@ type engine struct {
 	other   *wire.Session // the right side of the latest comparison
 	key     string        // of the image in the library
 	kept    bool          // the library has its slice already
+	rest    *time.Timer   // runs the collector
 }
 
 func (e *engine) handle(text string, payload, reply js.Value) {
+	e.rest.Stop()
+	defer e.rest.Reset(idle)
 	var req wire.Request
 	var resp wire.Response
 	var out []byte

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,17 +89,11 @@ func (in *shProcess) list(dir string) []string {
 		return names
 	}
 	in.uncertain(dir + "/*")
-	entries, err := in.x.pid1.ReadDir(dir)
-	if err != nil {
-		return nil
+	names, err := in.x.pid1.ReadNames(dir)
+	if err != nil || slices.Contains(names, "") {
+		return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "" })
 	}
-	var out []string
-	for _, e := range entries {
-		if e.Name() != "" {
-			out = append(out, e.Name())
-		}
-	}
-	return out
+	return names
 }
 
 // substitute is a command's output without the newlines at its end: 2.6.3.

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"io"
 	"path"
 	"strings"
 
@@ -175,6 +176,9 @@ func kconfigOf(module string) string {
 	return ""
 }
 
+// maxModules bounds the lists of modules, in bytes.
+const maxModules = 16 << 20
+
 // moduleTree is what modprobe reads below /lib/modules/VERSION: of the root that the program sees.
 type moduleTree struct {
 	dir   string
@@ -186,11 +190,20 @@ type moduleTree struct {
 // moduleTree reads modules.dep and modules.alias through PID 1's eyes; nil when there are none.
 func (x *linux) moduleTree() *moduleTree {
 	dir := "/lib/modules/" + x.version
-	data, err := x.pid1.ReadFile(dir + "/modules.dep")
+	dep, err := x.pid1.Open(dir + "/modules.dep")
 	if err != nil {
 		return nil
 	}
-	t := &moduleTree{dir: dir, files: map[string]string{}, deps: map[string][]string{}}
+	t := blob.Remember(x.store(), "modules.dep in "+dir, dep, 0, dep.Size(), func() moduleTree { return readModulesDep(dir, dep) })
+	if alias, err := x.pid1.Open(dir + "/modules.alias"); err == nil {
+		t.alias = blob.Remember(x.store(), "modules.alias", alias, 0, alias.Size(), func() [][2]string { return readModulesAlias(alias) })
+	}
+	return &t
+}
+
+func readModulesDep(dir string, r io.ReaderAt) moduleTree {
+	data, _ := blob.ReadAll(r, maxModules)
+	t := moduleTree{dir: dir, files: map[string]string{}, deps: map[string][]string{}}
 	for line := range strings.SplitSeq(string(data), "\n") {
 		file, deps, ok := strings.Cut(line, ":")
 		if !ok {
@@ -200,13 +213,18 @@ func (x *linux) moduleTree() *moduleTree {
 		t.files[name] = file
 		t.deps[name] = strings.Fields(deps)
 	}
-	data, _ = x.pid1.ReadFile(dir + "/modules.alias")
+	return t
+}
+
+func readModulesAlias(r io.ReaderAt) [][2]string {
+	data, _ := blob.ReadAll(r, maxModules)
+	var out [][2]string
 	for line := range strings.SplitSeq(string(data), "\n") {
 		if f := strings.Fields(line); len(f) == 3 && f[0] == "alias" {
-			t.alias = append(t.alias, [2]string{f[1], strings.ReplaceAll(f[2], "-", "_")})
+			out = append(out, [2]string{f[1], strings.ReplaceAll(f[2], "-", "_")})
 		}
 	}
-	return t
+	return out
 }
 
 // match lists the modules for a name or a device's modalias. modprobe(8).

@@ -283,6 +283,7 @@ func (x *sysd) insertModules() {
 // load reads all units: generators first, then what the default target leads to.
 func (x *sysd) load() {
 	env := systemd.Env{Root: x.fs, Cmdline: x.k.Options().Cmdline, Host: x.host, EFI: x.efi, Version: x.version, Consoles: x.consoles(), Initrd: x.mode.initrd}
+	env.Parse = x.parseUnit
 	env.Active = []string{"-.mount"}
 	if dev := x.facts.Root; strings.HasPrefix(dev, "/dev/") {
 		env.Active = append(env.Active, systemd.NameForPath(dev, "device"))
@@ -316,6 +317,19 @@ func (x *sysd) load() {
 		x.doubt(trace.Why("unknown.generators", "generators", strings.Join(x.mgr.Notes, ", ")))
 	}
 	x.emit(trace.Step{Kind: kind, Rule: "systemd.generator(7)", Args: args, Cites: cites}, rows...)
+}
+
+// parseUnit reads a unit file, once for all runs in which it is the same.
+func (x *sysd) parseUnit(f fsys.File, path string) (*systemd.File, error) {
+	type parsed struct {
+		file *systemd.File
+		err  error
+	}
+	p := blob.Remember(x.store(), "unit "+path, f, 0, f.Size(), func() parsed {
+		file, err := systemd.Parse(f, path)
+		return parsed{file, err}
+	})
+	return p.file, p.err
 }
 
 // gptPartitions are the entries of the disk's GPT; none when it has another table.

@@ -86,22 +86,19 @@ func (x *sysd) sharedLibrary() []string {
 	var out []string
 	dirs := []string{"/usr/lib/systemd", "/lib/systemd"}
 	for _, base := range []string{"/usr/lib", "/lib"} {
-		list, _ := x.pid1.ReadDir(base)
-		for _, e := range list {
-			if strings.Contains(e.Name(), "-linux-gnu") {
-				dirs = append(dirs, path.Join(base, e.Name(), "systemd"))
+		list, _ := x.pid1.ReadNames(base)
+		for _, name := range list {
+			if strings.Contains(name, "-linux-gnu") {
+				dirs = append(dirs, path.Join(base, name, "systemd"))
 			}
 		}
 	}
 	dirs = append(dirs, "/usr/lib64/systemd")
 	for _, d := range dirs {
-		list, err := x.pid1.ReadDir(d)
-		if err != nil {
-			continue
-		}
-		for _, e := range list {
-			if strings.HasPrefix(e.Name(), "libsystemd-shared-") && strings.HasSuffix(e.Name(), ".so") {
-				out = append(out, path.Join(d, e.Name()))
+		list, _ := x.pid1.ReadNames(d)
+		for _, name := range list {
+			if strings.HasPrefix(name, "libsystemd-shared-") && strings.HasSuffix(name, ".so") {
+				out = append(out, path.Join(d, name))
 			}
 		}
 	}

@@ -327,28 +327,40 @@ func (t *Task) ReadLink(name string) (string, error) {
 
 // ReadDir lists a directory by name.
 func (t *Task) ReadDir(name string) ([]fs.DirEntry, error) {
-	at, in, err := t.lookup(name, true)
-	switch {
-	case err != nil:
-		return nil, err
-	case !in.isDir():
-		return nil, ENOTDIR
-	case !t.permitted(in, mayRead):
-		return nil, EACCES
-	}
-	names, err := at.mnt.sb.list(t, at.path)
+	at, names, err := t.names(name)
 	if err != nil {
 		return nil, err
 	}
-	var out []fs.DirEntry
-	for _, n := range names {
+	all, out := make([]entry, len(names)), make([]fs.DirEntry, 0, len(names))
+	for i, n := range names {
 		child, err := at.mnt.sb.get(t, under(at.path, n))
 		if err != nil {
 			continue
 		}
-		out = append(out, fs.FileInfoToDirEntry(info{n, child}))
+		all[i].info = info{n, child}
+		out = append(out, &all[i])
 	}
 	return out, nil
+}
+
+// ReadNames is ReadDir for who asks nothing of the files but their names, which are not changed.
+func (t *Task) ReadNames(name string) ([]string, error) {
+	_, names, err := t.names(name)
+	return names, err
+}
+
+func (t *Task) names(name string) (loc, []string, error) {
+	at, in, err := t.lookup(name, true)
+	switch {
+	case err != nil:
+		return at, nil, err
+	case !in.isDir():
+		return at, nil, ENOTDIR
+	case !t.permitted(in, mayRead):
+		return at, nil, EACCES
+	}
+	names, err := at.mnt.sb.list(t, at.path)
+	return at, names, err
 }
 
 // RealPath is the path without links, from t's root, as realpath(3) gives it.

@@ -22,6 +22,7 @@ type super struct {
 	source string
 	lower  fsys.FS
 	seen   *fsys.Recent[string, *inode] // of lower, which never changes; nil for what it does not have
+	listed map[string][]string          // its directories that were listed: names, sorted
 	made   map[string]*node
 	gone   map[string]bool // paths of lower that were removed
 	rdonly bool
@@ -179,20 +180,21 @@ func (s *super) open(t *Task, p string, in *inode) (fsys.File, error) {
 
 // list names the entries of directory p, sorted.
 func (s *super) list(t *Task, p string) ([]string, error) {
+	below, err := s.listLower(t, p)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.made)+len(s.gone) == 0 && s.proc == nil && s.dev == nil {
+		return below, nil
+	}
 	names := map[string]bool{}
-	if s.lower != nil && s.made[p] == nil {
-		entries, err := s.lower.ReadDir(p)
-		if err != nil {
-			return nil, t.k.lowerErr(err)
-		}
-		for _, e := range entries {
-			if len(s.gone) == 0 || !s.gone[under(p, e.Name())] {
-				names[e.Name()] = true
-			}
+	for _, n := range below {
+		if len(s.gone) == 0 || !s.gone[under(p, n)] {
+			names[n] = true
 		}
 	}
 	for q := range s.made {
-		if q != "." && path.Dir(q) == p {
+		if q != "." && parent(q) == p {
 			names[path.Base(q)] = true
 		}
 	}
@@ -207,6 +209,39 @@ func (s *super) list(t *Task, p string) ([]string, error) {
 		}
 	}
 	return slices.Sorted(maps.Keys(names)), nil
+}
+
+// listLower names what the lower tree has in directory p.
+func (s *super) listLower(t *Task, p string) ([]string, error) {
+	if s.lower == nil || s.made[p] != nil {
+		return nil, nil
+	}
+	if names, ok := s.listed[p]; ok {
+		return names, nil
+	}
+	entries, err := s.lower.ReadDir(p)
+	if err != nil {
+		return nil, t.k.lowerErr(err)
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if s.listed == nil {
+		s.listed = map[string][]string{}
+	}
+	s.listed[p] = names
+	return names, nil
+}
+
+// parent is path.Dir of a path that needs no cleaning.
+func parent(p string) string {
+	if i := strings.LastIndexByte(p, '/'); i >= 0 {
+		return p[:i]
+	}
+	return "."
 }
 
 // add makes n at p.
@@ -239,6 +274,13 @@ func (i info) Sys() any {
 	}
 	return &fsys.Stat{Mode: i.in.mode, UID: i.in.uid, GID: i.in.gid, Nlink: 1, Rdev: i.in.rdev}
 }
+
+// entry is info as a directory lists it.
+type entry struct{ info }
+
+func (e *entry) Type() fs.FileMode          { return e.Mode().Type() }
+func (e *entry) Info() (fs.FileInfo, error) { return e.info, nil }
+func (e *entry) String() string             { return fs.FormatDirEntry(e) }
 
 // memFile reads a file made in memory: no bytes of the image stand behind it.
 type memFile struct {

@@ -121,7 +121,7 @@ func (m *Manager) initrdMount(e mountEntry, what, where string) string {
 // OtherGenerators lists the generators whose rules are not built in: those that are scripts can be run
 // before the manager reads units, and are then named in [Env].Ran.
 func OtherGenerators(env Env) []string {
-	m := &Manager{Env: env, loader: NewLoader(env.Root)}
+	m := &Manager{Env: env, loader: &Loader{root: env.Root, left: maxUnitFiles}}
 	known := m.knownGenerators()
 	return slices.DeleteFunc(m.generators(), func(name string) bool { return known[name] != nil })
 }

@@ -199,7 +199,7 @@ func (t *txn) add(typ JobType, u *Unit, by *tjob, why Reason, matters, conflicts
 		// A stop takes everything along that requires the unit.
 		for _, d := range []Dep{RequiredBy, RequisiteOf, BoundBy, ConsistsOf, PropagatesStopTo} {
 			for _, e := range j.Unit.Deps(d) {
-				if err := t.add(Stop, e.To, j, e.Why, true, false); err != nil {
+				if err := t.add(Stop, e.To, j, *e.Why, true, false); err != nil {
 					return err
 				}
 			}
@@ -219,14 +219,14 @@ func (t *txn) addStart(j *tjob) error {
 		{Requisite, VerifyActive, true, false}, {Conflicts, Stop, true, true}, {ConflictedBy, Stop, false, false},
 	} {
 		for _, e := range j.Unit.Deps(x.dep) {
-			err := t.add(x.typ, e.To, j, e.Why, x.must, x.conflicts)
+			err := t.add(x.typ, e.To, j, *e.Why, x.must, x.conflicts)
 			if err == nil {
 				continue
 			}
 			if x.must {
 				return err
 			}
-			t.out.Orphan = append(t.out.Orphan, Ignored{e.To, j.Unit, e.Why, err.Error()})
+			t.out.Orphan = append(t.out.Orphan, Ignored{e.To, j.Unit, *e.Why, err.Error()})
 		}
 	}
 	return nil
@@ -734,7 +734,7 @@ func (m *Manager) finish(j *Job, r JobResult, by Ended) []Ended {
 	for _, d := range deps {
 		for _, e := range j.Unit.Deps(d) {
 			if o := m.jobs[e.To]; o != nil && o.Type != Stop {
-				out = append(out, m.finish(o, Dependency, Ended{Cause: j.Unit, Why: e.Why, Depth: by.Depth + 1})...)
+				out = append(out, m.finish(o, Dependency, Ended{Cause: j.Unit, Why: *e.Why, Depth: by.Depth + 1})...)
 			}
 		}
 	}

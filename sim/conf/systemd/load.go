@@ -55,9 +55,10 @@ type unitDir struct {
 
 // Loader finds unit files. It reads the directories once.
 type Loader struct {
-	root fsys.FS
-	dirs []*unitDir
-	left int
+	root  fsys.FS
+	parse func(f fsys.File, path string) (*File, error)
+	dirs  []*unitDir
+	left  int
 	// What find and linksTo answered. Whoever adds a file forgets it.
 	seen  map[string]found
 	byEnd map[string]map[string][]string
@@ -65,9 +66,13 @@ type Loader struct {
 	owners map[string]bool
 }
 
-// NewLoader reads the directories of unit files of the system that has root as its root directory.
-func NewLoader(root fsys.FS) *Loader {
-	l := &Loader{root: root, left: maxUnitFiles, owners: map[string]bool{}}
+// NewLoader reads the directories of unit files of a system.
+func NewLoader(env Env) *Loader {
+	root, parse := env.Root, env.Parse
+	if parse == nil {
+		parse = func(f fsys.File, path string) (*File, error) { return Parse(f, path) }
+	}
+	l := &Loader{root: root, parse: parse, left: maxUnitFiles, owners: map[string]bool{}}
 	l.forget()
 	for _, p := range searchPath {
 		at := strings.TrimPrefix(p, "/")
@@ -395,7 +400,7 @@ func (l *Loader) open(n *node) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(file, shown)
+	return l.parse(file, shown)
 }
 
 func parseGenerated(text, path string) (*File, error) {

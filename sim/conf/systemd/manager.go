@@ -29,6 +29,9 @@ type Env struct {
 	Partitions []Partition // of the root disk, when it has a GPT
 
 	Version int // of systemd: 252; 0 when not known
+
+	// Parse reads a unit file of Root; nil is [Parse]. It may know the file from an earlier run.
+	Parse func(f fsys.File, path string) (*File, error)
 }
 
 // Manager holds all units and jobs.
@@ -57,7 +60,7 @@ type mountUse struct {
 // NewManager reads the unit directories and runs the generators. Nothing is loaded yet but the units
 // that always exist.
 func NewManager(env Env) *Manager {
-	m := &Manager{Env: env, loader: NewLoader(env.Root), units: map[string]*Unit{}, jobs: map[*Unit]*Job{}}
+	m := &Manager{Env: env, loader: NewLoader(env), units: map[string]*Unit{}, jobs: map[*Unit]*Job{}}
 	if len(env.Ran) > 0 {
 		m.loader.fillRun()
 	}

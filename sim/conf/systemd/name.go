@@ -46,7 +46,7 @@ func ValidName(name string) bool {
 
 // nameByte tells whether a byte may stand in a unit name.
 func nameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(`:-_.\@`, c) >= 0
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '@' || c == '_' || c == ':' || c == '\\'
 }
 
 // IsTemplate tells whether name is "foo@.service".

@@ -22,7 +22,7 @@ type presetRule struct {
 // Presets lists the links that a first boot makes: every unit file that the presets enable is enabled as its
 // [Install] section says. What they disable is left as it is, which is how systemd is built by default.
 func Presets(env Env) []Link {
-	l := NewLoader(env.Root)
+	l := NewLoader(env)
 	p := presets{l: l, host: env.Host, seen: map[string]bool{}}
 	rules := l.presetRules()
 	var names []string

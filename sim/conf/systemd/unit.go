@@ -87,7 +87,7 @@ func (r Reason) String() string {
 // Edge is one dependency.
 type Edge struct {
 	To  *Unit
-	Why Reason
+	Why *Reason
 }
 
 // Unit is a unit that some name led to, whether or not a file was found.
@@ -213,7 +213,7 @@ func (u *Unit) Has(d Dep, other *Unit) (Reason, bool) {
 	if !ok {
 		return Reason{}, false
 	}
-	return u.deps[d][i].Why, true
+	return *u.deps[d][i].Why, true
 }
 
 func (u *Unit) search(d Dep, id string) (int, bool) {
@@ -230,7 +230,7 @@ func (u *Unit) add(d Dep, other *Unit, why Reason) {
 		d    Dep
 	}{{u, other, d}, {other, u, d.inverse()}} {
 		if i, ok := x.u.search(x.d, x.o.ID); !ok {
-			x.u.deps[x.d] = slices.Insert(x.u.deps[x.d], i, Edge{x.o, why})
+			x.u.deps[x.d] = slices.Insert(x.u.deps[x.d], i, Edge{x.o, &why})
 		}
 	}
 }
