@@ -203,7 +203,9 @@ func (x *sysd) finish(j *systemd.Job, r systemd.JobResult) {
 // finishFor is finish with the dependency that decided, and what was said about it before.
 func (x *sysd) finishFor(j *systemd.Job, r systemd.JobResult, because systemd.Edge, before string) {
 	ended := x.mgr.Finish(j, r)
-	ended[0].Cause, ended[0].Why = because.To, *because.Why
+	if ended[0].Cause = because.To; because.Why != nil {
+		ended[0].Why = *because.Why
+	}
 	if r == systemd.Dependency || r == systemd.Skipped {
 		x.dependencyFailed(ended[0], before, x.jobsFailed(ended, 0))
 	}

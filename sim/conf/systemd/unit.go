@@ -62,9 +62,10 @@ type Reason struct {
 	Link  *Link
 }
 
-// Cites returns the bytes behind the reason; none for a rule that needs no setting.
-func (r Reason) Cites() []blob.Cite {
+// Cites returns the bytes behind the reason; none for a rule that needs no setting, and for no reason.
+func (r *Reason) Cites() []blob.Cite {
 	switch {
+	case r == nil:
 	case r.Link != nil:
 		return r.Link.Cites
 	case r.File != nil:
@@ -74,7 +75,7 @@ func (r Reason) Cites() []blob.Cite {
 }
 
 // String is "Wants=cron.service in /etc/…", a link, or the rule.
-func (r Reason) String() string {
+func (r *Reason) String() string {
 	switch {
 	case r.Link != nil:
 		return r.Link.Path + " → " + r.Link.Target
@@ -87,7 +88,7 @@ func (r Reason) String() string {
 // Edge is one dependency.
 type Edge struct {
 	To  *Unit
-	Why *Reason
+	Why *Reason // nil where nothing is to be cited
 }
 
 // Unit is a unit that some name led to, whether or not a file was found.
