@@ -522,6 +522,9 @@ func (in *shProcess) switchRoot(words []string) ctl {
 	}
 	if strings.Contains(flags, "n") { // a dry run: is the init there?
 		if err := x.accessBelow(root, init); err != nil {
+			if in.programIs(words[0], "busybox") {
+				init = "can't execute '" + init + "'" // util-linux/switch_root.c of BusyBox
+			}
 			return fail(init, strerror(err))
 		}
 		return in.ok()

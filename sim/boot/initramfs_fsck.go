@@ -1,8 +1,10 @@
 package boot
 
 import (
+	"slices"
 	"strings"
 
+	"bootpath/sim/fsys"
 	"bootpath/sim/fsys/ext4"
 )
 
@@ -10,11 +12,11 @@ import (
 // without questions.
 func (in *shProcess) fsck(words []string) ctl {
 	var device string
-	for _, w := range words[1:] {
+	for i, w := range words[1:] {
 		if w == "--" {
 			break
 		}
-		if !strings.HasPrefix(w, "-") {
+		if !strings.HasPrefix(w, "-") && words[i] != "-t" {
 			device = w
 		}
 	}
@@ -29,7 +31,10 @@ func (in *shProcess) fsck(words []string) ctl {
 		in.status = 8
 		return ctlNone
 	}
-	switch f := b.volumeFS().(type) {
+	if slices.Contains(words, "-V") {
+		in.verbose(words, kind, "/dev/"+b.name)
+	}
+	switch f := fsys.Original(b.volumeFS()).(type) {
 	case *ext4.FS:
 		return in.e2fsck(f, "/dev/"+b.name)
 	default:
@@ -40,12 +45,43 @@ func (in *shProcess) fsck(words []string) ctl {
 	return in.end("unknown.fsck", "program", "fsck."+kind+" "+device)
 }
 
+// logsave is logsave(8): a program whose output goes to a file too; the options have no values.
+func (in *shProcess) logsave(words []string) ctl {
+	at := 1
+	for at < len(words) && strings.HasPrefix(words[at], "-") {
+		at++
+	}
+	if at+2 > len(words) {
+		return in.failed()
+	}
+	return in.program(words[at+1:])
+}
+
+// verbose is what fsck -V says first: its version, and the program that it runs. disk-utils/fsck.c, main and execute
+func (in *shProcess) verbose(words []string, kind, device string) {
+	found, _ := in.find(words[0], true)
+	if version, _ := in.x.textIn(found, "util-linux "); version != "" {
+		in.out("fsck from %s\n", version)
+	}
+	checker, _ := in.find("fsck."+kind, true)
+	options := ""
+	for _, w := range words[1:] {
+		if strings.HasPrefix(w, "-") && w != "-V" && w != "-t" && w != "-T" && w != "-M" && w != "--" && w != "-C" {
+			options += w + " "
+		}
+	}
+	if slices.Contains(words, "-C") && strings.HasPrefix(kind, "ext") { // only these show a progress bar
+		options += "-C0 "
+	}
+	in.out("[%s (1) -- %s] fsck.%s %s%s \n", checker, device, kind, options, device)
+}
+
 // e2fsckProgram is e2fsck(8) by its own name, when it is asked to repair without questions: -a or -p.
 func (in *shProcess) e2fsckProgram(words []string) ctl {
 	flags, _, rest := optArgs(words, "bBCEjlLz")
 	if len(rest) == 1 && strings.ContainsAny(flags, "ap") && strings.Trim(flags, "apTM") == "" {
 		if b, ok := in.blockDevice(rest[0]); ok {
-			if f, ok := b.volumeFS().(*ext4.FS); ok {
+			if f, ok := fsys.Original(b.volumeFS()).(*ext4.FS); ok {
 				return in.e2fsck(f, "/dev/"+b.name)
 			}
 		}

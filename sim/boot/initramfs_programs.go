@@ -117,19 +117,23 @@ func program(name string) (func(*shProcess, []string) ctl, bool) {
 		return (*shProcess).pathProgram, true
 	case "stat":
 		return (*shProcess).statProgram, true
-	case "lvm", "vgchange", "vgscan", "lvchange", "mdadm", "raidautorun", "dmsetup", "dmraid", "multipath", "multipathd", "btrfs", "zpool", "bcache-register":
+	case "lvm", "vgchange", "vgscan", "lvchange", "mdadm", "raidautorun", "dmsetup", "dmraid", "multipath", "multipathd", "zpool", "bcache-register":
 		return (*shProcess).stacked, true
 	case "cryptsetup":
 		return (*shProcess).cryptsetup, true
+	case "btrfs":
+		return (*shProcess).btrfs, true
 	case "losetup":
 		return (*shProcess).losetup, true
 	case "cdrom_id":
 		return (*shProcess).cdromID, true
 	case "fsck":
 		return (*shProcess).fsck, true
+	case "logsave":
+		return (*shProcess).logsave, true
 	case "e2fsck", "fsck.ext2", "fsck.ext3", "fsck.ext4":
 		return (*shProcess).e2fsckProgram, true
-	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee", "sed":
+	case "grep", "egrep", "fgrep", "cut", "head", "tail", "tr", "wc", "sort", "seq", "tee", "sed", "fold":
 		return (*shProcess).textProgram, true
 	case "find":
 		return (*shProcess).findProgram, true
@@ -328,6 +332,9 @@ func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, d
 	if fstype == "" || fstype == "auto" {
 		fstype = have
 	}
+	if holdsNoFiles(fstype) {
+		return in.mountFailed(src, dst, kernel.ENODEV) // no driver registers it
+	}
 	if dev.vol != nil && dev.vol.FS == nil && have != "" && have == fstype && !damagedSquashfs(dev.vol) {
 		return in.endFor(behind(dev.name, dev.vol))
 	}
@@ -345,6 +352,9 @@ func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, d
 		return in.mountFailed(src, dst, kernel.ENODEV)
 	}
 	x.m.Wait(costMount)
+	if x.refusesOptions(dev, fstype, data) {
+		return in.mountFailed(src, dst, kernel.EINVAL)
+	}
 	x.refused(dev, fstype, data)
 	if err := x.pid1.Mount("/dev/"+dev.name, dst, fstype, f, data); err != nil {
 		return in.mounted(err, src, dst)
@@ -354,6 +364,11 @@ func (in *shProcess) mountDevice(src, dst, fstype string, f kernel.MountFlags, d
 		x.facts.Root = "/dev/" + dev.name
 	}
 	return in.ok()
+}
+
+// holdsNoFiles tells of blkid's types that are no file systems.
+func holdsNoFiles(kind string) bool {
+	return slices.Contains([]string{"crypto_LUKS", "BitLocker", "swap", "LVM2_member", "linux_raid_member"}, kind)
 }
 
 // blockDevice finds the device that a source names.
@@ -880,7 +895,7 @@ func (x *linux) mountOf(name string) string {
 // nothing of their kind they have nothing to do; else what they find is not followed.
 func (in *shProcess) stacked(words []string) ctl {
 	name := path.Base(words[0])
-	types := map[string]string{"mdadm": "linux_raid_member", "raidautorun": "linux_raid_member", "dmraid": "raid_member", "cryptsetup": "crypto_LUKS", "btrfs": "btrfs", "zpool": "zfs_member", "bcache-register": "bcache"}
+	types := map[string]string{"mdadm": "linux_raid_member", "raidautorun": "linux_raid_member", "dmraid": "raid_member", "cryptsetup": "crypto_LUKS", "zpool": "zfs_member", "bcache-register": "bcache"}
 	want := types[name]
 	if name == "mdadm" {
 		return in.mdadm(words)
@@ -892,11 +907,27 @@ func (in *shProcess) stacked(words []string) ctl {
 		}
 	}
 	for _, b := range in.x.blockDevices() {
-		if strings.HasSuffix(b.tag("TYPE"), want) && want != "btrfs" {
+		if strings.HasSuffix(b.tag("TYPE"), want) {
 			if want == "crypto_LUKS" || want == "linux_raid_member" {
 				return in.endFor(behind(b.name, b.vol))
 			}
 			return in.end("unknown.program-volume", "program", name, "type", b.tag("TYPE"), "device", "/dev/"+b.name)
+		}
+	}
+	return in.ok()
+}
+
+// btrfs is btrfs(8), of which start scripts use "device scan": it tells the kernel of volumes with several devices, and
+// before 6.11 said so. cmds/device.c, cmd_device_scan
+func (in *shProcess) btrfs(words []string) ctl {
+	if len(words) < 3 || words[1] != "device" || words[2] != "scan" {
+		return in.end("unknown.program-does", "program", "btrfs")
+	}
+	found, _ := in.find(words[0], true)
+	for _, text := range [...]string{"Scanning for Btrfs filesystems", "Scanning for btrfs filesystems"} {
+		if said, _ := in.x.textIn(found, text); said == text && len(words) == 3 {
+			in.out("%s\n", said)
+			break
 		}
 	}
 	return in.ok()

@@ -675,7 +675,8 @@ func (in *shProcess) cannot(do, name string, err error) {
 func (in *shProcess) isDevice(name string) bool {
 	fi, err := in.stat(name)
 	if err != nil {
-		return name == "/dev/null" || name == "/dev/console" || name == "/dev/"+in.x.consoles() && in.x.mountedAt("/dev", "devtmpfs")
+		dir, err := in.x.pid1.RealPath(path.Dir(name)) // a link after a script has moved /dev to the new root
+		return name == "/dev/null" || name == "/dev/console" || name == "/dev/"+in.x.consoles() && err == nil && in.x.mountedAt(dir, "devtmpfs")
 	}
 	return fi.Mode()&fs.ModeCharDevice != 0
 }

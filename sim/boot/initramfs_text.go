@@ -41,7 +41,7 @@ func (in *shProcess) textProgram(words []string) ctl {
 	if name == "seq" {
 		return in.seq(words[1:])
 	}
-	valued := map[string]string{"cut": "dfc", "head": "nc", "tail": "nc", "grep": "em", "egrep": "em", "fgrep": "em", "sort": "kt", "sed": "e"}[name]
+	valued := map[string]string{"cut": "dfc", "head": "nc", "tail": "nc", "grep": "em", "egrep": "em", "fgrep": "em", "sort": "kt", "sed": "e", "fold": "w"}[name]
 	flags, values, rest := optArgs(words, valued)
 	pattern, sed, rest := patterns(name, values, rest)
 	sets := rest
@@ -110,8 +110,30 @@ func (in *shProcess) textProgram(words []string) ctl {
 		return in.tr(flags, sets, text)
 	case "tee":
 		in.print(in.stdout, text)
+	case "fold":
+		in.lines(folded(lines, values['w'], strings.Contains(flags, "s")))
 	}
 	return ctlNone
+}
+
+// folded breaks lines that are longer than the width, 80 unless it is given; with -s behind a blank when there is one.
+// XCU, fold
+func folded(lines []string, width string, blanks bool) (out []string) {
+	n, err := strconv.Atoi(width)
+	if err != nil || n < 1 {
+		n = 80
+	}
+	for _, l := range lines {
+		for len(l) > n {
+			at := n
+			if i := strings.LastIndexAny(l[:n], " \t"); blanks && i >= 0 {
+				at = i + 1
+			}
+			out, l = append(out, l[:at]), l[at:]
+		}
+		out = append(out, l)
+	}
+	return out
 }
 
 // inputOf is what a filter reads: its files or the standard input.

@@ -226,15 +226,26 @@ func (x *linux) doubt(tag string) {
 		return
 	}
 	for _, b := range x.blockDevices() {
-		if b.vol == nil || b.vol.Type == "" || b.vol.FS != nil || b.vol.Type == "LVM2_member" && b.vol.Err == nil || damagedSquashfs(b.vol) {
-			continue // a physical volume that is read hides nothing, and what no kernel can read neither
+		if b.vol != nil && b.vol.Type != "" && b.vol.FS == nil && x.hides(b.vol, tag) {
+			x.unsure = behind(b.name, b.vol)
+			return
 		}
-		if x.inMirror(b.vol) {
-			continue
-		}
-		x.unsure = behind(b.name, b.vol)
-		return
 	}
+}
+
+// hides tells whether a volume that is not read may be, or hold, the device that a search for a tag did not find; without
+// a tag the search was for the name of a device. What is encrypted stays closed until a program opens it, and that program's
+// run is followed.
+func (x *linux) hides(v *disk.Volume, tag string) bool {
+	switch v.Type {
+	case "linux_raid_member":
+		return !x.inMirror(v)
+	case "LVM2_member":
+		return v.Err != nil
+	case "crypto_LUKS", "BitLocker":
+		return false
+	}
+	return tag != "" && v.UUID == "" && !damagedSquashfs(v) // blkid may read a name that bootpath does not
 }
 
 // device finds a block device by its node's name, "vda1".

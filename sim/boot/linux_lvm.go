@@ -3,6 +3,7 @@ package boot
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -19,6 +20,9 @@ func (s *start) logicalLink(name string) (device string, ok bool) {
 		return node, true
 	}
 	for i, v := range s.mapped {
+		if v.Partition == underVolume {
+			continue
+		}
 		if name == "/dev/mapper/"+lvm.DeviceName(v.Name) || name == "/dev/"+v.Name {
 			return fmt.Sprintf("dm-%d", i), true
 		}
@@ -47,21 +51,31 @@ func (in *shProcess) udevLVM() {
 // they are without the file.
 var lvmSettings = regexp.MustCompile(`(?m)^\s*(activation/|devices/|global/)?(volume_list|auto_activation_volume_list|filter|global_filter|system_id_source|event_activation\s*=\s*0|use_devicesfile\s*=\s*1)\b`)
 
-// logicalVolumes lists what LVM would activate; or why that cannot be known. Neither when there is nothing.
-func (in *shProcess) logicalVolumes() (out []lvm.Volume, group *lvm.Group, why *trace.Reason) {
+// underVolume marks a device that a logical volume is made of: nothing is looked for on it.
+const underVolume = -1
+
+// logicalVolumes lists what LVM would activate; or why that cannot be known. Neither when there is nothing. Of a group that
+// lacks a physical volume an event activates nothing (pvscan(8), --checkcomplete), a command those volumes that are whole:
+// lvm.conf(5), activation_mode "degraded".
+func (in *shProcess) logicalVolumes(by string) (out []lvm.Volume, group *lvm.Group, why *trace.Reason) {
 	members := lvm.Members(in.x.c.Disk)
+	incomplete := false
 	for _, m := range members {
 		switch g := m.PV.Group; {
 		case g == nil:
 			continue
 		case group != nil && g.UUID != group.UUID:
 			return nil, nil, trace.Why("unknown.lvm-order", "a", group.Name, "b", g.Name)
-		case len(g.Missing(members)) > 0:
-			return nil, nil, trace.Why("unknown.lvm-volume-missing", "group", g.Name, "volume", g.Missing(members)[0])
 		case g.SystemID != "":
 			return nil, nil, trace.Why("unknown.lvm-owner", "group", g.Name, "owner", g.SystemID)
 		default:
-			group = g
+			group, incomplete = g, len(g.Missing(members)) > 0
+		}
+	}
+	if incomplete {
+		in.incompleteGroup(group, group.Missing(members)[0])
+		if by == "udev" {
+			return nil, group, nil
 		}
 	}
 	if conf, ok := in.readFile("/etc/lvm/lvm.conf"); ok {
@@ -70,10 +84,13 @@ func (in *shProcess) logicalVolumes() (out []lvm.Volume, group *lvm.Group, why *
 		}
 	}
 	for _, v := range lvm.Open(in.x.c.Disk.R, members) {
-		if v.Err != nil || !v.Visible {
+		switch {
+		case !v.Visible || v.Manual:
+		case v.Err != nil && incomplete:
+			return nil, nil, trace.Why("unknown.lvm-volume-missing", "group", group.Name, "volume", group.Missing(members)[0])
+		case v.Err != nil:
 			return nil, nil, trace.Why("unknown.lvm-kind", "group", group.Name, "volume", v.Name)
-		}
-		if !v.Manual {
+		default:
 			out = append(out, v)
 		}
 	}
@@ -84,7 +101,9 @@ func (in *shProcess) logicalVolumes() (out []lvm.Volume, group *lvm.Group, why *
 // cannot be known, a device that is not found later is in doubt.
 func (in *shProcess) activateLVM(by string) bool {
 	x := in.x
-	vols, group, why := in.logicalVolumes()
+	if len(lvm.Members(x.c.Disk)) == 0 {
+		return false
+	}
 	for _, m := range lvm.Members(x.c.Disk) {
 		present := false
 		for _, b := range x.blockDevices() {
@@ -94,6 +113,7 @@ func (in *shProcess) activateLVM(by string) bool {
 			return false // the disk's driver is not there yet
 		}
 	}
+	vols, group, why := in.logicalVolumes(by)
 	if why == nil && len(vols) == 0 {
 		return false
 	}
@@ -119,6 +139,9 @@ func (in *shProcess) activateLVM(by string) bool {
 			if v.Name != l.Name {
 				continue
 			}
+			if !in.makeUnder(group, &l, by) {
+				continue
+			}
 			name := fmt.Sprintf("dm-%d", len(x.mapped))
 			x.mapped = append(x.mapped, v)
 			x.addDevice(name, v)
@@ -130,6 +153,47 @@ func (in *shProcess) activateLVM(by string) bool {
 	args := map[string]string{"group": group.Name, "volumes": strings.Join(names, ", "), "by": by}
 	x.k.Emit(in.stepOf("initramfs.activate-lvm", "", args, "vgchange(8), -aay", cites...), rows...)
 	return true
+}
+
+// makeUnder makes the devices that a mirror or a thin volume lies on, once each; it tells whether the driver for it is there.
+// Of a pool LVM has thin_check look first: lvm.conf(5), thin_check_executable.
+func (in *shProcess) makeUnder(group *lvm.Group, l *lvm.Volume, by string) bool {
+	x := in.x
+	driver := map[string]string{"raid1": "dm_raid", "thin": "dm_thin_pool", "thin-pool": "dm_thin_pool"}[l.Type]
+	if tree := x.moduleTree(); driver != "" && x.have(driver) != yes && (tree == nil || !in.loadModule(tree, driver, by, 0)) {
+		return false
+	}
+	if _, ok := in.find("thin_check", true); strings.HasPrefix(l.Type, "thin") && !ok {
+		if x.unsure == nil {
+			x.unsure = trace.Why("unknown.lvm-thin-check", "volume", l.Name)
+		}
+		return false
+	}
+	for _, part := range l.Under {
+		name := group.Name + "/" + part
+		if slices.ContainsFunc(x.mapped, func(v *disk.Volume) bool { return v.Name == name }) {
+			continue
+		}
+		v := &disk.Volume{Name: name, Partition: underVolume}
+		x.addDevice(fmt.Sprintf("dm-%d", len(x.mapped)), v)
+		x.mapped = append(x.mapped, v)
+	}
+	if images := len(l.Under) / 2; l.Type == "raid1" {
+		x.emit("linux.start-array", kernInfo, fmt.Sprintf("md/raid1:mdX: active with %d out of %[1]d mirrors", images),
+			map[string]string{"array": l.Name, "members": fmt.Sprintf("%d of %[1]d", images)}, "drivers/md/raid1.c, raid1_run", l.Cites)
+	}
+	return true
+}
+
+// incompleteGroup says, once, that a group lacks a physical volume.
+func (in *shProcess) incompleteGroup(group *lvm.Group, lacks string) {
+	if in.x.searched == nil {
+		in.x.searched = map[string]string{}
+	}
+	if in.x.searched[group.UUID] == "" {
+		in.x.searched[group.UUID] = lacks
+		in.step("initramfs.group-incomplete", map[string]string{"group": group.Name, "missing": lacks}, "pvscan(8), --checkcomplete", group.Cites...)
+	}
 }
 
 // lvmCommand is lvm(8) on a disk with physical volumes; false for what is not followed.

@@ -115,6 +115,9 @@ func (x *linux) kconfig() map[string]string {
 	if file, _ := x.openAny("boot/config-" + x.version); file != nil {
 		return x.readKconfig(file)
 	}
+	if file, _ := x.openAny("config-" + x.version); file != nil { // on a boot partition
+		return x.readKconfig(file)
+	}
 	// Without an initramfs it depends on what is built in; when nothing else tells, the kernel itself may.
 	if x.img != nil && x.c.Kernel == nil && len(x.l.initrds) == 0 && !x.hasModuleList() {
 		data, _, _ := x.img.Config(x.store(), x.l.path)

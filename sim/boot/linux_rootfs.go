@@ -41,7 +41,10 @@ func (x *linux) prepareNamespace() bool {
 // nameToDev resolves root= as the kernel can: device nodes and partition identifiers, no UUID= and no
 // LABEL= of file systems (init/do_mounts.c, name_to_dev_t; early_lookup_bdev since 6.5).
 func (x *linux) nameToDev(root string) (blockDevice, bool) {
-	tag, value, _ := strings.Cut(root, "=")
+	tag, value, tagged := strings.Cut(root, "=")
+	if !tagged {
+		tag = "" // a search for a device's name
+	}
 	switch {
 	case tag == "PARTUUID":
 		return x.lookup(tag, strings.ToLower(value))
@@ -145,6 +148,10 @@ func (x *linux) mountRoot(root string, dev blockDevice) bool {
 	x.rootNode(dev.name)
 	// "rootflags= [KNL] Set root filesystem mount option string" - kernel-parameters.txt
 	options, _ := x.params.Get("rootflags")
+	if x.refusesOptions(dev, fstype, options) {
+		x.cannotMount(root, kernel.EINVAL)
+		return false
+	}
 	x.refused(dev, fstype, options)
 	if err := x.pid1.Mount("/dev/root", "/root", fstype, flags, options); err != nil {
 		if _, ok := dev.volumeFS().(fsys.Subvolumes); !ok || errno(err) == int(kernel.EIO) {

@@ -1,6 +1,8 @@
 package identify
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -178,6 +180,9 @@ func openFS(v *disk.Volume, r io.ReaderAt) {
 			if n, _ := r.ReadAt(got, m.off); n == len(got) && string(got) == m.magic {
 				v.Type = m.name
 				v.Err = fmt.Errorf("%s volume: %w", m.name, decode.ErrUnsupported)
+				if m.name == "swap" {
+					nameSwap(v, r)
+				}
 				break
 			}
 		}
@@ -199,4 +204,28 @@ var magics = [...]struct {
 	{"swap", 4096 - 10, "SWAPSPACE2"},
 	{"hfsplus", 1024, "H+"},
 	{"ufs", 8192 + 1372, "\x54\x19\x01\x00"},
+}
+
+// swapHeader is the part of a swap area's header that names it; it lies behind 1024 bytes for a boot loader.
+// include/linux/swap.h, union swap_header, and blkid's names of the two fields behind the counts.
+type swapHeader struct {
+	Version uint32   `at:"0x00"`
+	Last    uint32   `at:"0x04"` // page
+	Bad     uint32   `at:"0x08"` // pages
+	UUID    [16]byte `at:"0x0c"`
+	Label   [16]byte `at:"0x1c"`
+}
+
+// nameSwap reads the UUID and the label of a swap area.
+func nameSwap(v *disk.Volume, r io.ReaderAt) {
+	var h swapHeader
+	rec, err := decode.Read(r, 1024, binary.LittleEndian, "swap header", &h)
+	if err != nil || h.Version != 1 {
+		return
+	}
+	if h.UUID != [16]byte{} {
+		v.UUID = dashedUUID(hex.EncodeToString(h.UUID[:]))
+	}
+	label, _, _ := strings.Cut(string(h.Label[:]), "\x00")
+	v.Label, v.Cites = label, append(v.Cites, rec.Cite(&h.UUID, &h.Label)...)
 }

@@ -47,6 +47,11 @@ type Segment struct {
 	Stripes      int64
 	Member       string // of a segment with one stripe
 	First        int64  // extent of the member
+
+	Parts    []string // volumes that it is made of: of "raid1" metadata and image in turn, of "thin-pool" metadata and data, of "thin" its pool
+	Device   int64    // of "thin": its number in the pool's metadata
+	Chunk    int64    // of "thin-pool": bytes that are given out at a time
+	Creating bool     // of "thin-pool" and "thin": the pool's metadata is not yet what the text says
 }
 
 // maxExtents bounds counts of extents; LVM stores them in 32 bits.
@@ -139,7 +144,7 @@ func segment(r io.ReaderAt, n *node) (Segment, error) {
 		}
 		s.Member, s.First = list.values[0].text, list.values[1].number
 	}
-	return s, nil
+	return s, s.stacked(r, n)
 }
 
 // String says what the segment is: "extents 0-7 at pv0:8".
@@ -182,6 +187,8 @@ type Volume struct {
 	Size    int64              // bytes
 	R       *blob.MappedReader // nil when it cannot be read
 	Err     error              // why R is nil; wraps [decode.ErrUnsupported]
+	Under   []string           // devices that device-mapper makes before it, of a volume that is made of others
+	Type    string             // of its segments: "striped", "raid1", "thin", "thin-pool" …; "" when they differ
 	Cites   []blob.Cite
 }
 
@@ -224,7 +231,11 @@ func (g *Group) volume(r io.ReaderAt, members []Member, l *Logical) Volume {
 	v := Volume{Name: g.Name + "/" + l.Name, UUID: l.UUID, Visible: l.Visible, Manual: l.Manual, Cites: append(g.Cites[:len(g.Cites):len(g.Cites)], l.Cites...)}
 	var extents []blob.Extent
 	var end int64
+	v.Under = g.under(l)
 	for _, s := range l.Segments {
+		if v.Type = s.Type; s.Type != l.Segments[0].Type {
+			v.Type = ""
+		}
 		if v.Err == nil && s.Start != end {
 			v.Err = fmt.Errorf("LVM2 volume %s: a segment starts at extent %d, the one before ends at %d: %w", v.Name, s.Start, end, decode.ErrUnsupported)
 		}
@@ -232,14 +243,14 @@ func (g *Group) volume(r io.ReaderAt, members []Member, l *Logical) Volume {
 		if v.Err != nil {
 			continue
 		}
-		at, err := g.place(members, s)
+		found, err := g.extents(r, members, s)
 		if err != nil {
 			v.Err = fmt.Errorf("LVM2 volume %s: %w: %w", v.Name, err, decode.ErrUnsupported)
 			continue
 		}
-		extents = append(extents, blob.Extent{Off: s.Start * g.ExtentSize, Len: s.Count * g.ExtentSize, Phys: at})
+		extents = append(extents, found...)
 	}
-	if v.Err == nil && (len(extents) == 0 || end > 1<<62/g.ExtentSize) {
+	if v.Err == nil && (len(l.Segments) == 0 || end > 1<<62/g.ExtentSize) {
 		v.Err = fmt.Errorf("LVM2 volume %s: %d extents of %d bytes: %w", v.Name, end, g.ExtentSize, decode.ErrUnsupported)
 	}
 	v.Size = min(end, 1<<62/g.ExtentSize) * g.ExtentSize

@@ -1,8 +1,8 @@
 // Package lvm reads the metadata of LVM2: the label and header of a physical volume, the text that describes
-// its volume group, and the logical volumes whose bytes lie side by side on the disk.
+// its volume group, and the logical volumes whose bytes lie side by side on the disk, are mirrored ("raid1") or come from a thin pool.
 //
 // There is no standard; the layout is that of LVM2's lib/format_text/layout.h, lib/label/label.h and
-// lib/format_text/import_vsn1.c. Volumes of other segment types (mirrors, RAID, thin pools, several stripes)
+// lib/format_text/import_vsn1.c. Volumes of other segment types (RAID with parity, caches, several stripes)
 // are named and not read.
 package lvm
 
