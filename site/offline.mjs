@@ -20,7 +20,7 @@ const read = (path) => readFileSync(join(dist, path));
 for (const name of made.slice(1)) rmSync(join(dist, name), { force: true });
 const all = walk(dist).filter((p) => !made.includes(p)).sort();
 /** What is kept for reading without a network: not the parts of runs, which are there whole (assets/ts/ready.ts). */
-const paths = all.filter((p) => !/^traces\/(first|part)\//.test(p));
+const paths = all.filter((p) => !/^traces\/(first|part|view|values)\//.test(p));
 
 const hashes = Object.fromEntries(paths.map((p) => [p, createHash("sha256").update(read(p)).digest("hex").slice(0, 16)]));
 const worker = read("sw.js").toString().replace(/^self\.bootpath=.*;\n/, "");

@@ -1,12 +1,13 @@
 // Works out the samples' and scenarios' runs:  node traces.mjs BOOTPATH CONTENT OUT
 // Each becomes OUT/ID.json or OUT/scenario-NAME.json, { inspection, run }: the answers that the engine would
-// give, ready made. OUT/first/ID.LANG.json has of it what is seen before play, and of a long run OUT/part/ID.N.json
-// what is seen when it begins at step N. OUT/compare.json is the comparison that the comparison page begins with.
+// give, ready made. OUT/first/ID.LANG.json has of it what is seen before play, and of a long run OUT/part/ID.N.LANG.json
+// what is seen when it begins at step N. There OUT/view/ID.VIEW.json has what a view draws of all its
+// steps, and OUT/values/ID.AREA.json the values by which a step of an area may be named. OUT/compare.json is the comparison that the comparison page begins with.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { first, part, partsOf } from "./first.mjs";
+import { drawn, first, part, partsOf, values } from "./first.mjs";
 
 const long = 5_000; // bytes: a longer run, packed, is not loaded whole to show one of its steps
 
@@ -26,13 +27,18 @@ function leave(id, inspection, run) {
   const whole = JSON.stringify({ inspection, run });
   writeFileSync(join(out, `${id}.json`), whole);
   if (!run) return;
-  const parts = gzipSync(whole).length > long ? partsOf(run.steps) : [];
-  for (const lang of Object.keys(messages)) write(`first/${id}.${lang}.json`, { ...first({ inspection, run }, messages[lang], titles), ...(parts.length > 0 ? { parts } : {}) });
-  for (const from of parts) write(`part/${id}.${from}.json`, part(run.steps, from, titles));
+  const parts = gzipSync(whole).length > long ? partsOf(run.steps) : null;
+  for (const [lang, words] of Object.entries(messages)) {
+    write(`first/${id}.${lang}.json`, first({ inspection, run }, words, titles, parts));
+    for (const from of parts ?? []) write(`part/${id}.${from}.${lang}.json`, part(run.steps, from, words, titles));
+  }
+  if (!parts) return;
+  for (const [view, steps] of Object.entries(drawn(run.steps))) write(`view/${id}.${view}.json`, steps);
+  for (const [area, steps] of Object.entries(values(run.steps, titles))) write(`values/${id}.${area}.json`, steps);
 }
 
 rmSync(out, { recursive: true, force: true });
-for (const folder of ["first", "part"]) mkdirSync(join(out, folder), { recursive: true });
+for (const folder of ["first", "part", "view", "values"]) mkdirSync(join(out, folder), { recursive: true });
 const inspections = {};
 const files = {};
 for (const s of read("samples", "index.json")) {

@@ -61,7 +61,7 @@ async function answer(request: Request, client: string): Promise<Response> {
   if (path === "" || path.endsWith("/")) path += "index.html";
   if (path === "bootpath.html") return fetch(request).catch(onePage);
   // Parts of runs spare a download; whoever has the site here has the runs whole.
-  if (/^traces\/(first|part)\//.test(path)) return new Response(null, { status: 404 });
+  if (/^traces\/(first|part|view|values)\//.test(path)) return new Response(null, { status: 404 });
   const kept = path in list ? await (await caches.open(keep)).match(keyOf(path, list)) : undefined;
   if (!kept) return fetch(request);
   const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "");

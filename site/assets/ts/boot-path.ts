@@ -3,11 +3,10 @@ import { css, html, LitElement, nothing, type PropertyValues } from "lit";
 import { asset, inlined } from "./assets";
 import type { Engine, Input } from "./engine";
 import { icon, sharedStyles } from "./elements/base";
-import "./elements/boxes";
 import "./elements/card";
-import "./elements/console";
 import type { BpConsole } from "./elements/console";
 import type { Fetched } from "./elements/evidence";
+import type { BpKeys } from "./elements/keys";
 import type { OpenFile } from "./elements/files";
 import "./elements/panel";
 import "./elements/rail";
@@ -16,9 +15,9 @@ import "./elements/steps";
 import "./elements/transport";
 import "./elements/verdict";
 import type { Scene } from "./elements/view";
-import { difference, same, type Difference } from "./difference";
+import { same, type Difference } from "./difference";
 import { dropped, nameOf, type Part } from "./dropped";
-import { firmwares, underFirmware, type Firmware } from "./firmware";
+import type { Firmware } from "./firmware";
 import * as format from "./format";
 import { remember, remembered, usualLayout, type Layout, type Slot } from "./layout";
 import type { tools } from "./more";
@@ -29,8 +28,9 @@ import { engineFailure, wasCancelled } from "./refusals";
 import { RequestEvent, type Export, type PlayerRequest } from "./requests";
 import { loadSamples, type Sample } from "./samples";
 import { find } from "./selector";
+import "./shared";
 import { failures, Tape } from "./tape";
-import { available, isView, touches, usual, viewOf, type View } from "./views/catalog";
+import { available, drawsAll, isView, scriptOf, suits, touches, usual, usualScreen, viewOf, type View } from "./views/catalog";
 import { History } from "./views/changes";
 import { diskName } from "./views/disk-strip";
 import type { ChangeListing, Cite, Command, Facts, Inspection, LibraryEntry, Outcome, RunResult, RunSettings, Step, TreeListing } from "./wire.gen";
@@ -59,9 +59,6 @@ interface Problem {
   where?: string;
 }
 
-/** The views that are in this script; the others come with more.js. */
-const core: readonly View[] = ["console", "boxes"];
-
 /** What an image is opened from. */
 type Source = { id?: string; name: string; data: Input; usual?: RunSettings };
 
@@ -73,7 +70,7 @@ export class BootPath extends LitElement {
     speed: { state: true }, panes: { state: true }, cite: { state: true }, kernelCites: { state: true }, fetched: { state: true }, work: { state: true }, problem: { state: true },
     inspection: { state: true }, result: { state: true }, engineHolds: { state: true }, opener: { state: true }, list: { state: true }, over: { state: true },
     layout: { state: true, attribute: false }, listing: { state: true }, layerChanges: { state: true }, listingProblem: { state: true }, file: { state: true }, editing: { state: true }, difference: { state: true }, outcomeBefore: { state: true },
-    tried: { state: true }, trying: { state: true }, command: { state: true }, commandProblem: { state: true }, linked: { state: true }, cancelled: { state: true }, unkept: { state: true }, said: { state: true },
+    eager: { type: Boolean }, awake: { state: true }, tried: { state: true }, trying: { state: true }, command: { state: true }, commandProblem: { state: true }, linked: { state: true }, cancelled: { state: true }, unkept: { state: true }, said: { state: true },
   };
 
   /** A sample's id, or the address of an image or a slice. */
@@ -93,6 +90,8 @@ export class BootPath extends LitElement {
   declare theme: string | null;
   /** "lab": with the image bar and opening of files; "none": without buttons. */
   declare controls: string | null;
+  /** Nothing waits for a press: all steps are loaded at once, and the bytes that a view shows. */
+  declare eager: boolean;
   /** Address of the folder with engine, samples and sentences; by default the script's own. */
   declare base: string | null;
   /** The settings of the next and of the latest run. */
@@ -116,6 +115,7 @@ export class BootPath extends LitElement {
   declare private inspection: Inspection | null;
   declare private result: RunResult | null;
   declare private engineHolds: boolean;
+  declare private awake: boolean; // somebody asked for something: bytes may cost the engine
   declare private opener: boolean;
   declare private list: boolean;
   declare private over: boolean;
@@ -171,7 +171,7 @@ export class BootPath extends LitElement {
     this.panes = { ...usualLayout, side: "console" };
     this.cite = 0;
     this.kernelCites = this.fetched = this.work = this.problem = this.inspection = this.result = null;
-    this.engineHolds = this.opener = this.list = this.over = this.linked = this.cancelled = false;
+    this.eager = this.awake = this.engineHolds = this.opener = this.list = this.over = this.linked = this.cancelled = false;
     this.listing = this.layerChanges = this.file = this.difference = this.outcomeBefore = this.command = null;
     this.listingProblem = this.editing = this.commandProblem = this.unkept = "";
     this.tried = {};
@@ -253,10 +253,20 @@ export class BootPath extends LitElement {
 
   /** Loads what is left out of a run that was worked out in advance until somebody plays it: then steps are whole. */
   complete(): Promise<void> {
+    this.awake = true;
+    return this.#whole();
+  }
+
+  #whole(): Promise<void> {
     const o = this.#outline;
     if (!o) return Promise.resolve();
     return (this.#completing ??= o.rest().then(
-      (run) => this.#outline === o && this.#show(run),
+      async (run) => {
+        const messages = await this.#sentences(this.language, run.steps, [run.outcome]);
+        if (this.#outline !== o) return;
+        this.messages = { ...this.messages, ...messages };
+        this.#show(run);
+      },
       (e: unknown) => this.#outline === o && this.#fail(this.#job, e),
     ).then(() => void (this.#completing = null)));
   }
@@ -301,11 +311,9 @@ export class BootPath extends LitElement {
     if (this.#arranged === this.#source) return; // started again: the views stay as they are
     this.#arranged = this.#source;
     const lab = this.controls === "lab";
-    // A container's start prints nothing before its program: its walls tell more than an empty screen.
-    const prints = this.#outline?.prints ?? result.steps.some((s) => s.console);
-    const screen = prints || !this.#views.includes("boxes") ? "console" : "boxes";
+    const screen = usualScreen(this.#views, this.#outline?.prints ?? result.steps.some((s) => s.console));
     this.panes = { ...usualLayout, mid: screen, low: lab ? "follow" : "none", ...(lab ? remembered(this.inspection?.kind ?? "") : {}) };
-    if (isView(this.view)) this.panes = { ...this.panes, side: this.view };
+    if (isView(this.view) && this.#views.includes(this.view)) this.panes = { ...this.panes, side: this.view };
     else if (this.layout !== "wide") this.panes = { ...this.panes, side: screen };
   }
 
@@ -331,6 +339,7 @@ export class BootPath extends LitElement {
 
   /** The engine's side of this player. It is loaded when something is asked of it. */
   async #asked(): Promise<Engine> {
+    this.awake = true;
     const { Engine } = await this.#more();
     const engine = (this.#engine ??= new Engine(this.#base, (name) => (this.unkept = name)));
     if (this.#unasked) engine.prepare(this.#unasked.source.name, this.#unasked.source.data, this.#unasked.settings);
@@ -342,6 +351,9 @@ export class BootPath extends LitElement {
     this.samples = await loadSamples(this.#base);
     const sample = this.samples.find((s) => s.id === what);
     if (sample) {
+      // What will most likely be seen comes together with the steps.
+      const machine = sample.kind === "system";
+      if (this.controls !== "lab") void this.#load(isView(this.view) && suits(this.view, machine) ? this.view : machine ? "console" : "boxes");
       const file = `samples/${sample.file}`;
       const data = inlined ? new Uint8Array(await (await asset(this.#base, file)).arrayBuffer()) : new URL(file, this.#base).href;
       return { id: sample.id, name: sample.title[this.language], data, usual: sample.settings };
@@ -365,7 +377,7 @@ export class BootPath extends LitElement {
     const job = this.#begin("opening", source.name);
     this.#source = source;
     this.#unpatched = this.#unasked = null;
-    this.engineHolds = false;
+    this.engineHolds = this.awake = false;
     this.listing = this.layerChanges = this.file = this.difference = this.outcomeBefore = this.command = null;
     this.listingProblem = this.editing = this.commandProblem = "";
     this.tried = {};
@@ -406,7 +418,7 @@ export class BootPath extends LitElement {
     const messages = await this.#sentences(this.language, result.steps, [result.outcome]);
     if (job === this.#job) {
       this.messages = { ...this.messages, ...messages };
-      this.difference = before ? difference(before.steps, result.steps) : null;
+      this.difference = before ? (this.#tools?.difference(before.steps, result.steps) ?? null) : null;
       this.outcomeBefore = before?.outcome ?? null;
       if (!patched) this.#unpatched = { key: JSON.stringify(this.settings), run: result };
     }
@@ -435,7 +447,7 @@ export class BootPath extends LitElement {
 
   /** Steps worked out in advance are shown before the engine is there. */
   async #showPrecomputed(id: string, job: number): Promise<boolean> {
-    const found = await ready(this.#base, id, this.language, this.step ?? "0").catch(() => null);
+    const found = await ready(this.#base, id, this.language, this.step ?? "0", this.controls === "lab" ? "console" : isView(this.view) ? this.view : null).catch(() => null);
     if (!found || job !== this.#job) return false;
     const messages = found.messages ? useReasons(this.language, found.messages) : await this.#sentences(this.language, found.run?.steps ?? [], [found.run?.outcome]);
     if (job !== this.#job || this.engineHolds) return false;
@@ -443,7 +455,7 @@ export class BootPath extends LitElement {
     this.inspection = found.inspection;
     if (this.controls !== "lab") this.#emit("ready", { inspection: found.inspection });
     this.#show(found.run, found.outline);
-    if (this.controls === "lab") void this.complete();
+    if (this.controls === "lab" || this.eager) void this.complete();
     return true;
   }
 
@@ -584,8 +596,10 @@ export class BootPath extends LitElement {
     const shown = this.settings;
     try {
       const tried: { [F in Firmware]?: Outcome } = {};
-      for (const f of firmwares) tried[f] = (await (await this.#asked()).run({ ...shown, ...underFirmware(f) })).outcome;
-      await (await this.#asked()).run(shown);
+      const engine = await this.#asked();
+      const { firmwares, underFirmware } = await this.#more();
+      for (const f of firmwares) tried[f] = (await engine.run({ ...shown, ...underFirmware(f) })).outcome;
+      await engine.run(shown);
       await this.#sentences(this.language, [], Object.values(tried));
       this.tried = tried;
     } catch (e) {
@@ -648,7 +662,8 @@ export class BootPath extends LitElement {
       case "list": this.list = r.on; return;
       case "link": void this.#copyLink(); return;
       case "export": void this.#export(r.what); return;
-      case "help": this.#dialog("keys")?.showModal(); return;
+      case "wake": return;
+      case "help": void this.#more().then(() => this.renderRoot.querySelector("bp-keys")?.show()); return;
       default: { const never: never = r; return never; }
     }
   }
@@ -676,7 +691,14 @@ export class BootPath extends LitElement {
   async #export(what: Export): Promise<void> {
     try {
       const name = this.inspection?.origin?.name ?? this.inspection?.name ?? "image";
-      const [content, ending] = await this.#exported(what, name);
+      const tools = await this.#more();
+      const [content, ending] = await tools.exported(what, {
+        name, steps: this.steps, result: this.result, title: (s) => sentence(s, this.messages, this.language).title, base: this.#base,
+        place: { lang: this.language, step: String(this.at), view: this.panes.side, settings: this.settings, off: this.off },
+        // The picture is of the view that a reader chose: the first at the side.
+        view: () => this.renderRoot.querySelector<HTMLElement>("bp-panel.side .pane > *") ?? this,
+        slice: async () => (await this.#asked()).slice(),
+      });
       const a = document.createElement("a");
       a.href = URL.createObjectURL(content);
       a.download = `${name}${ending}`;
@@ -684,27 +706,6 @@ export class BootPath extends LitElement {
       setTimeout(() => URL.revokeObjectURL(a.href), 10_000);
     } catch (e) {
       this.#fail(this.#job, e);
-    }
-  }
-
-  async #exported(what: Export, name: string): Promise<[Blob, string]> {
-    const text = (s: string, type: string) => new Blob([s], { type });
-    // The picture is of the view that a reader chose: the first at the side.
-    const view = () => this.renderRoot.querySelector<HTMLElement>("bp-panel.side .pane > *") ?? this;
-    const tools = await this.#more();
-    switch (what) {
-      case "cast": return [text(tools.asciicast(this.steps, name), "application/x-asciicast"), ".cast"];
-      case "events": return [text(tools.traceEvents(this.steps, name, (s) => sentence(s, this.messages, this.language).title), "application/json"), ".trace.json"];
-      case "golden": return [text(this.result ? tools.golden(this.result) : "", "text/plain"), ".txt"];
-      case "svg": return [text(tools.svgOf(view()).svg, "image/svg+xml"), `.${this.panes.side}.svg`];
-      case "png": return [await tools.pngOf(view()), `.${this.panes.side}.png`];
-      case "slice": return [new Blob([(await (await this.#asked()).slice()) as BlobPart]), ".slice"];
-      case "page": {
-        const template = inlined ? document.documentElement.outerHTML : await (await fetch(new URL("bootpath.html", this.#base))).text();
-        const place = { lang: this.language, step: String(this.at), view: this.panes.side, settings: this.settings, off: this.off };
-        return [text(await tools.onePage(template, `${name}.slice`, place, await (await this.#asked()).slice()), "text/html"), ".html"];
-      }
-      default: { const never: never = what; return never; }
     }
   }
 
@@ -869,7 +870,7 @@ export class BootPath extends LitElement {
       ${opener ? html`<bp-opener .lang=${lang} .samples=${this.samples} .library=${this.library} .over=${this.over} .closable=${!empty}></bp-opener>` : empty ? html`<div class="blank"></div>` : this.#player()}
       ${this.over && !opener ? html`<div class="veil">${this.#say("drop.over")}</div>` : nothing}
       <p class="sr" role="status" aria-live="polite">${this.said}</p>
-      ${this.#keys()}
+      <bp-keys .lang=${lang}></bp-keys>
     </div>`;
   }
 
@@ -944,20 +945,27 @@ export class BootPath extends LitElement {
     return this.#tools as typeof tools;
   }
 
+  /** Loads the element of a view. */
+  async #load(v: View): Promise<void> {
+    const script = scriptOf[v];
+    if (script === undefined || this.controls === "lab" || inlined || this.#tools) return void (await this.#more());
+    await import(new URL(`view/${script}.js`, this.#base).href);
+  }
+
   get #tools(): typeof tools | undefined {
     return (globalThis as { bootpathTools?: typeof tools }).bootpathTools;
   }
 
   #view(v: View, scene: Scene, cites: readonly Cite[]) {
     const lang = this.language;
-    if (!core.includes(v)) {
-      const words = canSay(lang, "more");
-      void Promise.all([this.#more().then(() => words || this.requestUpdate()), this.complete()]);
-      if (!words) return nothing;
-    }
+    const words = this.controls !== "lab" || canSay(lang, "more");
+    void this.#load(v).then(() => words || this.requestUpdate());
+    if (!words) return nothing;
+    if (v === "evidence") void this.#load("state"); // it stands below
+    if (drawsAll.includes(v) && this.#outline?.drawn !== v) void this.#whole();
     switch (v) {
       case "console": return html`<bp-console .lang=${lang} .steps=${scene.steps} .at=${this.at}></bp-console>`;
-      case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds} .patches=${this.#patches} .writable=${this.controls === "lab" && this.inspection ? (this.inspection.kind === "system" ? diskName(this.inspection, scene.steps) : this.inspection.name) : ""}></bp-evidence>
+      case "evidence": return html`<bp-evidence .lang=${lang} .cites=${cites} .index=${this.cite} .stage=${scene.step?.stage ?? "kernel"} .fetched=${this.fetched} .engine=${this.engineHolds && this.awake} .offered=${this.engineHolds} .patches=${this.#patches} .writable=${this.controls === "lab" && this.inspection ? (this.inspection.kind === "system" ? diskName(this.inspection, scene.steps) : this.inspection.name) : ""}></bp-evidence>
         ${this.kernelCites || (this.layout === "wide" && this.panes.low !== "none") ? nothing : html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step} .only=${true}></bp-state>`}`;
       case "memory": return html`<bp-memory .lang=${lang} .scene=${scene}></bp-memory>`;
       case "disk": return html`<bp-disk .lang=${lang} .scene=${scene}></bp-disk>`;
@@ -974,13 +982,6 @@ export class BootPath extends LitElement {
       case "state": return html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step}></bp-state>`;
       default: { const never: never = v; return never; }
     }
-  }
-
-  #keys() {
-    const row = (keys: string[], text: Key) => html`<dt>${keys.map((k) => html`<kbd>${k}</kbd>`)}</dt><dd>${this.#say(text)}</dd>`;
-    return html`<dialog id="keys" aria-labelledby="keys-title"><h2 id="keys-title">${this.#say("keys.title")}</h2><dl>
-      ${row(["Space"], "keys.space")}${row(["←", "→"], "keys.arrows")}${row(["Home", "End"], "keys.ends")}${row(["J", "K"], "keys.stages")}${row(["N"], "keys.failure")}${row(["+", "−", "0"], "keys.zoom")}${row(["?"], "keys.help")}</dl>
-      <p class="quiet">${this.#say("keys.note")}</p><form method="dialog"><button class="push">${this.#say("drop.close")}</button></form></dialog>`;
   }
 
   static override styles = [
@@ -1030,10 +1031,6 @@ export class BootPath extends LitElement {
       .veil { position: absolute; inset: 8px; display: grid; place-items: center; font-size: var(--t4); border: 2px solid var(--focus); border-radius: 6px; background: color-mix(in oklab, var(--paper) 88%, transparent); pointer-events: none; z-index: 20; }
       dialog { border: 1px solid var(--rule-2); border-radius: 6px; background: var(--raised); color: var(--ink); padding: 20px 24px; }
       dialog::backdrop { background: rgb(0 0 0 / 0.35); }
-      dialog h2 { font-size: var(--t3); font-weight: 650; }
-      dialog dl { display: grid; grid-template-columns: auto 1fr; gap: 8px 20px; margin: 14px 0; align-items: baseline; }
-      dialog form { margin-top: 14px; text-align: right; }
-      kbd { font: 400 var(--t1) var(--mono); border: 1px solid var(--rule-2); border-radius: 3px; padding: 1px 6px; margin-right: 4px; }
       #sheet { margin: auto 0 0; width: 100%; max-width: none; max-height: 75dvh; height: 75dvh; padding: 0; border-radius: 8px 8px 0 0; border-width: 1px 0 0; background: var(--paper); }
       .sheet { display: flex; flex-direction: column; height: 100%; }
       .sheet bp-steps { flex: 1; min-height: 0; }
@@ -1053,6 +1050,7 @@ declare global {
   interface HTMLElementTagNameMap {
     "boot-path": BootPath;
     "bp-console": BpConsole;
+    "bp-keys": BpKeys;
     "bp-rail": BpRail;
   }
 }

@@ -1,6 +1,42 @@
-// The run as files for other programs: the console for asciinema, the steps for Chrome's and Perfetto's trace
-// viewers, and the text form that tests/golden keeps.
+// What is shown as files for other programs: the console for asciinema, the steps for Chrome's and Perfetto's trace
+// viewers, the text form that tests/golden keeps, a view's picture, the image's slice, and all of it in one page.
+import { inlined } from "./assets";
+import { onePage } from "./onepage";
+import { pngOf, svgOf } from "./picture";
+import type { Place } from "./place";
+import type { Export } from "./requests";
 import type { Reason, RunResult, Step } from "./wire.gen";
+
+/** What a player shows, as far as it can be saved. */
+export interface Shown {
+  name: string; // of the image
+  steps: readonly Step[];
+  result: RunResult | null;
+  title(s: Step): string;
+  base: string; // where bootpath.html lies
+  place: Place & { view: string };
+  view(): HTMLElement;
+  slice(): Promise<Uint8Array>;
+}
+
+/** The content of a file and what its name ends in. */
+export async function exported(what: Export, shown: Shown): Promise<[Blob, string]> {
+  const text = (s: string, type: string) => new Blob([s], { type });
+  const { name, steps, place } = shown;
+  switch (what) {
+    case "cast": return [text(asciicast(steps, name), "application/x-asciicast"), ".cast"];
+    case "events": return [text(traceEvents(steps, name, shown.title), "application/json"), ".trace.json"];
+    case "golden": return [text(shown.result ? golden(shown.result) : "", "text/plain"), ".txt"];
+    case "svg": return [text(svgOf(shown.view()).svg, "image/svg+xml"), `.${place.view}.svg`];
+    case "png": return [await pngOf(shown.view()), `.${place.view}.png`];
+    case "slice": return [new Blob([(await shown.slice()) as BlobPart]), ".slice"];
+    case "page": {
+      const template = inlined ? document.documentElement.outerHTML : await (await fetch(new URL("bootpath.html", shown.base))).text();
+      return [text(await onePage(template, `${name}.slice`, place, await shown.slice()), "text/html"), ".html"];
+    }
+    default: { const never: never = what; return never; }
+  }
+}
 
 /** asciicast v2 (docs.asciinema.org/manual/asciicast/v2): a header, then one event for each piece of output. */
 export function asciicast(steps: readonly Step[], title: string): string {

@@ -1,10 +1,12 @@
 // Runs that were worked out when the site was built, as site/traces.mjs leaves them in traces/. A reader who only
 // looks downloads little: every step as a line of the list, and whole the first, or those around the place where it
-// begins. The rest comes when it is asked for.
+// begins, with what of the others the view that is shown draws. The rest comes when it is asked for.
 import { asset } from "./assets";
 import { find } from "./selector";
+import { available, drawsAll, usualScreen, type View } from "./views/catalog";
+import { History } from "./views/changes";
 import type { Inspection, RunResult, Step, Table } from "./wire.gen";
-import type { Lang, Messages } from "./words";
+import { areaOf, type Lang, type Messages } from "./words";
 
 /** A step as far as a list shows it. */
 type Line = Pick<Step, "at" | "stage" | "kind" | "args" | "changes"> & { cause?: number };
@@ -13,10 +15,16 @@ type Line = Pick<Step, "at" | "stage" | "kind" | "args" | "changes"> & { cause?:
 interface First {
   inspection: Inspection;
   run: Omit<RunResult, "steps"> & { steps: (Step | Line)[] };
-  messages: Messages; // the sentences of its kinds
-  parts?: number[]; // of a long run: where the parts in traces/part/ID.N.json begin
+  messages: Messages; // of its kinds; of a long run titles only, and the sentence of the first step
+  parts?: number[]; // of a long run: where the parts in traces/part/ID.N.LANG.json begin
   tables: Table[]; // that its steps change
   prints: boolean;
+}
+
+/** traces/part/ID.N.LANG.json */
+interface Part {
+  steps: Step[]; // the first stands for all before it
+  messages: Messages;
 }
 
 /** traces/ID.json */
@@ -32,13 +40,17 @@ export interface Ready {
   outline: Outline | null; // null: every step is whole
 }
 
+/** traces/view/ID.VIEW.json, what a view draws of steps, and traces/values/ID.AREA.json: by their numbers. */
+type Drawn = { [seq: number]: Pick<Step, "args" | "changes" | "cites"> };
+
 /** What is known of a run whose steps are not all whole. */
 export interface Outline {
   from: number; // of the steps that are whole
   to: number; // exclusive
   tables: readonly Table[];
   prints: boolean;
-  /** Loads the whole run. */
+  drawn: View | null; // the view for which enough is known of every step
+  /** Loads the whole run, without the sentences. */
   rest(): Promise<RunResult>;
 }
 
@@ -47,26 +59,48 @@ async function json<T>(base: string, path: string): Promise<T | null> {
   return r?.ok ? ((await r.json()) as T) : null;
 }
 
-/** The run called id, beginning at the step of that name; null when none was worked out. */
-export async function ready(base: string, id: string, lang: Lang, begin: string): Promise<Ready | null> {
-  const rest = async () => {
-    const whole = await json<Whole>(base, id);
-    if (!whole?.run) throw new Error(`traces/${id}.json`);
-    return whole.run;
-  };
+/** The run called id, beginning at the step of that name, for a view or the usual one; null when none was worked out. */
+export async function ready(base: string, id: string, lang: Lang, begin: string, view: View | null): Promise<Ready | null> {
   const first = await json<First>(base, `first/${id}.${lang}`);
   if (!first) {
     const whole = await json<Whole>(base, id); // the one-file page has no other; a sample may have no run
     return whole && { ...whole, messages: null, outline: null };
   }
-  const { inspection, messages } = first;
+  const { inspection, messages, tables, prints, parts } = first;
   const run: RunResult = { ...first.run, steps: first.run.steps.map((s, seq) => ({ seq, cause: seq - 1, actor: "", ...s })) };
-  const place = find(run.steps, begin);
-  const outline: Outline = { from: 0, to: 1, tables: first.tables, prints: first.prints, rest };
-  if (place === 0) return { inspection, run, messages, outline };
-  const from = first.parts?.findLast((n) => n <= place);
-  const part = from === undefined ? null : await json<Step[]>(base, `part/${id}.${from}`);
-  if (!part || from === undefined) return { inspection, run: await rest(), messages, outline: null };
-  run.steps.splice(from - 1, part.length, ...part); // the first of a part stands for all before it
-  return { inspection, run, messages, outline: { ...outline, from, to: from - 1 + part.length } };
+  const rest = async () => {
+    const whole = await json<Whole>(base, id);
+    if (!whole?.run) throw new Error(`traces/${id}.json`);
+    return whole.run;
+  };
+  let place = find(run.steps, begin);
+  if (place < 0 && parts) {
+    // Its name has a value that no line shows.
+    const values = await json<Drawn>(base, `values/${id}.${areaOf(begin.replace("#", ""))}`);
+    if (values) run.steps = run.steps.map((s) => merged(s, values[s.seq]));
+    place = Math.max(0, find(run.steps, begin)); // or there is no such step
+  }
+  const views = available(new History([], tables), inspection, false);
+  const shown = view && views.includes(view) ? view : usualScreen(views, prints);
+  const draws = drawsAll.includes(shown);
+  const outline: Outline = { from: 0, to: 1, tables, prints, drawn: draws ? shown : null, rest };
+  if (place === 0 && !draws) return { inspection, run, messages, outline };
+  const from = parts?.findLast((n) => n <= place);
+  const [drawn, part] = await Promise.all([
+    draws && parts ? json<Drawn>(base, `view/${id}.${shown}`) : null,
+    from === undefined ? null : json<Part>(base, `part/${id}.${from}.${lang}`),
+  ]);
+  if ((draws && !drawn) || (place !== 0 && !part)) return { inspection, run: await rest(), messages: parts ? null : messages, outline: null };
+  if (drawn) run.steps = run.steps.map((s) => merged(s, drawn[s.seq]));
+  if (!part || from === undefined) return { inspection, run, messages, outline };
+  const [before, ...whole] = part.steps;
+  if (before) run.steps[from - 1] = merged(before, drawn?.[from - 1]);
+  run.steps.splice(from, whole.length, ...whole);
+  return { inspection, run, messages: { ...messages, ...part.messages }, outline: { ...outline, from, to: from + whole.length } };
+}
+
+/** A step with more of it known. */
+function merged(s: Step, more: Drawn[number] | undefined): Step {
+  const changes = [...(more?.changes ?? []), ...(s.changes ?? [])];
+  return more ? { ...s, ...more, args: { ...s.args, ...more.args }, ...(changes.length > 0 ? { changes } : {}) } : s;
 }

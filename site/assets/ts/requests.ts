@@ -38,6 +38,7 @@ export type PlayerRequest =
   | { do: "list"; on: boolean }
   | { do: "link" }
   | { do: "export"; what: Export }
+  | { do: "wake" } // the reader wants what is not loaded without a press
   | { do: "help" };
 
 export class RequestEvent extends Event {

@@ -27,9 +27,9 @@ function load(base: string, path: string): Promise<object> {
 }
 
 /** The strings of a part of the page, and one by which it is seen that they are there. */
-const parts = { ui: "go.play", more: "evidence.none" } as const satisfies { [part: string]: Key };
+const parts = { ui: "go.play", more: "bar.layers" } as const satisfies { [part: string]: Key };
 
-/** ui: of what an embedded start shows at first; more: of the elements that come with more.js. */
+/** ui: of what an embedded start shows before its reader asks for more; more: of the other elements in more.js. */
 export const canSay = (lang: Lang, part: keyof typeof parts = "ui"): boolean => Boolean(strings[lang]?.[parts[part]]);
 
 export async function loadStrings(base: string, lang: Lang, part: keyof typeof parts = "ui"): Promise<void> {

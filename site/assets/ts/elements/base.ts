@@ -70,6 +70,11 @@ export class Part extends LitElement {
 
 export const sharedStyles = shared;
 
+/** Makes an element known. A view's is in its own script and in more.js, of which a page may load both. */
+export function define(tag: string, element: CustomElementConstructor): void {
+  if (!customElements.get(tag)) customElements.define(tag, element);
+}
+
 /** Icons are drawn on a 16 px grid. */
 const paths = {
   first: "M3 3h2v10H3zM13 3v10L6 8z",

@@ -1,6 +1,7 @@
 import { css, html, nothing } from "lit";
 import { house, type Box, type Inmate } from "../views/boxes";
 import { shortPath, type Key } from "../words";
+import { define } from "./base";
 import { View } from "./view";
 
 /** One kernel, and inside it the walls that namespaces are: who lives where, and what passes through. */
@@ -63,4 +64,4 @@ export class BpBoxes extends View {
   }
 }
 
-customElements.define("bp-boxes", BpBoxes);
+define("bp-boxes", BpBoxes);

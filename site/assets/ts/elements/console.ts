@@ -2,7 +2,7 @@ import { css, html, nothing } from "lit";
 import { guard } from "lit/directives/guard.js";
 import { pieces, plain } from "../ansi";
 import type { Step } from "../wire.gen";
-import { icon, Part, stageColour } from "./base";
+import { define, icon, Part, stageColour } from "./base";
 
 const blockSize = 32; // steps
 
@@ -139,4 +139,4 @@ function cut(printing: readonly Step[]): Step[][] {
   return out;
 }
 
-customElements.define("bp-console", BpConsole);
+define("bp-console", BpConsole);

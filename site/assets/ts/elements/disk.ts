@@ -2,7 +2,7 @@ import { css, html, nothing, svg } from "lit";
 import * as format from "../format";
 import { covered, diskName, parts, places, type Part, type Place } from "../views/disk-strip";
 import type { Inspection, Step } from "../wire.gen";
-import { stageColour } from "./base";
+import { define, stageColour } from "./base";
 import { View } from "./view";
 
 const shownMax = 40; // places of one step
@@ -85,4 +85,4 @@ function lines(list: readonly Place[]): Map<string, string> {
   return out;
 }
 
-customElements.define("bp-disk", BpDisk);
+define("bp-disk", BpDisk);

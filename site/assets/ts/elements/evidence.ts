@@ -2,7 +2,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import * as format from "../format";
 import { hexBytes, patchedBytes, type Patch } from "../patches";
 import type { Chunk, Cite, Span } from "../wire.gen";
-import { icon, Part, stageColour } from "./base";
+import { define, icon, Part, stageColour } from "./base";
 
 /** Bytes that the player fetched for a range this element asked for. */
 export interface Fetched {
@@ -24,7 +24,7 @@ const grow = 256;
 export class BpEvidence extends Part {
   static override properties = {
     ...Part.properties,
-    cites: { attribute: false }, index: { attribute: false }, stage: { attribute: false }, fetched: { attribute: false }, engine: { attribute: false }, writable: { attribute: false }, patches: { attribute: false }, poking: { state: true }, pokeAt: { state: true }, wrong: { state: true },
+    cites: { attribute: false }, index: { attribute: false }, stage: { attribute: false }, fetched: { attribute: false }, engine: { attribute: false }, offered: { attribute: false }, writable: { attribute: false }, patches: { attribute: false }, poking: { state: true }, pokeAt: { state: true }, wrong: { state: true },
     parent: { state: true }, extraBefore: { state: true }, extraAfter: { state: true }, chosen: { state: true }, columns: { state: true },
   };
   declare cites: readonly Cite[];
@@ -32,6 +32,7 @@ export class BpEvidence extends Part {
   declare stage: string;
   declare fetched: Fetched | null;
   declare engine: boolean; // the engine holds the image: bytes can be asked for
+  declare offered: boolean; // bytes can be had, at the price of loading the engine
   declare writable: string; // the blob whose bytes may be changed: the disk or the archive
   declare patches: readonly Patch[]; // of these bytes among others
   declare poking: boolean;
@@ -51,7 +52,7 @@ export class BpEvidence extends Part {
     this.index = 0;
     this.stage = "kernel";
     this.fetched = null;
-    this.engine = false;
+    this.engine = this.offered = false;
     this.writable = "";
     this.patches = [];
     this.poking = this.wrong = false;
@@ -187,6 +188,7 @@ export class BpEvidence extends Part {
 
   #dump(f: Fetched | null, s: Span, view: View): TemplateResult {
     if (f?.error) return html`<p class="quiet">${this.say("evidence.failed", { message: f.error })}</p>`;
+    if (!f?.bytes && !this.engine && this.offered) return html`<button class="push" @click=${() => this.ask({ do: "wake" })}>${this.say("evidence.read")}</button>`;
     if (!f?.bytes || !f.chunk) return html`<p class="quiet">${this.say(this.engine ? "evidence.loading" : "evidence.waiting")}</p>`;
     const end = f.off + f.bytes.length;
     return html`
@@ -292,4 +294,4 @@ function looksLikeText(bytes: Uint8Array, s: Span, off: number): boolean {
   return part.every((b) => b === 9 || b === 10 || b === 13 || (b >= 32 && b !== 127)) && part.some((b) => b === 10 || b === 32);
 }
 
-customElements.define("bp-evidence", BpEvidence);
+define("bp-evidence", BpEvidence);

@@ -1,7 +1,7 @@
 import { css, html, nothing } from "lit";
 import * as format from "../format";
 import type { AppImage, ChangeListing, Layer, LayerChange } from "../wire.gen";
-import { icon } from "./base";
+import { define, icon } from "./base";
 import { View } from "./view";
 
 /** The layers of the chosen image, the latest on top, as they lie over each other in the container. */
@@ -101,4 +101,4 @@ export class BpLayers extends View {
 /** What a layer weighs: unpacked, or as it is stored when it could not be unpacked. */
 const volume = (l: Layer) => l.unpacked_size || l.size || 0;
 
-customElements.define("bp-layers", BpLayers);
+define("bp-layers", BpLayers);

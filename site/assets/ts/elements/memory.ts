@@ -1,7 +1,7 @@
 import { css, html, nothing } from "lit";
 import * as format from "../format";
 import { memoryMap, modes, realModeLimit, type Slot } from "../views/memory-map";
-import { stageColour } from "./base";
+import { define, stageColour } from "./base";
 import { View } from "./view";
 
 /** The processor's mode and physical memory: what lies where, who put it there, what this step did. */
@@ -71,4 +71,4 @@ export class BpMemory extends View {
 
 const address = (n: number) => format.hex(n, 8);
 
-customElements.define("bp-memory", BpMemory);
+define("bp-memory", BpMemory);

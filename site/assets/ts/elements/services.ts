@@ -4,6 +4,7 @@ import * as format from "../format";
 import { nice } from "../timeline";
 import { progress, span, unitBars, type Bar } from "../views/unit-chart";
 import type { Step } from "../wire.gen";
+import { define } from "./base";
 import { View } from "./view";
 
 /** The start of services on an axis of time, as systemd-analyze plot draws it. */
@@ -82,9 +83,14 @@ export class BpServices extends View {
     const w = ((b.end - b.begin) / (to - from)) * 100;
     const open = this.open === b.unit;
     const took = b.end > b.begin ? format.time(b.end - b.begin) : "";
-    return html`<button class="row" aria-expanded=${open} title=${b.description} @click=${() => (this.open = open ? "" : b.unit)}><span class="unit">${b.unit}</span><span class="lane">
+    return html`<button class="row" aria-expanded=${open} title=${b.description} @click=${() => this.#toggle(b.unit)}><span class="unit">${b.unit}</span><span class="lane">
       <span class="bar" .style="left:${x}%;width:${w}%"></span><span class="took" .style=${x + w > 70 ? `right:${100 - x}%` : `left:calc(${x + w}% + 4px)`}>${p === "starting" ? "" : took}${p === "ahead" || p === "there" ? "" : ` ${this.say(`services.${p}` as "services.failed")}`}</span></span></button>
       ${open ? this.#detail(b) : nothing}`;
+  }
+
+  #toggle(unit: string): void {
+    this.open = this.open === unit ? "" : unit;
+    this.ask({ do: "wake" }); // files and reasons are not there before
   }
 
   #detail(b: Bar) {
@@ -102,4 +108,4 @@ export class BpServices extends View {
   }
 }
 
-customElements.define("bp-services", BpServices);
+define("bp-services", BpServices);

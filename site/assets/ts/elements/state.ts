@@ -2,7 +2,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import * as format from "../format";
 import type { Rows, Tables } from "../tape";
 import type { Change, Row, Step, Table } from "../wire.gen";
-import { Part, stageColour } from "./base";
+import { define, Part, stageColour } from "./base";
 
 /** The columns of each table, in order; the id column is first and named by the table. */
 const columns: { [T in Table]: string[] } = {
@@ -119,4 +119,4 @@ export class BpState extends Part {
   }
 }
 
-customElements.define("bp-state", BpState);
+define("bp-state", BpState);

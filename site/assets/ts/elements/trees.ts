@@ -2,6 +2,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { cgroupForest, flatten, mountForest, processForest, type Node } from "../views/forest";
 import type { Table } from "../wire.gen";
 import { shortPath, type Key } from "../words";
+import { define } from "./base";
 import { View } from "./view";
 
 /** A tree with columns beside it. What it grows from is the affair of its three kinds. */
@@ -85,6 +86,6 @@ export class BpCgroups extends BpTree {
   }
 }
 
-customElements.define("bp-processes", BpProcesses);
-customElements.define("bp-mounts", BpMounts);
-customElements.define("bp-cgroups", BpCgroups);
+define("bp-processes", BpProcesses);
+define("bp-mounts", BpMounts);
+define("bp-cgroups", BpCgroups);

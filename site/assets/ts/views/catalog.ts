@@ -17,6 +17,18 @@ export const viewOf: { [T in Table]: View } = {
   memory: "memory", cpu: "memory", namespaces: "boxes", units: "services", mounts: "mounts", processes: "processes", cgroups: "cgroups", variables: "variables", devices: "state",
 };
 
+/** The script in view/ that has the element of a view. Those of the Lab alone are in more.js, as are all the others. */
+export const scriptOf: { [V in View]?: string } = {
+  console: "console", evidence: "evidence", memory: "memory", disk: "disk", boxes: "boxes", layers: "layers", services: "services",
+  mounts: "trees", processes: "trees", cgroups: "trees", variables: "state", state: "state",
+};
+
+/** The views that draw from every step of the run. Of a run that was worked out in advance traces/view has this apart. */
+export const drawsAll: readonly View[] = ["memory", "disk", "boxes", "services", "mounts", "processes", "cgroups", "variables", "state"];
+
+/** Whether a start of this sort may fill a view, as far as can be told before anything of it is known. */
+export const suits = (v: View, machine: boolean): boolean => !(machine ? ["layers", "cgroups"] : ["memory", "disk", "services", "variables"]).includes(v) && scriptOf[v] !== undefined;
+
 /** The views that have something to show in this run. */
 export function available(history: History, inspection: Inspection | null, lab = true): View[] {
   return views.filter((v) => {
@@ -37,6 +49,9 @@ export function touches(v: View, step: Step | undefined): number {
   const t = tables[v];
   return t ? new Set(changes.filter((c) => t.includes(c.table)).map((c) => `${c.table} ${c.id}`)).size : 0;
 }
+
+/** A container's start prints nothing before its program: its walls tell more than an empty screen. */
+export const usualScreen = (among: readonly View[], prints: boolean): View => (prints || !among.includes("boxes") ? "console" : "boxes");
 
 /** What to look at beside the evidence while a stage runs. */
 export function usual(stage: string, among: readonly View[]): View {
