@@ -121,12 +121,69 @@ scene("break it: a file is removed in the page; the first step that differs and 
   assert.equal((await answer(page)).steps.length, before.length);
 });
 
+scene("a byte is flipped in the hex view, and switched off there: the run is again the one before", {}, async (page) => {
+  await lab(page, "#v1&src=debian-bios&step=bios.boot-signature&view=evidence");
+  await settled(page);
+  const before = JSON.parse(readFileSync(`${dist}traces/debian-bios.json`, "utf8")).run;
+  const evidence = page.locator("bp-panel.side bp-evidence");
+  await evidence.getByRole("button", { name: "Change", exact: true }).click();
+  await evidence.locator(".b[data-at='511']").click();
+  assert.equal(await evidence.getByLabel("Bytes in hexadecimal").inputValue(), "aa");
+  await evidence.getByLabel("Bytes in hexadecimal").fill("ab");
+  await evidence.getByRole("button", { name: "Put and start again" }).click();
+  const change = page.locator("bp-change");
+  await change.getByText("Here the runs part:").waitFor();
+  await change.locator(".list li", { hasText: "0x01ff" }).waitFor();
+  assert.equal((await answer(page)).outcome.verdict, "stops");
+  assert.match(await change.locator(".result pre").innerText(), /No bootable device|Boot failed/);
+
+  await player(page).evaluate((e) => e.seek(e.steps.findIndex((s) => s.cites?.some((c) => c.off <= 511 && c.off + c.len > 511))));
+  await page.locator("bp-panel.side").getByRole("tab", { name: /^Evidence/ }).click();
+  const changed = evidence.locator(".changed", { hasText: "0x01ff" });
+  assert.match(await changed.innerText(), /aa\s+ab/);
+  await evidence.locator(".b.now", { hasText: "ab" }).waitFor();
+  await changed.getByRole("button", { name: "Switch off" }).click();
+  await changed.waitFor({ state: "detached" });
+  await settled(page);
+  assert.deepEqual((await answer(page)).steps, before.steps);
+  await evidence.locator(".b[data-at='511']:not(.now)", { hasText: "aa" }).waitFor();
+  // It stays in the list, and its box brings it back.
+  await page.getByRole("button", { name: "Break it" }).click();
+  assert.equal(await change.getByRole("checkbox").isChecked(), false);
+  await change.getByRole("checkbox").click();
+  await change.locator(".result.stops").waitFor();
+});
+
 scene("the three firmwares, each with its verdict", {}, async (page) => {
   await lab(page, `#v1&src=${samples.find((s) => s.id === "debian-uefi")?.id ?? samples[0].id}&view=conditions`);
   await settled(page);
   await page.getByRole("button", { name: "Try all three" }).click();
   await page.waitForFunction(() => Object.keys(document.querySelector("boot-path").shadowRoot.querySelector("bp-conditions").tried).length === 3);
   assert.match(await page.locator("bp-conditions .three").innerText(), /UEFI\s+Works/);
+});
+
+scene("other conditions show where the run parts, and there is one way back", {}, async (page) => {
+  const cases = { "debian-bios": [["memory_mib", "16"], ["arch", "arm64"]], busybox: [["host_arch", "arm64"], ["memory", "4m"], ["cap_add", "NOPE"], ["user", "nobodyhere"], ["entrypoint", "/nope"]], "busybox-rootfs": [["host_arch", "arm64"]] };
+  for (const [id, changes] of Object.entries(cases)) {
+    await lab(page, `#v1&src=${id}&view=conditions`);
+    await settled(page);
+    const before = await answer(page);
+    const c = page.locator("bp-conditions");
+    for (const [name, value] of changes) {
+      const field = c.locator(`[name=${name}]`);
+      if (await field.evaluate((e) => e instanceof HTMLSelectElement)) await field.selectOption(value);
+      else await field.fill(value).then(() => field.press("Tab"));
+      await c.locator(".answer.stops pre").waitFor();
+      await c.getByText("Here the runs part:").waitFor();
+      const now = await answer(page);
+      const n = await player(page).evaluate((e) => e.position);
+      assert.ok(n === 0 || now.steps.slice(0, n).some((s, i) => s.kind === before.steps[i].kind), `${id} ${name}`);
+      assert.notDeepEqual(now.steps[n], before.steps[n], `${id} ${name}: the step that is shown is one that differs`);
+      await c.getByRole("button", { name: "As at first" }).click();
+      await c.locator(".answer.works").waitFor();
+      assert.deepEqual((await answer(page)).steps, before.steps, `${id} ${name}`);
+    }
+  }
 });
 
 scene("a docker run line is parsed, played and written again", {}, async (page) => {

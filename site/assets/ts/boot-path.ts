@@ -223,7 +223,7 @@ export class BootPath extends LitElement {
     this.settings = settings;
     const job = this.#begin("running", this.#source?.name ?? "");
     try {
-      await this.#run(job);
+      await this.#run(job, true);
     } catch (e) {
       this.#fail(job, e, "settings");
     }
@@ -411,9 +411,13 @@ export class BootPath extends LitElement {
     }
   }
 
-  async #run(job: number): Promise<void> {
-    const patched = this.controls === "lab" && isPatched(this.settings);
-    const before = patched ? await this.#before(job) : null;
+  /** again: the image has been started before. */
+  async #run(job: number, again = false): Promise<void> {
+    const lab = this.controls === "lab";
+    const patched = lab && isPatched(this.settings);
+    const shown = lab && again && !this.#outline ? this.result : null;
+    // A change is compared with the image as it came; other conditions, and a change taken back, with what was shown.
+    const before = patched ? await this.#before(job) : shown;
     const result = await (await this.#asked()).run(this.settings, (p) => this.#progress(job, p.bytes_read));
     const messages = await this.#sentences(this.language, result.steps, [result.outcome]);
     if (job === this.#job) {
@@ -978,7 +982,7 @@ export class BootPath extends LitElement {
       case "variables": return html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step} .table=${"variables"}></bp-state>`;
       case "files": return html`<bp-files .lang=${lang} .scene=${scene} .listing=${this.listing} .problem=${this.listingProblem} .file=${this.file} .patches=${this.#patches}></bp-files>`;
       case "change": return html`<bp-change .lang=${lang} .scene=${scene} .patches=${this.#patches} .difference=${this.difference} .outcome=${this.outcome} .was=${this.outcomeBefore} .listing=${this.listing} .file=${this.file} .editing=${this.editing}></bp-change>`;
-      case "conditions": return html`<bp-conditions .lang=${lang} .scene=${scene} .outcome=${this.outcome} .tried=${this.tried} .trying=${this.trying} .command=${this.command} .problem=${this.commandProblem}></bp-conditions>`;
+      case "conditions": return html`<bp-conditions .lang=${lang} .scene=${scene} .outcome=${this.outcome} .tried=${this.tried} .trying=${this.trying} .usual=${this.#source?.usual ?? {}} .difference=${this.difference} .command=${this.command} .problem=${this.commandProblem}></bp-conditions>`;
       case "state": return html`<bp-state .lang=${lang} .tables=${scene.tables} .step=${scene.step}></bp-state>`;
       default: { const never: never = v; return never; }
     }

@@ -3,9 +3,10 @@ import type { Difference } from "../difference";
 import * as format from "../format";
 import { added, hexBytes, type Patch } from "../patches";
 import type { Outcome, TreeListing } from "../wire.gen";
-import { fill, sentence } from "../words";
+import { fill } from "../words";
 import { icon } from "./base";
 import { readable, type OpenFile } from "./files";
+import { partings } from "./partings";
 import { View } from "./view";
 
 /** "Break it": what is changed in the image, each change with its switch, and where the start then parts from before. */
@@ -80,20 +81,11 @@ export class BpChange extends View {
   #result() {
     const o = this.outcome;
     if (!o || !this.patches.some((p) => p.on)) return nothing;
-    const d = this.difference;
     return html`<div class="result ${o.verdict}" role="status"><p><b>${this.say(`verdict.${o.verdict}`)}</b> ${this.say(`verdict.${o.verdict}.text`, { stage: this.say(`stage.${o.stage}`), missing: this.why(o.unknown) })}
         ${this.was && this.was.verdict !== o.verdict ? html`<span class="quiet">${this.say("change.was", { verdict: this.say(`verdict.${this.was.verdict}`) })}</span>` : nothing}</p>
       ${o.message ? html`<pre lang="en">${o.message}</pre>` : nothing}
-      ${d && d.values < 0 && d.parting < 0 ? html`<p>${this.say("change.same")}</p>` : nothing}
-      ${d && d.values >= 0 && d.values !== d.parting ? html`${this.#parting(d.values, "change.values")}<p class="mono">${d.differs.slice(0, 3).map((x) => html`${x.name}: <del>${cut(x.before)}</del> → ${cut(x.after)}<br />`)}</p>` : nothing}
-      ${d && d.parting >= 0 ? this.#parting(d.parting, "change.parting") : nothing}
+      ${this.difference ? partings(this, this.difference, this.scene) : nothing}
     </div>`;
-  }
-
-  #parting(to: number, key: "change.values" | "change.parting") {
-    const step = this.scene.steps[to];
-    const title = step ? sentence(step, this.scene.messages, this.lang).title : "";
-    return html`<p>${this.say(key)} <button class="link" @click=${() => this.ask({ do: "seek", to })}>${this.say("verdict.step", { n: to + 1 })}</button> ${title}</p>`;
   }
 
   // ---- the list -----------------------------------------------------------------------------------------
@@ -188,6 +180,5 @@ export class BpChange extends View {
 }
 
 const absolute = (path: string) => (path.startsWith("/") ? path : `/${path}`);
-const cut = (v: string) => (v.length > 60 ? `${v.slice(0, 57)}…` : v || "—");
 
 customElements.define("bp-change", BpChange);

@@ -1,7 +1,10 @@
 import { css, html, nothing, type TemplateResult } from "lit";
+import type { Difference } from "../difference";
+import { conditions } from "../patches";
 import type { Command, Outcome, RunSettings } from "../wire.gen";
 import type { Key } from "../words";
 import { icon } from "./base";
+import { partings } from "./partings";
 import { View } from "./view";
 import { firmwares, underFirmware, type Firmware } from "../firmware";
 
@@ -12,11 +15,13 @@ type Flags = { [K in keyof RunSettings]-?: NonNullable<RunSettings[K]> extends b
 /** Under which conditions the image starts: a machine's firmware and memory, or what docker run is told. */
 export class BpConditions extends View {
   static override properties = {
-    ...View.properties, outcome: { attribute: false }, tried: { attribute: false }, trying: { attribute: false }, command: { attribute: false }, problem: { attribute: false }, copied: { state: true }, line: { state: true },
+    ...View.properties, outcome: { attribute: false }, tried: { attribute: false }, trying: { attribute: false }, usual: { attribute: false }, difference: { attribute: false }, command: { attribute: false }, problem: { attribute: false }, copied: { state: true }, line: { state: true },
   };
   declare outcome: Outcome | null;
   declare tried: { readonly [F in Firmware]?: Outcome };
   declare trying: boolean;
+  declare usual: RunSettings; // as the image is started at first
+  declare difference: Difference | null; // to the run that was shown before
   declare command: Command | null; // the latest line that was pasted and understood
   declare problem: string; // what is wrong with the pasted line
   declare copied: boolean;
@@ -24,7 +29,8 @@ export class BpConditions extends View {
 
   constructor() {
     super();
-    this.outcome = this.command = null;
+    this.outcome = this.difference = this.command = null;
+    this.usual = {};
     this.tried = {};
     this.trying = this.copied = false;
     this.problem = this.line = "";
@@ -67,7 +73,7 @@ export class BpConditions extends View {
   }
 
   override render() {
-    return html`${this.scene.inspection?.kind === "application" ? this.#container() : this.#machine()}`;
+    return html`${this.scene.inspection?.kind === "system" ? this.#machine() : this.#container()}`;
   }
 
   #text(key: Key, name: Strings, placeholder = "", list: readonly string[] = []): TemplateResult {
@@ -93,7 +99,16 @@ export class BpConditions extends View {
     const o = this.outcome;
     if (!o) return nothing;
     return html`<div class="answer ${o.verdict}"><b>${this.say(`verdict.${o.verdict}`)}</b> ${this.say(`verdict.${o.verdict}.text`, { stage: this.say(`stage.${o.stage}`), missing: this.why(o.unknown) })}
-      ${o.exit_code ? this.say("verdict.exit", { code: o.exit_code }) : ""}${o.message ? html`<pre lang="en">${o.message}</pre>` : nothing}</div>`;
+      ${o.exit_code ? this.say("verdict.exit", { code: o.exit_code }) : ""}${o.message ? html`<pre lang="en">${o.message}</pre>` : nothing}
+      ${this.difference ? partings(this, this.difference, this.scene) : nothing}${this.#back()}</div>`;
+  }
+
+  /** The way back to the conditions that the image came with; its changes stay. */
+  #back() {
+    const now = conditions(this.#s);
+    if (JSON.stringify(now) === JSON.stringify(this.usual)) return nothing;
+    const patches = Object.fromEntries(Object.entries(this.#s).filter(([k]) => !(k in now)));
+    return html`<button class="push" @click=${() => this.ask({ do: "settings", settings: { ...this.usual, ...patches } })}>${this.say("conditions.usual")}</button>`;
   }
 
   // ---- a container ------------------------------------------------------------------------------------
