@@ -1,6 +1,6 @@
 // What a reader needs of a run before pressing play; site/assets/ts/ready.ts reads it.
 
-const partOf = 12; // steps
+const partOf = 10; // steps
 const screenful = 25; // lines
 
 /** The names that a sentence's title puts in. */
@@ -45,12 +45,14 @@ export function part(steps, from, messages, titles) {
 // null: all
 const tables = { memory: ["memory", "cpu"], boxes: ["namespaces", "processes", "mounts", "cgroups"], services: ["units"], mounts: ["mounts", "namespaces", "processes"], processes: ["processes"], cgroups: ["cgroups", "processes"], variables: ["variables"], state: null };
 
-/** What the views that draw from every step draw (drawsAll in assets/ts/views/catalog.ts): { view: { seq: part of the step } }. */
-export function drawn(steps) {
+/** What the views that draw from every step draw (drawsAll in assets/ts/views/catalog.ts): { view: { seq: part of the step } }. name: the image's. */
+export function drawn(steps, name) {
   const of = (part) => Object.fromEntries(steps.map((s) => [s.seq, part(s)]).filter(([, p]) => p));
   const rows = (s, view) => (s.changes ?? []).filter((c) => tables[view]?.includes(c.table) ?? true).map(({ before, ...c }) => c);
   const views = Object.keys(tables).map((view) => [view, of((s) => rows(s, view).length > 0 && { changes: rows(s, view) })]);
-  const disk = of((s) => s.cites && { cites: s.cites.map(({ blob, off, len, name }) => ({ blob, off, len, name })) });
+  const strip = steps.some((s) => s.cites?.some((c) => c.blob === "disk0")) ? "disk0" : name; // as diskName in assets/ts/views/disk-strip.ts
+  const places = (s) => (s.cites ?? []).filter((c) => c.blob === strip).map(({ blob, off, len, name }) => ({ blob, off, len, name }));
+  const disk = of((s) => places(s).length > 0 && { cites: places(s) });
   return Object.fromEntries([...views, ["disk", disk]].filter(([, steps]) => Object.keys(steps).length > 0));
 }
 

@@ -33,7 +33,7 @@ function leave(id, inspection, run) {
     for (const from of parts ?? []) write(`part/${id}.${from}.${lang}.json`, part(run.steps, from, words, titles));
   }
   if (!parts) return;
-  for (const [view, steps] of Object.entries(drawn(run.steps))) write(`view/${id}.${view}.json`, steps);
+  for (const [view, steps] of Object.entries(drawn(run.steps, inspection.name))) write(`view/${id}.${view}.json`, steps);
   for (const [area, steps] of Object.entries(values(run.steps, titles))) write(`values/${id}.${area}.json`, steps);
 }
 
