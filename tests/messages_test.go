@@ -147,7 +147,7 @@ func checkReason(t *testing.T, at, kind string, names []string, en map[string]me
 	}
 	wants := placeholders(m)
 	for _, name := range names {
-		if !wants[name] {
+		if !wants[name] && name != "where" { // the line is with every reason of a shell script
 			t.Errorf("%s: %s: the sentence has no {%s}; names and values follow the kind in turn", at, kind, name)
 		}
 	}
