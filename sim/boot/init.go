@@ -45,6 +45,13 @@ func (x *linux) firstProgram(name string, asked bool) {
 		x.execlineAsInit(name, st)
 		return
 	}
+	if applet := path.Base(name); kind == initprog.BusyBox && applet != "init" && applet != "linuxrc" && path.Base(exe) != applet {
+		kind = initprog.Other // BusyBox is what its name says: another applet is no init
+		if initprog.IsShell(applet) {
+			kind = initprog.Shell
+		}
+		st.Args["kind"] = kind
+	}
 	switch kind {
 	case initprog.Systemd:
 		x.systemd(x.k, x.pid1, root)
@@ -118,6 +125,14 @@ func (x *linux) shellAsInit(st trace.Step, name, exe string, asked bool) {
 		// dash's jobs.c: without a controlling terminal, which PID 1 never has
 		line = name + ": 0: can't access tty; job control turned off"
 		st.Console = line + "\n"
+	}
+	if strings.HasPrefix(path.Base(exe), "busybox") {
+		in := (&initd{linux: x}).newProcess(name, &budget{})
+		kind := x.shellAt(name)
+		greeting, cites := in.greets(kind, name)
+		at := strings.Replace(greeting, "\n"+path.Base(name)+": can't", "\n"+name+": can't", 1) // it says the name that it was called by
+		prompt = in.prompt(kind)
+		line, st.Console, st.Cites = name+": can't access tty; job control turned off", at, append(st.Cites, cites...)
 	}
 	st.Console += prompt
 	x.m.Emit(st, machine.Set{Table: trace.CPU, ID: "cpu0", Row: trace.Row{"mode": "long", "what": exe}})

@@ -76,6 +76,8 @@ func (in *shProcess) notFound(name string) ctl {
 		line = in.src.line(in.pos.Off)
 	}
 	switch {
+	case in.kind.name == "busybox" && in.replaced: // by exec
+		in.err("%s: exec: line %d: %s: not found\n", in.name, line, name)
 	case in.kind.name == "busybox" || in.kind.name == "bash":
 		in.err("%s: line %d: %s: not found\n", in.name, line, name)
 	default:

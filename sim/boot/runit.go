@@ -56,7 +56,11 @@ func (x *linux) runit(exe string) {
 	if id == "" {
 		id = "$Id$"
 	}
-	x.say("runit.start", "- runit: "+id+": booting.", map[string]string{"version": id}, "runit(8)", cites)
+	greeting := "- runit: " + id + ": booting."
+	if _, err := x.pid1.Stat("/dev/console"); err != nil && !x.mountedAt("/dev", "devtmpfs") {
+		greeting += "\n- runit: warning: unable to open /dev/console: " + djbError(err)
+	}
+	x.say("runit.start", greeting, map[string]string{"version": id}, "runit(8)", cites)
 	r.stages()
 }
 
@@ -95,7 +99,11 @@ func (r *runit) enter(n string) int {
 	name := runitDir + "/" + n
 	r.m.Wait(costInitProgram)
 	r.say("runit.enter-stage", "- runit: enter stage: "+name, map[string]string{"stage": n, "path": name}, "runit(8), STAGE "+n, r.pid1.Evidence(name))
-	if _, err := r.executable(name); err != nil {
+	_, err := r.executable(name)
+	if err == nil {
+		err = (&elRun{in: r.newProcess("runit", &budget{})}).interpreted(name, 0)
+	}
+	if err != nil {
 		r.say("runit.no-stage", "- runit: fatal: unable to start child: "+name+": "+djbError(err), map[string]string{"path": name, "error": strerror(err)}, "runit(8)", nil)
 		return 0
 	}
@@ -105,6 +113,9 @@ func (r *runit) enter(n string) int {
 func (r *runit) leaveStage(n string, status int) {
 	name := runitDir + "/" + n
 	line := "- runit: leave stage: " + name
+	if n == "3" { // nobody asked for a reboot
+		line += "\n- runit: sending KILL signal to all processes...\n- runit: power off..."
+	}
 	if status != 0 {
 		line = "- runit: warning: child failed: " + name + "\n" + line
 	}
@@ -118,7 +129,7 @@ func (r *runit) shutdown() {
 		return
 	}
 	r.leaveStage("3", 0)
-	r.stop(trace.Userspace, "- runit: leave stage: "+runitDir+"/3")
+	r.stop(trace.Userspace, "- runit: power off...")
 }
 
 // settle ends a start whose services run.
@@ -283,7 +294,11 @@ func (r *runit) runsvdir(in *shProcess, words []string) ctl {
 	dir := in.abs(rest[0])
 	list, err := r.pid1.ReadDir(dir)
 	if err != nil { // it looks again every five seconds
-		r.say("runit.no-services", "runsvdir "+rest[0]+": warning: unable to stat "+rest[0]+": "+djbError(err), map[string]string{"dir": dir, "error": strerror(err)}, "runsvdir(8)", nil)
+		line := "runsvdir " + rest[0] + ": warning: unable to stat " + rest[0] + ": " + djbError(err)
+		if len(rest) > 1 {
+			line = "" // its argument log takes it
+		}
+		r.say("runit.no-services", line, map[string]string{"dir": dir, "error": strerror(err)}, "runsvdir(8)", nil)
 		r.scanned = true
 		return in.ok()
 	}

@@ -37,13 +37,13 @@ func TestRunit(t *testing.T) {
 		message       string
 		console       string
 	}{
-		{"the login prompt", "", nil, trace.Works, "box login:", "- runit: $Id: 25da3b86f7bed4038b8a039d2f8e8c9bbcf0822b $: booting.\n- runit: enter stage: /etc/runit/1\n…- runit: leave stage: /etc/runit/1\n- runit: enter stage: /etc/runit/2\nrunsvchdir: default: current.\nlate start\n\nTest box tty1\n…box login: "},
+		{"the login prompt", "", nil, trace.Works, "box login:", "- runit: $Id: 25da3b86f7bed4038b8a039d2f8e8c9bbcf0822b $: booting.\n- runit: warning: unable to open /dev/console: file does not exist\n- runit: enter stage: /etc/runit/1\n…- runit: leave stage: /etc/runit/1\n- runit: enter stage: /etc/runit/2\nrunsvchdir: default: current.\nlate start\n\nTest box tty1\n…box login: "},
 		{"another set of services by the command line", "runitdir=solo", nil, trace.Stops, "- runit: enter stage: /etc/runit/2", "runsvchdir: solo: now current.\n"},
 		{"a service that is down and one without a program", "", map[string]string{"etc/sv/x/run": "#!/bin/sh\nexec /bin/x\n", "etc/sv/x/down": "", "etc/runit/runsvdir/default/x": "-> ../../../sv/x",
 			"etc/sv/y/note": "", "etc/runit/runsvdir/default/y": "-> ../../../sv/y"}, trace.Works, "box login:", "login: "},
-		{"stage 1 gives up", "", map[string]string{"etc/runit/1": "#!/bin/sh\nexit 100\n", "etc/runit/3": "#!/bin/sh\necho down\n"}, trace.Stops, "- runit: leave stage: /etc/runit/3",
+		{"stage 1 gives up", "", map[string]string{"etc/runit/1": "#!/bin/sh\nexit 100\n", "etc/runit/3": "#!/bin/sh\necho down\n"}, trace.Stops, "- runit: power off...",
 			"- runit: warning: child failed: /etc/runit/1\n- runit: leave stage: /etc/runit/1\n- runit: warning: skipping stage 2...\n- runit: enter stage: /etc/runit/3\ndown\n"},
-		{"no stage 2", "", map[string]string{"etc/runit/2": "-", "etc/runit/3": "#!/bin/sh\necho down\n"}, trace.Stops, "- runit: leave stage: /etc/runit/3", "- runit: fatal: unable to start child: /etc/runit/2: file does not exist\n- runit: leave stage: /etc/runit/2\n"},
+		{"no stage 2", "", map[string]string{"etc/runit/2": "-", "etc/runit/3": "#!/bin/sh\necho down\n"}, trace.Stops, "- runit: power off...", "- runit: fatal: unable to start child: /etc/runit/2: file does not exist\n- runit: leave stage: /etc/runit/2\n"},
 		{"stage 2 again and again", "", map[string]string{"etc/runit/2": "#!/bin/sh\nexit 111\n"}, trace.Stops, "- runit: warning: restarting.", "killing all processes in stage 2...\n"},
 		{"no runit", "", map[string]string{"sbin/runit": "-"}, trace.Stops, "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00006f00", "init: fatal: unable to start runit: file does not exist\n"},
 		{"a login script that hangs on a program", "", map[string]string{"etc/sv/getty-tty1/run": "#!/bin/sh\nT=$(/bin/oracle)\nexec getty $T\n", "bin/oracle": tinyProgram}, trace.Unknown, "", ""},

@@ -245,7 +245,7 @@ func (d *initd) executable(name string) (string, error) {
 		}
 	}
 	if err == nil {
-		err = fs.ErrPermission
+		err = kernel.EACCES
 	}
 	return "", err
 }

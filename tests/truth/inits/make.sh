@@ -1,7 +1,7 @@
 #!/bin/bash
 # make.sh [NAME...]: builds the disks of recorded.txt in ./img: Debian's kernel, the initramfs of layouts/tiny.sh and a root file
 # system of some megabytes with an init of Debian 12 (s6, runit, sysvinit, BusyBox, tini) or one of three lines. Needs root, gcc, go,
-# busybox-static, grub-pc-bin and ./kernel, the package linux-image-6.1.0-56-cloud-amd64 unpacked. rec.sh of layouts records.
+# busybox-static, grub-pc-bin and ./kernel, the package linux-image-6.1.0-56-cloud-amd64 unpacked. rec.sh records; recorded.txt has what agrees.
 set -eu; HERE=$(dirname "$(readlink -f "$0")"); cd "${LAB:-$HERE}"; export LC_ALL=C; mkdir -p img t deb
 PKGS="s6 execline libexecline2.9 libs6-2.11 libskarnet2.13 runit runit-init getty-run sysvinit-core libselinux1 libpcre2-8-0 tini dumb-init dash"
 [ -e t/x ] || { (cd deb; for p in $PKGS; do ls ${p}_*.deb >/dev/null 2>&1 || apt-get -qq download $p; done); mkdir t/x; for p in $PKGS; do dpkg -x deb/${p}_*.deb t/x; done; }

@@ -20,6 +20,7 @@ type Lines struct {
 	Text     string
 	Folder   string // of the disks, below $BOOTPATH_LAB: FOLDER/img/NAME.raw, .img, .iso or .qcow2; else a slice beside the test is read
 	Decides  *regexp.Regexp
+	Once     bool // a line counts once, wherever it is printed again
 	Settings func(mode string) scenario.RunSettings
 }
 
@@ -87,10 +88,11 @@ var stamp = regexp.MustCompile(`^\[ *[0-9.]+\] `)
 // deciding keeps the lines that decide something.
 func (l Lines) deciding(console string) []string {
 	var out []string
-	last := ""
+	last, seen := "", map[string]bool{}
 	for line := range strings.Lines(console) {
 		line = strings.TrimSpace(stamp.ReplaceAllString(escape.ReplaceAllString(line, ""), ""))
-		if l.Decides.MatchString(line) && line != last {
+		if l.Decides.MatchString(line) && line != last && !(l.Once && seen[line]) {
+			seen[line] = true
 			out = append(out, line)
 		}
 		if line != "" {
