@@ -7,6 +7,7 @@ import (
 
 	"bootpath/sim/blob"
 	"bootpath/sim/disk"
+	"bootpath/sim/exe/bzimage"
 	"bootpath/sim/exe/grubcore"
 	"bootpath/sim/exe/ldlinux"
 	"bootpath/sim/trace"
@@ -35,7 +36,7 @@ func (s *start) sectorCode(v *disk.Volume, off int64, drive uint8, cause int) {
 		s.messageCode(text, off+int64(at), cause)
 		return
 	}
-	if s.foreignCode(v, first, off, drive, cause) {
+	if s.foreignCode(v, first, off, drive, cause) || s.programCode(off, cause) {
 		return
 	}
 	switch kind := ldlinux.Identify(first); {
@@ -52,6 +53,20 @@ func (s *start) sectorCode(v *disk.Volume, off int64, drive uint8, cause int) {
 	default:
 		s.cannotKnow(trace.Bootloader, codeReason(fmt.Sprintf("%s (LBA %d)", d.Name, off/sector), code))
 	}
+}
+
+// programCode is the boot sector of a program that also starts by Linux's boot protocol, whose header follows: Memtest86+ on a
+// floppy names itself there.
+func (s *start) programCode(off int64, cause int) bool {
+	d := s.c.Disk
+	img, err := bzimage.Read(blob.Section(d.R, off, d.Size-off), d.Size-off)
+	if err != nil || img.Format != bzimage.BzImage || img.IsLinux() || img.FullVersion() == "" {
+		return false
+	}
+	s.m.Emit(trace.Step{Actor: "program", Stage: trace.Bootloader, Kind: "bios.program-code", Cause: cause, Rule: "x86 boot protocol: kernel_version names the program", Cites: img.Cites(),
+		Args: map[string]string{"program": img.FullVersion()}}, cpuRow("real", img.FullVersion()))
+	s.cannotKnow(trace.Bootloader, trace.Why("unknown.program-named", "path", d.Name, "program", img.FullVersion()))
+	return true
 }
 
 func allZero(b []byte) bool {
