@@ -79,7 +79,7 @@ func (in *shProcess) echo(words []string) ctl {
 	text := strings.Join(words, " ")
 	if escapes {
 		var stop bool
-		if text, stop = sh.Unescape(text); stop {
+		if text, stop = sh.EscapesOf(in.kind.name).Unescape(text); stop {
 			newline = false
 		}
 	}
@@ -100,7 +100,7 @@ func (in *shProcess) printf(words []string) ctl {
 		return in.failed()
 	}
 	format, args := words[0], words[1:]
-	in.print(in.stdout, sh.Printf(format, args, in.kind.name == "bash", maxValue))
+	in.print(in.stdout, sh.EscapesOf(in.kind.name).Printf(format, args, maxValue))
 	return in.ok()
 }
 

@@ -292,7 +292,7 @@ func (in *shProcess) cut(values map[byte]string, lines []string) ctl {
 
 func (in *shProcess) tr(flags string, sets []string, text string) ctl {
 	expand := func(s string) string {
-		s, _ = sh.Unescape(s)
+		s, _ = sh.Escapes{}.Unescape(s)
 		for _, p := range [...][2]string{{"[:upper:]", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, {"[:lower:]", "abcdefghijklmnopqrstuvwxyz"}, {"[:space:]", " \t\n\r\v\f"}, {"[:digit:]", "0123456789"}} {
 			s = strings.ReplaceAll(s, p[0], p[1])
 		}

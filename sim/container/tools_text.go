@@ -28,7 +28,7 @@ func (p *process) echo() finish {
 	text := strings.Join(args, " ")
 	if escapes {
 		var stop bool
-		text, stop = sh.Unescape(text)
+		text, stop = p.escapes().Unescape(text)
 		newline = newline && !stop
 	}
 	if newline {
@@ -36,6 +36,14 @@ func (p *process) echo() finish {
 	}
 	p.print(p.out, text)
 	return finish{}
+}
+
+// escapes are the shell's when it runs its own echo or printf. The programs know \xhh too.
+func (p *process) escapes() sh.Escapes {
+	if p.shell == nil {
+		return sh.Escapes{Hex: true}
+	}
+	return sh.EscapesOf(p.shell.kind)
 }
 
 func (p *process) printf() finish {
@@ -56,7 +64,7 @@ func (p *process) printf() finish {
 		}
 		i += 2 + next
 	}
-	p.print(p.out, sh.Printf(args[0], args[1:], p.shell != nil && p.shell.kind == "bash", maxText))
+	p.print(p.out, p.escapes().Printf(args[0], args[1:], maxText))
 	return finish{}
 }
 

@@ -5,8 +5,19 @@ import (
 	"strings"
 )
 
+// Escapes are the backslash sequences that a shell's echo and printf have beyond POSIX.
+type Escapes struct {
+	Hex   bool // \xhh: bash and BusyBox; dash leaves the four characters
+	Quote bool // \" in a format is a quote: bash
+}
+
+// EscapesOf tells a shell's sequences by the name of its program.
+func EscapesOf(shell string) Escapes {
+	return Escapes{Hex: shell != "dash", Quote: shell == "bash"}
+}
+
 // Unescape replaces the backslash sequences of echo and printf %b; stop says that \c ended the output.
-func Unescape(s string) (text string, stop bool) {
+func (e Escapes) Unescape(s string) (text string, stop bool) {
 	var out strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] != '\\' || i+1 == len(s) {
@@ -47,12 +58,13 @@ func Unescape(s string) (text string, stop bool) {
 			out.WriteByte(byte(n))
 			i = j - 1
 		case 'x':
-			if n, err := strconv.ParseUint(s[i+1:min(i+3, len(s))], 16, 8); err == nil {
-				out.WriteByte(byte(n))
-				i += 2
+			n, digits := hexByte(s[i+1:])
+			if !e.Hex || digits == 0 {
+				out.WriteString(`\x`)
 				continue
 			}
-			out.WriteString(`\x`)
+			out.WriteByte(n)
+			i += digits
 		default:
 			out.WriteByte('\\')
 			out.WriteByte(s[i])
@@ -61,13 +73,25 @@ func Unescape(s string) (text string, stop bool) {
 	return out.String(), false
 }
 
-// Printf formats: XCU printf. The format is used again while arguments are left. quotes tells of bash, for which
-// \" is a quote. limit bounds the text, in bytes.
-func Printf(format string, args []string, quotes bool, limit int) string {
+// hexByte reads up to two hexadecimal digits.
+func hexByte(s string) (n byte, digits int) {
+	for digits < min(2, len(s)) {
+		d, err := strconv.ParseUint(s[digits:digits+1], 16, 4)
+		if err != nil {
+			break
+		}
+		n = n<<4 | byte(d)
+		digits++
+	}
+	return n, digits
+}
+
+// Printf formats: XCU printf. The format is used again while arguments are left. limit bounds the text, in bytes.
+func (e Escapes) Printf(format string, args []string, limit int) string {
 	var out strings.Builder
 	for first := true; first || len(args) > 0; first = false {
 		used := len(args)
-		args = printfOnce(&out, format, args, quotes)
+		args = e.printfOnce(&out, format, args)
 		if len(args) == used || out.Len() > limit {
 			break
 		}
@@ -75,7 +99,7 @@ func Printf(format string, args []string, quotes bool, limit int) string {
 	return out.String()
 }
 
-func printfOnce(out *strings.Builder, format string, args []string, quotes bool) []string {
+func (e Escapes) printfOnce(out *strings.Builder, format string, args []string) []string {
 	next := func() string {
 		if len(args) == 0 {
 			return ""
@@ -91,8 +115,12 @@ func printfOnce(out *strings.Builder, format string, args []string, quotes bool)
 			for end < len(format) && end < i+5 && format[i+1] >= '0' && format[i+1] <= '7' && format[end] >= '0' && format[end] <= '7' {
 				end++
 			}
-			text, _ := Unescape(format[i:min(end, len(format))])
-			if text == `\"` && quotes {
+			if end <= len(format) && format[end-1] == 'x' {
+				_, digits := hexByte(format[end:])
+				end += digits
+			}
+			text, _ := e.Unescape(format[i:min(end, len(format))])
+			if text == `\"` && e.Quote {
 				text = `"`
 			}
 			out.WriteString(text)
@@ -107,7 +135,7 @@ func printfOnce(out *strings.Builder, format string, args []string, quotes bool)
 				return args
 			}
 			i = j
-			out.WriteString(convert(format[j], format[i-(j-i):j], next))
+			out.WriteString(e.convert(format[j], next))
 		default:
 			out.WriteByte(format[i])
 		}
@@ -116,14 +144,14 @@ func printfOnce(out *strings.Builder, format string, args []string, quotes bool)
 }
 
 // convert does one conversion; of the flags only what scripts use for numbers and strings is kept.
-func convert(verb byte, _ string, next func() string) string {
+func (e Escapes) convert(verb byte, next func() string) string {
 	switch verb {
 	case '%':
 		return "%"
 	case 's':
 		return next()
 	case 'b':
-		text, _ := Unescape(next())
+		text, _ := e.Unescape(next())
 		return text
 	case 'c':
 		if s := next(); s != "" {

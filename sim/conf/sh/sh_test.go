@@ -217,3 +217,16 @@ func FuzzMatch(f *testing.F) {
 		require.True(t, Match(Quote(name), name))
 	})
 }
+
+// The texts are what dash 0.5.12, BusyBox 1.36 and bash 5.2 print for echo -e (dash: echo) and printf.
+func TestEscapesOfShells(t *testing.T) {
+	for shell, want := range map[string][2]string{
+		"dash":    {`dev\x2fvda`, `\x2fa|\x41b|\"`},
+		"busybox": {"dev/vda", "/a|Ab|\\\""},
+		"bash":    {"dev/vda", `/a|Ab|"`},
+	} {
+		text, _ := EscapesOf(shell).Unescape(`dev\x2fvda`)
+		require.Equal(t, want[0], text, shell)
+		require.Equal(t, want[1], EscapesOf(shell).Printf(`\x2fa|%b|\"`, []string{`\x41b`}, 100), shell)
+	}
+}
