@@ -81,7 +81,7 @@ type start struct {
 	medium *disk.Disk // the CD, as long as c.Disk is the drive that the BIOS makes of its boot image
 	track  int        // sectors on a track, when the BIOS reads the boot drive by cylinder, head and sector; else 0
 
-	chained []int64    // where boot sectors lie that GRUB started, in bytes
+	chained []int64 // where boot sectors lie that GRUB started, in bytes
 
 	refused int // the step in which firmware refused a program, 0 for none
 

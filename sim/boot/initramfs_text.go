@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"maps"
 	"path"
 	"regexp"
@@ -70,19 +71,7 @@ func (in *shProcess) textProgram(words []string) ctl {
 	case "cut":
 		return in.cut(values, lines)
 	case "head", "tail":
-		n := 10
-		if v, err := strconv.Atoi(strings.TrimLeft(values['n'], "-+")); err == nil {
-			n = v
-		} else if v, err := strconv.Atoi(flags); err == nil {
-			n = v
-		}
-		n = min(n, len(lines))
-		if name == "tail" {
-			lines = lines[len(lines)-n:]
-		} else {
-			lines = lines[:n]
-		}
-		in.lines(lines)
+		return in.ends(name, flags, values, lines)
 	case "wc":
 		switch flags {
 		case "l":
@@ -113,6 +102,28 @@ func (in *shProcess) textProgram(words []string) ctl {
 	case "fold":
 		in.lines(folded(lines, values['w'], strings.Contains(flags, "s")))
 	}
+	return ctlNone
+}
+
+// ends prints the first or the last lines: ten, N of -n N or -N, for head all but the last N of -n -N, for tail
+// those from line N on of -n +N. XCU, head and tail; BusyBox, coreutils/head.c
+func (in *shProcess) ends(name, flags string, values map[byte]string, lines []string) ctl {
+	count := cmp.Or(values['n'], flags, "10")
+	n, err := strconv.Atoi(strings.TrimLeft(count, "-+"))
+	if err != nil || values['c'] != "" {
+		return in.end("unknown.program-prints", "program", name)
+	}
+	switch all := len(lines); {
+	case name == "tail" && count[0] == '+':
+		lines = lines[min(max(n-1, 0), all):]
+	case name == "tail":
+		lines = lines[all-min(n, all):]
+	case count[0] == '-':
+		lines = lines[:all-min(n, all)]
+	default:
+		lines = lines[:min(n, all)]
+	}
+	in.lines(lines)
 	return ctlNone
 }
 

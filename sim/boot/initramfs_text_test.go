@@ -30,7 +30,7 @@ func TestToolsAgree(t *testing.T) {
 		}
 		require.NoError(t, os.WriteFile(at, []byte(content), 0o644))
 	}
-	for _, tool := range []string{"dash", "sed", "find", "xargs", "grep", "wc", "sort", "echo"} {
+	for _, tool := range []string{"dash", "sed", "find", "xargs", "grep", "wc", "sort", "echo", "head", "tail"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skip(tool + " is not installed")
 		}
@@ -54,6 +54,7 @@ func TestToolsAgree(t *testing.T) {
 }
 
 var toolScripts = []string{
+	`n() { printf '1\n2\n3\n4\n'; }; n | head -n 2; n | head -1; n | head -n -3; n | tail -n 1; n | tail -n +3; n | tail -2; n | tail -n +9; n | head`,
 	`echo //run//live/ | sed 's|//\+|/|g' | sed 's|^\(.*[^/]\)/$|\1|'`,
 	`printf 'one\ntwo\nthree\n' | sed -n -e '/t/p'; printf 'one\ntwo\n' | sed 1d; printf 'one\ntwo\n' | sed '$!d'`,
 	`echo 'a b c' | sed -e 's/ /\n/g'; echo 'a.b' | sed 's/[.]/&&/; s/a/\$/'`,
