@@ -20,6 +20,9 @@ func TestLayout(t *testing.T) {
 	require.NoError(t, decode.CheckLayout(new(Area), 16))
 	require.NoError(t, decode.CheckLayout(new(AreaHeader), 136))
 	require.NoError(t, decode.CheckLayout(new(Location), 24))
+	require.NoError(t, decode.CheckLayout(new(ThinSuperblock), 0x154)) // read up to the size of a chunk
+	require.NoError(t, decode.CheckLayout(new(BtreeHeader), 32))
+	require.NoError(t, decode.CheckLayout(new(RaidSuperblock), 48)) // read up to the level
 }
 
 // both is a disk with the two physical volumes one behind the other.

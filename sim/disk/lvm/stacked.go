@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sort"
 
 	"bootpath/sim/blob"
 	"bootpath/sim/decode"
@@ -112,10 +113,14 @@ func (g *Group) part(members []Member, name string) ([]blob.Extent, int64, error
 	return out, end, nil
 }
 
-// shifted are the extents that hold n bytes from off on, moved to base.
+// shifted are the extents that hold n bytes from off on, moved to base. The extents are in order.
 func shifted(ext []blob.Extent, base, off, n int64) (out []blob.Extent) {
-	for _, e := range ext {
+	first := sort.Search(len(ext), func(i int) bool { return ext[i].Off+ext[i].Len > off })
+	for _, e := range ext[first:] {
 		from, to := max(e.Off, off), min(e.Off+e.Len, off+n)
+		if e.Off >= off+n {
+			break
+		}
 		if from < to {
 			out = append(out, blob.Extent{Off: base + from - off, Len: to - from, Phys: e.Phys + from - e.Off})
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"slices"
 
@@ -44,6 +45,9 @@ const (
 	thinMagic  = 27022010
 	metaBlock  = 4096 // bytes of a block of the metadata
 	innerNode  = 1
+	leafNode   = 2
+	superSalt  = 160774 // SUPERBLOCK_CSUM_XOR
+	nodeSalt   = 121107 // BTREE_CSUM_XOR
 	needsCheck = 1
 	maxNode    = (metaBlock - 32) / 16 // entries of 8 bytes for the key and 8 for the value
 
@@ -59,34 +63,80 @@ type btree struct {
 	left int // nodes
 }
 
-// each calls fn for the entries of a tree in the order of their keys.
-func (t *btree) each(block uint64, depth int, fn func(key, value uint64) error) error {
-	if t.left--; t.left < 0 || depth > maxBtreeDepth {
-		return fmt.Errorf("the tree of the pool's metadata has too many nodes")
+// entry is a key of a leaf with its value.
+type entry struct {
+	key, value uint64
+	at         int64 // of the value
+}
+
+// walk is the reading of one tree.
+type walk struct {
+	*btree
+	seen bool
+	last uint64 // key
+	fn   func(entry) error
+}
+
+// each calls fn for the entries of the tree whose root stands at from, in the order of their keys.
+func (t *btree) each(root uint64, from int64, fn func(entry) error) error {
+	w := &walk{btree: t, fn: fn}
+	return w.node(entry{value: root, at: from}, 0)
+}
+
+// sealed tells whether a block of the metadata has the checksum that it says: dm_bm_checksum of
+// drivers/md/persistent-data/dm-block-manager.c. The kernel reads no other.
+func (t *btree) sealed(at int64, sum, salt uint32) (bool, error) {
+	var block [metaBlock]byte
+	if _, err := io.ReadFull(io.NewSectionReader(t.r, at, metaBlock), block[:]); err != nil {
+		return false, err
 	}
-	if block > uint64(t.size/metaBlock) {
-		return decode.Errorf(t.r, 0, 1, "thin pool metadata", "a block inside", "%d of %d", block, t.size/metaBlock)
+	return blockSum(block[:], salt) == sum, nil
+}
+
+func blockSum(block []byte, salt uint32) uint32 {
+	return ^crc32.Checksum(block[4:], crc32.MakeTable(crc32.Castagnoli)) ^ salt
+}
+
+// node reads the block that to leads to. Keys that do not ascend end a tree that leads back into itself.
+func (w *walk) node(to entry, depth int) error {
+	if w.left--; w.left < 0 || depth > maxBtreeDepth {
+		return decode.Errorf(w.r, to.at, 8, "thin pool metadata", fmt.Sprintf("a tree of at most %d levels and %d nodes in all", maxBtreeDepth+1, maxBtreeNodes), "more")
 	}
-	at := int64(block) * metaBlock
+	if to.value >= uint64(w.size/metaBlock) {
+		return decode.Errorf(w.r, to.at, 8, "thin pool metadata: block", fmt.Sprintf("less than %d", w.size/metaBlock), "%d", to.value)
+	}
+	at := int64(to.value) * metaBlock
 	var h BtreeHeader
-	rec, err := decode.Read(t.r, at, binary.LittleEndian, "node of a thin pool's metadata", &h)
+	rec, err := decode.Read(w.r, at, binary.LittleEndian, "node of a thin pool's metadata", &h)
 	if err != nil {
 		return err
 	}
-	if h.Blocknr != block || h.ValueSize != 8 || h.NrEntries > h.MaxEntries || h.MaxEntries > maxNode {
-		return rec.Errorf(&h.NrEntries, fmt.Sprintf("block %d with values of 8 bytes", block), "block %d, %d of %d entries of %d bytes", h.Blocknr, h.NrEntries, h.MaxEntries, h.ValueSize)
+	switch ok, err := w.sealed(at, h.Csum, nodeSalt); {
+	case err != nil:
+		return err
+	case !ok:
+		return rec.Errorf(&h.Csum, "the checksum of the block", "%#x", h.Csum)
+	case h.Blocknr != to.value:
+		return rec.Errorf(&h.Blocknr, fmt.Sprint(to.value), "%d", h.Blocknr)
+	case h.ValueSize != 8 || h.NrEntries > h.MaxEntries || h.MaxEntries > maxNode:
+		return rec.Errorf(&h.NrEntries, fmt.Sprintf("at most %d entries with values of 8 bytes", maxNode), "%d of %d of %d bytes", h.NrEntries, h.MaxEntries, h.ValueSize)
+	case h.Flags != innerNode && h.Flags != leafNode:
+		return rec.Errorf(&h.Flags, "1 or 2", "%d", h.Flags)
 	}
 	data := make([]byte, int64(h.MaxEntries)*16) // the keys, then the values
-	if _, err := io.ReadFull(io.NewSectionReader(t.r, at+32, int64(len(data))), data); err != nil {
+	if _, err := io.ReadFull(io.NewSectionReader(w.r, at+32, int64(len(data))), data); err != nil {
 		return err
 	}
 	for i := range int64(h.NrEntries) {
-		key := binary.LittleEndian.Uint64(data[i*8:])
-		value := binary.LittleEndian.Uint64(data[(int64(h.MaxEntries)+i)*8:])
-		if h.Flags&innerNode != 0 {
-			err = t.each(value, depth+1, fn)
+		value := (int64(h.MaxEntries) + i) * 8
+		e := entry{binary.LittleEndian.Uint64(data[i*8:]), binary.LittleEndian.Uint64(data[value:]), at + 32 + value}
+		if h.Flags == innerNode {
+			err = w.node(e, depth+1)
+		} else if w.seen && e.key <= w.last {
+			err = decode.Errorf(w.r, at+32+i*8, 8, "node of a thin pool's metadata: key", fmt.Sprintf("more than %d", w.last), "%d", e.key)
 		} else {
-			err = fn(key, value)
+			w.seen, w.last = true, e.key
+			err = w.fn(e)
 		}
 		if err != nil {
 			return err
@@ -120,15 +170,18 @@ func (g *Group) thin(r io.ReaderAt, members []Member, s Segment) ([]blob.Extent,
 	}
 	var out []blob.Extent
 	chunks := 0
-	err = t.each(root, 0, func(key, value uint64) error {
-		at := value >> 24 // the low bits are the time of the mapping
-		if chunks++; chunks > maxChunks || at >= uint64(length/p.Chunk) || key >= 1<<40 {
-			return fmt.Errorf("chunk %d of the thin volume lies at chunk %d of a pool of %d", key, at, length/p.Chunk)
+	err = t.each(root.value, root.at, func(e entry) error {
+		at := e.value >> 24 // the low bits are the time of the mapping
+		if e.key > uint64(s.Count*g.ExtentSize-1)/uint64(p.Chunk) {
+			return nil // the volume was larger
 		}
-		from := int64(key) * p.Chunk
+		if chunks++; chunks > maxChunks || at >= uint64(length/p.Chunk) {
+			return decode.Errorf(t.r, e.at, 8, "thin pool metadata: chunk", fmt.Sprintf("one of a pool of %d", length/p.Chunk), "%d for chunk %d", at, e.key)
+		}
+		from := int64(e.key) * p.Chunk
 		if n := min(p.Chunk, s.Count*g.ExtentSize-from); n > 0 {
-			for _, e := range shifted(data, s.Start*g.ExtentSize+from, int64(at)*p.Chunk, n) {
-				out = appendExtent(out, e)
+			for _, x := range shifted(data, s.Start*g.ExtentSize+from, int64(at)*p.Chunk, n) {
+				out = appendExtent(out, x)
 			}
 		}
 		return nil
@@ -143,23 +196,29 @@ func (g *Group) thin(r io.ReaderAt, members []Member, s Segment) ([]blob.Extent,
 }
 
 // device finds the tree of a thin volume.
-func (t *btree) device(chunk int64, id uint64) (root uint64, err error) {
+func (t *btree) device(chunk int64, id uint64) (root entry, err error) {
 	var sb ThinSuperblock
 	rec, err := decode.Read(t.r, 0, binary.LittleEndian, "thin pool superblock", &sb)
 	switch {
 	case err != nil:
-		return 0, err
+		return entry{}, err
 	case sb.Magic != thinMagic:
-		return 0, rec.Errorf(&sb.Magic, fmt.Sprint(thinMagic), "%d", sb.Magic)
+		return entry{}, rec.Errorf(&sb.Magic, fmt.Sprint(thinMagic), "%d", sb.Magic)
+	}
+	switch ok, err := t.sealed(0, sb.Csum, superSalt); {
+	case err != nil:
+		return entry{}, err
+	case !ok:
+		return entry{}, rec.Errorf(&sb.Csum, "the checksum of the block", "%#x", sb.Csum)
 	case sb.Flags&needsCheck != 0:
-		return 0, rec.Errorf(&sb.Flags, "metadata that need no check", "%#x", sb.Flags)
+		return entry{}, rec.Errorf(&sb.Flags, "metadata that need no check", "%#x", sb.Flags)
 	case int64(sb.DataBlockSize)*512 != chunk:
-		return 0, rec.Errorf(&sb.DataBlockSize, fmt.Sprintf("chunks of %d bytes", chunk), "%d sectors", sb.DataBlockSize)
+		return entry{}, rec.Errorf(&sb.DataBlockSize, fmt.Sprintf("chunks of %d bytes", chunk), "%d sectors", sb.DataBlockSize)
 	}
 	found := false
-	err = t.each(sb.MappingRoot, 0, func(key, value uint64) error {
-		if key == id {
-			root, found = value, true
+	err = t.each(sb.MappingRoot, 0x140, func(e entry) error {
+		if e.key == id {
+			root, found = e, true
 		}
 		return nil
 	})
