@@ -237,6 +237,8 @@ func (in *shProcess) udevadm(words []string) ctl {
 		in.coldplug()
 	case name == "udevadm" && sub == "info":
 		return in.udevInfo(words[2:])
+	case name == "udevadm" && sub == "control":
+		in.udevControl(words[2:])
 	case name == "mdev":
 		in.step("initramfs.mdev", map[string]string{"command": strings.Join(words, " ")}, "mdev(8)")
 		if text, ok := in.readFile("/etc/mdev.conf"); ok && strings.Contains(text, "MODALIAS") {
@@ -244,6 +246,25 @@ func (in *shProcess) udevadm(words []string) ctl {
 		}
 	}
 	return in.ok()
+}
+
+// udevControl keeps the properties that udevadm control gives udevd for its events; an empty value takes one back.
+func (in *shProcess) udevControl(words []string) {
+	for i, w := range words {
+		option, value, joined := strings.Cut(w, "=")
+		if option != "-p" && option != "--property" {
+			continue
+		}
+		if option == "-p" || !joined {
+			value = strings.Join(words[min(i+1, len(words)):min(i+2, len(words))], "")
+		}
+		if name, v, ok := strings.Cut(value, "="); ok {
+			if in.x.udevProperties == nil {
+				in.x.udevProperties = map[string]string{}
+			}
+			in.x.udevProperties[name] = v
+		}
+	}
 }
 
 // udevInfo is udevadm info about one block device: its name, or as much of its properties as the kernel's event

@@ -96,7 +96,7 @@ func (in *shProcess) applyTo(b blockDevice, rules []udevRule) {
 			}
 			continue
 		}
-		switch r.matches(b) {
+		switch in.matches(r, b) {
 		case no:
 			continue
 		case unknown:
@@ -112,13 +112,13 @@ func (in *shProcess) applyTo(b blockDevice, rules []udevRule) {
 	}
 }
 
-func (r udevRule) matches(b blockDevice) answer {
+func (in *shProcess) matches(r udevRule, b blockDevice) answer {
 	result := yes
 	for _, i := range r.items {
 		if i.op != "==" && i.op != "!=" {
 			continue
 		}
-		values, known := b.udev(i.key, i.name)
+		values, known := in.udevValue(b, i.key, i.name)
 		if !known {
 			result = unknown
 			continue
@@ -131,6 +131,15 @@ func (r udevRule) matches(b blockDevice) answer {
 		}
 	}
 	return result
+}
+
+// udevValue is a key's value of a device, or what a script gave udevd for every event: udevadm control --property. The
+// names in rd_ are dracut's, which nothing else sets: 90mdraid/parse-md.sh.
+func (in *shProcess) udevValue(b blockDevice, key, name string) (values []string, known bool) {
+	if v, given := in.x.udevProperties[name]; key == "ENV" && (given || strings.HasPrefix(name, "rd_")) {
+		return []string{v}, true
+	}
+	return b.udev(key, name)
 }
 
 // udev gives the values that a key of a rule has for a device, as far as they follow from what it holds.

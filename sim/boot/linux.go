@@ -56,10 +56,12 @@ type linux struct {
 	installed bool              // BusyBox has made links for its applets
 	udevd     bool              // runs
 	inRules   bool              // it runs the programs of its rules
-	loaded    []string          // modules, in the order in which they were loaded
-	initArgs  []string
-	line      string   // the last line of the console that a program wrote
-	warned    struct { // see warning
+	// udevProperties are what scripts gave udevd for every event: udevadm control --property.
+	udevProperties map[string]string
+	loaded         []string // modules, in the order in which they were loaded
+	initArgs       []string
+	line           string   // the last line of the console that a program wrote
+	warned         struct { // see warning
 		level int
 		text  string
 	}

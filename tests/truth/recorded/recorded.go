@@ -20,6 +20,7 @@ type Lines struct {
 	Text     string
 	Folder   string // of the disks, below $BOOTPATH_LAB: FOLDER/img/NAME.raw, .img, .iso or .qcow2; else a slice beside the test is read
 	Decides  *regexp.Regexp
+	Whole    bool // what the kernel says in the middle of another line is left out
 	Once     bool // a line counts once, wherever it is printed again
 	Settings func(mode string) scenario.RunSettings
 }
@@ -85,10 +86,16 @@ var escape = regexp.MustCompile("\x1b\\[[0-9;=?]*[a-zA-Z]")
 // stamp is the time in front of a line of the kernel.
 var stamp = regexp.MustCompile(`^\[ *[0-9.]+\] `)
 
+// between are the kernel's lines in the middle of another.
+var between = regexp.MustCompile(`([^\n])(?:\[ *\d+\.\d{6}\] [^\n]*\n)+`)
+
 // deciding keeps the lines that decide something.
 func (l Lines) deciding(console string) []string {
 	var out []string
 	last, seen := "", map[string]bool{}
+	if l.Whole {
+		console = between.ReplaceAllString(console, "$1")
+	}
 	for line := range strings.Lines(console) {
 		line = strings.TrimSpace(stamp.ReplaceAllString(escape.ReplaceAllString(line, ""), ""))
 		if l.Decides.MatchString(line) && line != last && !(l.Once && seen[line]) {
