@@ -36,10 +36,13 @@ type script struct {
 	pos      sh.Pos
 	file     string // of the script
 
-	status, tested, calls              int
+	status, tested, calls, loops       int
 	count                              int // of break and continue
 	errexit, nounset, noglob, pipefail bool
 	trap                               string // of EXIT
+
+	from     string // of a subshell: the directory of the shell that made it, which stays there
+	fromMask uint32
 
 	in       *flow
 	out, err *sink
@@ -63,11 +66,14 @@ const (
 	stopHere // what comes next is not known, or the run has ended
 )
 
+func (r *run) newScript(t *kernel.Task, in *flow, out, err *sink) *script {
+	return &script{r: r, t: t, kind: shellKind(t), vars: map[string]string{}, exported: map[string]bool{}, funcs: map[string]sh.Node{}, in: in, out: out, err: err, commands: new(int)}
+}
+
 // scripted plays the script that the shell in t was given, as far as it is known; over tells that the run has ended.
 func (r *run) scripted(t *kernel.Task) {
-	s := &script{r: r, t: t, kind: shellKind(t), vars: map[string]string{}, exported: map[string]bool{}, funcs: map[string]sh.Node{}, out: &sink{kind: "console"}, err: &sink{kind: "console"}, commands: new(int)}
-	s.in = r.newProcess(t).in
 	p := r.newProcess(t)
+	s := r.newScript(t, p.in, p.out, p.err)
 	end := s.run(r.spec.Env)
 	p.says, p.ends = s.says, s.ends
 	switch {
@@ -189,7 +195,7 @@ func (s *script) here() *trace.Reason { return trace.Why("unknown.tool-does", "c
 func (s *script) copy() *script {
 	c := *s
 	c.vars, c.exported, c.funcs = maps.Clone(s.vars), maps.Clone(s.exported), maps.Clone(s.funcs)
-	c.trap = ""
+	c.trap, c.from, c.fromMask = "", s.t.Cwd(), s.r.umask
 	return &c
 }
 
@@ -199,6 +205,13 @@ func (s *script) back(c *script, how control) control {
 	if how == stopHere {
 		s.missing, s.pos, s.text = c.missing, c.pos, c.text
 		return stopHere
+	}
+	s.r.umask = c.fromMask
+	if s.t.Cwd() != c.from {
+		var err error
+		if quietly(s.t, func() { err = s.t.Chdir(c.from) }); err != nil {
+			return s.lost()
+		}
 	}
 	return goOn
 }
@@ -288,6 +301,8 @@ func (s *script) round(c control) (done bool, result control) {
 }
 
 func (s *script) loop(n *sh.Loop) control {
+	s.loops++
+	defer func() { s.loops-- }()
 	for last := 0; ; last = s.status {
 		c := s.cond(n.Cond)
 		if done, c := s.round(c); done {
@@ -307,11 +322,16 @@ func (s *script) each(n *sh.For) control {
 	words := s.args
 	if n.In {
 		var err error
+		if slices.ContainsFunc(n.Words, atHome) {
+			return s.lost()
+		}
 		if words, err = sh.Words(asked{s}, n.Words); err != nil {
 			return s.stopped(err)
 		}
 	}
 	s.status = 0
+	s.loops++
+	defer func() { s.loops-- }()
 	for _, w := range words {
 		s.vars[n.Name] = w
 		if done, c := s.round(s.list(n.Body)); done {
@@ -395,9 +415,15 @@ func (s *script) pipe(n *sh.Pipe) control {
 // simple is a simple command: 2.9.1.
 func (s *script) simple(n *sh.Simple) control {
 	s.pos = n.Pos
+	if slices.ContainsFunc(n.Words, atHome) || slices.ContainsFunc(n.Assigns, func(a sh.Assign) bool { return atHome(a.Value) }) {
+		return s.lost()
+	}
 	argv, err := sh.Words(asked{s}, n.Words)
 	if err != nil {
 		return s.stopped(err)
+	}
+	if s.missing != nil {
+		return stopHere // met by an expansion
 	}
 	values := make([]string, len(n.Assigns))
 	if len(argv) == 0 && !substitutes(n.Assigns) {
@@ -435,6 +461,15 @@ func (s *script) simple(n *sh.Simple) control {
 		}
 		return c
 	})
+}
+
+// atHome tells whether a word begins with ~, which stands for somebody's home directory.
+func atHome(w sh.Word) bool {
+	if len(w) == 0 {
+		return false
+	}
+	lit, ok := w[0].(sh.Lit)
+	return ok && !lit.Quoted && strings.HasPrefix(lit.Text, "~")
 }
 
 // substitutes tells whether the value of an assignment is what a command prints: its status then counts.
@@ -481,7 +516,7 @@ func (s *script) command(argv []string) control {
 	if isTextBuiltin(argv[0]) {
 		return s.inShell(argv)
 	}
-	if slices.Contains(strings.Fields("alias bg builtin caller compgen complete declare dirs disown enable fc fg getopts hash help history jobs kill let local mapfile newgrp popd pushd readarray shopt source suspend times typeset ulimit unalias wait"), argv[0]) {
+	if slices.Contains(strings.Fields("alias bg builtin caller compgen complete declare dirs disown enable fc fg getopts hash help history jobs kill let local mapfile newgrp popd pushd readarray shopt source suspend times type typeset ulimit unalias wait"), argv[0]) {
 		return s.lost()
 	}
 	return s.external(argv)
@@ -549,7 +584,7 @@ func (s *script) external(argv []string) control {
 		}
 		quietly(child, func() { child.Exit(127) })
 		before, text, code, known := shellWords(s.kind, at, err)
-		if !known {
+		if fi, gone := s.t.Stat(argv[0]); !known || s.kind == "bash" && gone == nil && fi.IsDir() { // bash looks itself
 			return s.lost()
 		}
 		s.fails(before, text, code)
@@ -582,7 +617,8 @@ func quietly(t *kernel.Task, f func()) {
 func (s *script) waits(child *kernel.Task, at spot) control {
 	r := s.r
 	if shellKind(child) != "" {
-		c := &script{r: r, t: child, kind: shellKind(child), vars: map[string]string{}, exported: map[string]bool{}, funcs: map[string]sh.Node{}, in: s.in, out: s.out, err: s.err, commands: s.commands}
+		c := r.newScript(child, s.in, s.out, s.err)
+		c.commands = s.commands
 		end := c.run(s.environ())
 		if s.says = c.says; end.missing != nil || c.missing != nil || c.became {
 			s.missing, s.pos, s.text = c.missing, c.pos, c.text
@@ -657,7 +693,7 @@ func (s *script) becomes(argv []string) control {
 			return stopHere
 		}
 		before, text, code, known := shellWords(s.kind, at, err)
-		if !known {
+		if fi, gone := s.t.Stat(argv[0]); !known || s.kind == "bash" && gone == nil && fi.IsDir() {
 			return s.lost()
 		}
 		s.fails(before, text, code)
@@ -729,7 +765,13 @@ func (a asked) Value(name string) (string, bool) {
 	s := a.s
 	switch name {
 	case "@", "*":
-		return strings.Join(s.args, " "), len(s.args) > 0
+		between := " "
+		if ifs := s.vars["IFS"]; name == "*" && ifs != "" {
+			between = ifs[:1]
+		} else if name == "*" {
+			s.lost()
+		}
+		return strings.Join(s.args, between), len(s.args) > 0
 	case "#":
 		return strconv.Itoa(len(s.args)), true
 	case "?":
@@ -739,6 +781,7 @@ func (a asked) Value(name string) (string, bool) {
 	case "0":
 		return s.zero, true
 	case "-", "!":
+		s.lost()
 		return "", false
 	}
 	if n, err := strconv.Atoi(name); err == nil {

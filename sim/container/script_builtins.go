@@ -25,8 +25,8 @@ func builtins() map[string]func(*script, []string) control {
 func (s *script) exit(argv []string) control {
 	if len(argv) > 1 {
 		n, err := strconv.Atoi(argv[1])
-		if err != nil {
-			return s.lost()
+		if err != nil || n < 0 {
+			return s.lost() // dash and bash differ
 		}
 		s.status = n & 0xff
 	}
@@ -34,6 +34,9 @@ func (s *script) exit(argv []string) control {
 }
 
 func (s *script) returns(argv []string) control {
+	if s.calls == 0 && s.kind == "bash" {
+		return s.lost() // an error there, and the script goes on
+	}
 	if c := s.exit(argv); c != leave || s.calls == 0 {
 		return c
 	}
@@ -41,6 +44,9 @@ func (s *script) returns(argv []string) control {
 }
 
 func (s *script) breaks(argv []string) control {
+	if s.loops == 0 {
+		return s.lost()
+	}
 	if s.count = 1; len(argv) > 1 {
 		s.count, _ = strconv.Atoi(argv[1])
 	}

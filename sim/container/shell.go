@@ -135,6 +135,9 @@ func (s *reader) told(t *kernel.Task) (why *trace.Reason) {
 		}
 		s.nounset = s.nounset || option[0] == '-' && strings.Contains(option, "u")
 	}
+	if len(args) == 0 && s.inline {
+		return trace.Why("unknown.shell-option", "option", "-c")
+	}
 	if len(args) == 0 {
 		return trace.Why("unknown.standard-input")
 	}

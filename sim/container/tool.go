@@ -162,6 +162,48 @@ func (p *process) lackOf(err error) finish {
 // name is the program's own name in its messages.
 func (p *process) name() string { return path.Base(p.argv[0]) }
 
+// called is the program's name in its messages: GNU's programs say what they were called as, with the path.
+// gnulib error(3), program_invocation_name; libbb/appletlib.c, applet_name.
+func (p *process) called() string {
+	if p.busybox || p.shell != nil {
+		return p.name()
+	}
+	return p.argv[0]
+}
+
+// quotes tells whether a message of GNU's has a word in it that is not printed as it is: one with characters that
+// a shell would not take as they are. gnulib quotearg.c
+func (p *process) quotes(text string) bool {
+	return !p.busybox && p.shell == nil && p.name() != "env" && slices.ContainsFunc(p.argv[1:], func(a string) bool {
+		return strings.Trim(a, plainLetters) != "" && strings.Contains(text, a)
+	})
+}
+
+const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+,:@%"
+
+// quoted is a word between the quotation marks of the locale. C.UTF-8 is built into glibc; others have to be
+// installed, and have messages of their own. gnulib quotearg.c, gettext_quote
+func (p *process) quoted(word string) string {
+	locale := ""
+	for _, name := range []string{"LANG", "LC_CTYPE", "LC_ALL"} {
+		if v, _ := getenv(p.t.Env, name); v != "" {
+			locale = v
+		}
+	}
+	word = strings.NewReplacer(`\`, `\\`, "\r", `\r`, "\n", `\n`, "\t", `\t`).Replace(word)
+	if strings.ContainsFunc(word, func(c rune) bool { return c < ' ' || c > '~' }) {
+		p.lost()
+	}
+	switch locale {
+	case "", "C", "POSIX":
+		return "'" + strings.ReplaceAll(word, "'", `\'`) + "'"
+	case "C.UTF-8", "C.utf8":
+		return "‘" + word + "’"
+	}
+	p.lost()
+	return "'" + word + "'"
+}
+
 // lack notes what is not known; the result of the program is then missing.
 func (p *process) lack(why *trace.Reason) finish {
 	if p.missing == nil {
@@ -173,6 +215,12 @@ func (p *process) lack(why *trace.Reason) finish {
 // print writes a text. On the console it is a step.
 func (p *process) print(to *sink, text string) {
 	if text == "" {
+		return
+	}
+	if to == p.err && p.quotes(text) {
+		p.lost()
+	}
+	if p.missing != nil {
 		return
 	}
 	if to == p.err {
@@ -283,6 +331,9 @@ func (p *process) writable(name string) error {
 
 // keep gives a file its new content, which the step says, and where it lies.
 func (p *process) keep(name string, f *flow, mode uint32) finish {
+	if p.missing != nil {
+		return finish{missing: p.missing}
+	}
 	var data []byte
 	if f.size == int64(len(f.text)) {
 		data = []byte(f.text)

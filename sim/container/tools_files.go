@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bootpath/sim/conf/sh"
@@ -18,6 +19,12 @@ import (
 // complain says what failed, with the step that names the path.
 func (p *process) complain(name, text string, err error) int {
 	kind := trace.Kind("process.cannot-write")
+	if p.quotes(text) {
+		p.lost()
+	}
+	if p.missing != nil {
+		return 1
+	}
 	p.says = text
 	if p.err.kind != "console" {
 		p.print(p.err, text+"\n")
@@ -31,9 +38,9 @@ func (p *process) complain(name, text string, err error) int {
 // gnu picks the words.
 func (p *process) gnu(gnu, busybox string) string {
 	if p.busybox {
-		return p.name() + ": " + busybox
+		return p.called() + ": " + busybox
 	}
-	return p.name() + ": " + gnu
+	return p.called() + ": " + gnu
 }
 
 // unsure keeps what is not known, and tells whether err is that.
@@ -100,7 +107,7 @@ func (p *process) mkdir() finish {
 		return p.lost()
 	}
 	says := func(name, why string, _ error) string {
-		return p.gnu("cannot create directory '"+name+"': "+why, "can't create directory '"+name+"': "+why)
+		return p.gnu("cannot create directory "+p.quoted(name)+": "+why, "can't create directory '"+name+"': "+why)
 	}
 	if !strings.Contains(flags, "p") {
 		return p.each(dirs, func(name string) error {
@@ -327,12 +334,32 @@ func (p *process) setOwner() finish {
 	return p.attributes("changing ownership of '")
 }
 
+// knowsOwner tells whether each of user:group is a number or a name in the container's files.
+func (p *process) knowsOwner(text string) bool {
+	user, group, _ := strings.Cut(text, ":")
+	return p.named("/etc/passwd", user) && p.named("/etc/group", group)
+}
+
+func (p *process) named(file, name string) bool {
+	if _, err := strconv.ParseUint(name, 10, 32); err == nil || name == "" {
+		return true
+	}
+	in, err := p.open(file)
+	if err != nil || in.unknown != nil {
+		return false
+	}
+	return strings.HasPrefix(in.text, name+":") || strings.Contains(in.text, "\n"+name+":")
+}
+
 func (p *process) attributes(doing string) finish {
 	flags, args := p.operands("R")
 	if len(args) < 2 {
 		return p.lost()
 	}
 	right := kernel.Cap(kernel.CAP_FOWNER)
+	if p.name() == "chown" && !p.knowsOwner(args[0]) {
+		return p.lost()
+	}
 	if p.name() == "chown" {
 		right = kernel.CAP_CHOWN
 	}
@@ -393,7 +420,7 @@ func (p *process) ls() finish {
 				continue
 			}
 		}
-		if shown++; strings.ContainsAny(flags, "ltrRFhA") || p.r.c.TTY && p.out.kind == "console" || len(files) > 1 {
+		if shown++; strings.ContainsAny(flags, "ltrRFhA") || p.r.c.TTY && p.out.kind == "console" || len(files) > 1 && flags != "d" {
 			p.out.unknown, p.out.size = p.here(), p.out.size+1
 			continue
 		}

@@ -59,6 +59,9 @@ func (p *process) input(files []string) (in *flow, end finish, ok bool) {
 	if len(files) == 1 {
 		var err error
 		if in, err = p.open(files[0]); err != nil {
+			if p.unsure(err) {
+				return nil, finish{}, false
+			}
 			why := p.reason(err)
 			return nil, p.fail(p.cannotRead(files[0], why, err), 1), false
 		}
@@ -76,26 +79,26 @@ func (p *process) cannotRead(name, why string, err error) string {
 	case p.busybox && !isDir && p.name() == "tail":
 		return "tail: can't open '" + name + "': " + why + "\ntail: no files"
 	case p.busybox && isDir && p.name() == "cat":
-		return p.name() + ": read error: " + why
+		return p.called() + ": read error: " + why
 	case p.busybox && isDir:
 		p.lack(trace.Why("unknown.tool-does", "command", strings.Join(p.argv, " ")))
 		return ""
 	case p.busybox:
-		return p.name() + ": " + name + ": " + why
+		return p.called() + ": " + name + ": " + why
 	}
 	switch p.name() {
 	case "head", "tail":
 		if isDir {
-			return p.name() + ": error reading '" + name + "': " + why
+			return p.called() + ": error reading '" + name + "': " + why
 		}
-		return p.name() + ": cannot open '" + name + "' for reading: " + why
+		return p.called() + ": cannot open '" + name + "' for reading: " + why
 	case "sort":
 		if isDir {
-			return "sort: read failed: " + name + ": " + why
+			return p.called() + ": read failed: " + name + ": " + why
 		}
-		return "sort: cannot read: " + name + ": " + why
+		return p.called() + ": cannot read: " + name + ": " + why
 	}
-	return p.name() + ": " + name + ": " + why
+	return p.called() + ": " + name + ": " + why
 }
 
 // pass hands bytes on that are not kept.
