@@ -583,6 +583,9 @@ func (s *script) external(argv []string) control {
 			return stopHere
 		}
 		quietly(child, func() { child.Exit(127) })
+		if r.attributes && errors.Is(err, kernel.EACCES) {
+			return s.lost() // chmod may have made it executable
+		}
 		before, text, code, known := shellWords(s.kind, at, err)
 		if fi, gone := s.t.Stat(argv[0]); !known || s.kind == "bash" && gone == nil && fi.IsDir() { // bash looks itself
 			return s.lost()
@@ -691,6 +694,9 @@ func (s *script) becomes(argv []string) control {
 	if err := r.execvpe(s.t, argv, s.environ()); err != nil {
 		if r.hidden(argv[0], r.m.Step(r.m.Last()).Args["missing"]) {
 			return stopHere
+		}
+		if r.attributes && errors.Is(err, kernel.EACCES) {
+			return s.lost() // chmod may have made it executable
 		}
 		before, text, code, known := shellWords(s.kind, at, err)
 		if fi, gone := s.t.Stat(argv[0]); !known || s.kind == "bash" && gone == nil && fi.IsDir() {
@@ -863,6 +869,9 @@ func (a asked) Refuse(why sh.Refusal, name, text string) error {
 
 // access asks for the rights of the program's user. test(1), access(2)
 func (p *process) access(op byte, name string, fi fs.FileInfo) bool {
+	if p.r.attributes && (op == 'x' && !fi.IsDir() || !p.t.Cred.Effective.Has(kernel.CAP_DAC_OVERRIDE)) {
+		p.lost() // modes and owners have changed
+	}
 	if op == 'w' {
 		return p.writable(name) == nil || fi.IsDir() && p.writable(path.Join(name, "."+strconv.Itoa(p.t.PID))) == nil
 	}

@@ -217,7 +217,9 @@ func (p *process) become(args, env []string) finish {
 		if !p.busybox && code == 127 && strings.ContainsAny(args[0], " \t\n\v\f\r") { // coreutils env.c: it takes it for a line #!
 			text += "\n" + p.called() + ": use -[v]S to pass options in shebang lines"
 		}
-		return p.fail(text, code)
+		end := p.fail(text, code)
+		p.says, _, _ = strings.Cut(text, "\n") // the hint is not the reason
+		return end
 	}
 	if l := p.t.Load(); l.Failed || l.Unknown != "" || p.t.Died() != "" {
 		return p.lost()
