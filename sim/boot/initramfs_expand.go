@@ -53,6 +53,13 @@ func (e expansion) Globs() bool                      { return e.in.vars["-"] != 
 func (e expansion) Strict() bool                     { return false }
 func (e expansion) Extended() bool                   { return e.in.kind.name != "dash" }
 
+func (e expansion) Spend(work int) error {
+	if e.in.b.expanded += work; e.in.b.expanded > sh.MaxWork {
+		return stopped{e.in.end("unknown.long-expansion")}
+	}
+	return nil
+}
+
 func (e expansion) Exists(name string) bool {
 	_, err := e.in.lstat(name)
 	return err == nil

@@ -93,6 +93,7 @@ type input struct{ rest string }
 // budget is what all scripts of a start share.
 type budget struct {
 	commands int
+	expanded int // work of expansions, up to [sh.MaxWork]
 	slept    time.Duration
 	switches bool // a script that was read can go over to another root
 
@@ -504,7 +505,11 @@ func (in *shProcess) caseOf(n *sh.Case) ctl {
 			if c != ctlNone {
 				return c
 			}
-			if sh.Match(pat, word) {
+			ok, err := sh.Matches(expansion{in}, pat, word)
+			if err != nil {
+				return ctlOf(err)
+			}
+			if ok {
 				in.status = 0
 				return in.run(it.Body)
 			}
@@ -944,9 +949,11 @@ func (in *shProcess) environ() []string {
 }
 
 func (in *shProcess) set(name, value string) {
-	if len(value) <= maxValue {
-		in.vars[name] = value
+	if len(value) > maxValue {
+		in.endFor(trace.Why("unknown.long-text", "size", bytesText(maxValue)))
+		return
 	}
+	in.vars[name] = value
 }
 
 // initramfs follows the program that the kernel started from the initramfs: when it is a shell script,

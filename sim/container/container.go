@@ -127,12 +127,13 @@ type run struct {
 	options options
 	copied  map[string]fsys.FS // anonymous volumes: what the image has there, by place
 
-	shared int64            // bytes of memory that files in a tmpfs hold
-	filled map[string]int64 // the same by the place of the tmpfs
-	big    map[string]int64 // files that a program made, whose content is not kept: their sizes
-	slept  float64          // seconds
-	runs   int              // processes that scripts have started
-	umask  uint32
+	shared   int64            // bytes of memory that files in a tmpfs hold
+	filled   map[string]int64 // the same by the place of the tmpfs
+	big      map[string]int64 // files that a program made, whose content is not kept: their sizes
+	slept    float64          // seconds
+	runs     int              // processes that scripts have started
+	expanded int              // work of the scripts' expansions, up to [sh.MaxWork]
+	umask    uint32
 
 	attributes bool // a program has changed modes or owners, which are not kept
 

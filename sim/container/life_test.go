@@ -223,8 +223,10 @@ func TestScripts(t *testing.T) {
 	root := files(t, map[string]string{"bin/dash": p, "bin/busybox": p, "bin/server": p,
 		"entry.sh":   "#!/bin/sh\nset -e\nif [ \"$1\" = server ] && [ \"$(id -u)\" = 0 ]; then\n  echo \"as root\"\n  export MODE=root\nfi\nexec \"$@\"\n",
 		"odd.sh":     "#!/bin/sh -e -y\necho never\n",
-		"forever.sh": "#!/bin/sh\nwhile :; do :; done\n", "deep.sh": "#!/bin/sh\nf() { f; }\nf\n", "self.sh": "#!/bin/sh\nexec /self.sh\n"},
-		map[string]string{"bin/sh": "dash", "bin/id": "busybox", "bin/echo": "busybox"})
+		"forever.sh": "#!/bin/sh\nwhile :; do :; done\n", "deep.sh": "#!/bin/sh\nf() { f; }\nf\n", "self.sh": "#!/bin/sh\nexec /self.sh\n",
+		"double.sh": "#!/bin/sh\nx=x; while :; do x=$x$x; done\n", "each.sh": "#!/bin/sh\nx=x; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do x=$x$x; done\ncase $x in *$x*$x*y) ;; esac; while :; do y=${x%%*x*y}; done\n",
+		"pipe.sh": "#!/bin/sh\nwhile :; do echo xxxxxxxx; done | cat >/dev/null\n", "subst.sh": "#!/bin/sh\nf() { x=$(f); }; f\n", "yes.sh": "#!/bin/sh\nyes | head -n 3\n"},
+		map[string]string{"bin/sh": "dash", "bin/id": "busybox", "bin/echo": "busybox", "bin/cat": "busybox", "bin/yes": "busybox", "bin/head": "busybox"})
 	start := func(c Config, argv ...string) *trace.Trace {
 		c.RootFS, c.Name, c.Image, c.Command = root, "rootfs.tar", conf(), argv
 		m := machine.New()
@@ -242,9 +244,10 @@ func TestScripts(t *testing.T) {
 	require.Equal(t, "/entry.sh: 7: exec: nosuch: not found", tr.Outcome.Message)
 	require.Equal(t, 127, *tr.Outcome.ExitCode)
 
-	for _, name := range []string{"/odd.sh", "/forever.sh", "/deep.sh", "/self.sh"} {
+	for _, name := range []string{"/odd.sh", "/forever.sh", "/deep.sh", "/self.sh", "/double.sh", "/each.sh", "/pipe.sh", "/subst.sh"} {
 		tr = start(Config{}, name)
 		require.Nil(t, tr.Outcome.ExitCode, name)
 		require.Empty(t, calls(tr, "process.print", "text"), name)
 	}
+	start(Config{}, "/yes.sh") // ends, whatever it tells
 }

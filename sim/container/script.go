@@ -353,7 +353,11 @@ func (s *script) choose(n *sh.Case) control {
 			if err != nil {
 				return s.stopped(err)
 			}
-			if sh.Match(pattern, word) {
+			ok, err := sh.Matches(asked{s}, pattern, word)
+			if err != nil {
+				return s.stopped(err)
+			}
+			if ok {
 				return s.list(item.Body)
 			}
 		}
@@ -442,8 +446,8 @@ func (s *script) simple(n *sh.Simple) control {
 	return s.redirectedFor(n.Redirs, special && len(argv) > 0, func() control {
 		if special {
 			for i, a := range n.Assigns {
-				if s.set(a.Name, values[i]) != nil {
-					return stopHere
+				if err := s.set(a.Name, values[i]); err != nil {
+					return s.stopped(err)
 				}
 			}
 			if len(argv) == 0 {
@@ -766,6 +770,14 @@ func (a asked) Args() []string         { return a.s.args }
 func (a asked) Globs() bool            { return !a.s.noglob }
 func (a asked) Extended() bool         { return a.s.kind != "dash" }
 func (a asked) Strict() bool           { return a.s.nounset }
+
+// Spend counts for all shells of the run.
+func (a asked) Spend(work int) error {
+	if a.s.r.expanded += work; a.s.r.expanded > sh.MaxWork {
+		return unknown{trace.Why("unknown.long-expansion", "where", a.s.source())}
+	}
+	return nil
+}
 
 func (a asked) Value(name string) (string, bool) {
 	s := a.s

@@ -199,18 +199,18 @@ func (a *arith) unary(depth int) int64 {
 		}
 		return n
 	}
-	return a.variable(word)
+	return a.variable(word, depth)
 }
 
 // variable reads or assigns a variable.
-func (a *arith) variable(name string) int64 {
+func (a *arith) variable(name string, depth int) int64 {
 	v, _ := a.sh.Value(name)
 	n, _ := strconv.ParseInt(strings.TrimSpace(v), 0, 64)
 	a.blank()
 	for _, op := range [...]string{"+=", "-=", "*=", "/=", "%=", "="} {
 		if strings.HasPrefix(a.s[a.i:], op) && !strings.HasPrefix(a.s[a.i:], "==") {
 			a.i += len(op)
-			y := a.ternary(1)
+			y := a.ternary(depth + 1)
 			if op != "=" {
 				y = a.apply(op[:1], n, y)
 			}

@@ -16,9 +16,18 @@ type Shell interface {
 	Globs() bool    // unless set -f
 	Strict() bool   // set -u: a variable that is not set is an error
 	Extended() bool // it knows ${x:1:2} and ${x/a/b}
+	// Spend counts the work of a run's expansions; its error, once that is more than [MaxWork], ends the expansion.
+	Spend(work int) error
 	// Refuse tells of an expansion that fails; the error ends it, and the command.
 	Refuse(why Refusal, name, text string) error
 }
+
+// MaxWork bounds the work of all expansions of a run: one for a character that a pattern is compared with, perByte
+// for a byte that is made. A value that doubles, a pattern that is tried at each place of a long text end there.
+const (
+	MaxWork = 1 << 27
+	perByte = 2
+)
 
 // Refusal is why an expansion fails.
 type Refusal int
@@ -43,6 +52,9 @@ func Words(s Shell, list []Word) ([]string, error) {
 		}
 		for _, p := range w {
 			if l, ok := p.(Lit); ok {
+				if err := in.made(l.Text); err != nil {
+					return nil, err
+				}
 				cur.add(l.Text, l.Quoted)
 				continue
 			}
@@ -50,6 +62,9 @@ func Words(s Shell, list []Word) ([]string, error) {
 				for i, a := range in.Args() {
 					if i > 0 {
 						flush()
+					}
+					if err := in.made(a); err != nil {
+						return nil, err
 					}
 					cur.add(a, true)
 				}
@@ -96,6 +111,15 @@ func (in expander) split(s string, cur *field, flush func()) {
 
 // expander is a shell during an expansion.
 type expander struct{ Shell }
+
+// made counts text that an expansion makes.
+func (in expander) made(s string) error { return in.Spend(perByte * (1 + len(s))) }
+
+// Matches is [Match] whose work is counted.
+func Matches(s Shell, pattern, name string) (bool, error) {
+	ok, work := match(pattern, name, MaxWork)
+	return ok, s.Spend(work)
+}
 
 // field collects one field of a word's expansion: its text, and its text as a pattern, in which what was
 // quoted stands for itself.
@@ -178,10 +202,6 @@ func Text(s Shell, w Word) (string, error) {
 	in := expander{s}
 	var out strings.Builder
 	for _, p := range w {
-		if l, ok := p.(Lit); ok {
-			out.WriteString(l.Text)
-			continue
-		}
 		s, _, err := in.part(p)
 		if err != nil {
 			return "", err
@@ -210,6 +230,13 @@ func Pattern(s Shell, w Word) (string, error) {
 
 // part expands one piece of a word.
 func (in expander) part(p Part) (s string, quoted bool, err error) {
+	if s, quoted, err = in.piece(p); err == nil {
+		err = in.made(s)
+	}
+	return s, quoted, err
+}
+
+func (in expander) piece(p Part) (s string, quoted bool, err error) {
 	switch p := p.(type) {
 	case Lit:
 		return p.Text, p.Quoted, nil
@@ -276,7 +303,10 @@ func (in expander) param(p *Param) (string, error) {
 		return v, nil
 	case "#", "##", "%", "%%":
 		pat, err := Pattern(in, p.Arg)
-		return trim(v, p.Op, pat), err
+		if err != nil {
+			return "", err
+		}
+		return in.trim(v, p.Op, pat)
 	case "/", "//", "":
 		if p.Op == "" {
 			break
@@ -290,28 +320,21 @@ func (in expander) param(p *Param) (string, error) {
 }
 
 // trim takes the smallest or largest match off an end.
-func trim(v, op, pat string) string {
+func (in expander) trim(v, op, pat string) (string, error) {
 	for i := 0; i <= len(v); i++ {
-		switch op {
-		case "#":
-			if Match(pat, v[:i]) {
-				return v[i:]
-			}
-		case "##":
-			if j := len(v) - i; Match(pat, v[:j]) {
-				return v[j:]
-			}
-		case "%":
-			if j := len(v) - i; Match(pat, v[j:]) {
-				return v[:j]
-			}
-		case "%%":
-			if Match(pat, v[i:]) {
-				return v[:i]
-			}
+		cut := i // where what is compared ends, or starts
+		if op == "##" || op == "%" {
+			cut = len(v) - i
+		}
+		part, rest := v[:cut], v[cut:]
+		if op[0] == '%' {
+			part, rest = rest, part
+		}
+		if ok, err := Matches(in, pat, part); ok || err != nil {
+			return rest, err
 		}
 	}
-	return v
+	return v, nil
 }
 
 // extended are ${x:off:len} and ${x/pattern/text}, which BusyBox and bash have and dash has not.
@@ -346,7 +369,11 @@ func (in expander) extended(p *Param, v string) (string, error) {
 	for i := 0; i < len(v); {
 		n := -1
 		for j := len(v); j > i; j-- {
-			if Match(pat, v[i:j]) {
+			ok, err := Matches(in, pat, v[i:j])
+			if err != nil {
+				return "", err
+			}
+			if ok {
 				n = j - i
 				break
 			}
@@ -355,6 +382,9 @@ func (in expander) extended(p *Param, v string) (string, error) {
 			out.WriteByte(v[i])
 			i++
 			continue
+		}
+		if err := in.made(with); err != nil {
+			return "", err
 		}
 		out.WriteString(strings.ReplaceAll(with, "\\", ""))
 		if i += n; p.Op == "/" {

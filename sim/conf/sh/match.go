@@ -1,6 +1,7 @@
 package sh
 
 import (
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -8,9 +9,21 @@ import (
 // Match tells whether a pattern of the shell (2.13: * ? [set] [!set] and \ before a character that
 // means itself) matches all of name. It takes time of at most the product of the lengths.
 func Match(pattern, name string) bool {
+	ok, _ := match(pattern, name, math.MaxInt)
+	return ok
+}
+
+// match tells also how many characters were compared; with more than most it gives up.
+func match(pattern, name string, most int) (ok bool, work int) {
 	star, back := -1, 0
 	p, n := 0, 0
-	for n < len(name) {
+	for work = 1; n < len(name); work++ {
+		if work > most {
+			return false, work
+		}
+		if p < len(pattern) && pattern[p] == '[' {
+			work += len(pattern) - p // where the set ends, if it does, is looked for each time
+		}
 		if p < len(pattern) && pattern[p] == '*' {
 			star, back = p, n
 			p++
@@ -21,13 +34,13 @@ func Match(pattern, name string) bool {
 			continue
 		}
 		if star < 0 {
-			return false
+			return false, work
 		}
 		_, w := utf8.DecodeRuneInString(name[back:])
 		back += w
 		p, n = star+1, back
 	}
-	return strings.Trim(pattern[p:], "*") == ""
+	return strings.Trim(pattern[p:], "*") == "", work
 }
 
 // one matches one character and returns the widths of the pattern's element and the character.

@@ -58,12 +58,12 @@ func (t *tester) and() bool {
 }
 
 func (t *tester) not() bool {
-	left := len(t.args) - t.i
-	if t.peek(0) == "!" && left > 1 && !(left == 3 && binaryTest(t.peek(1))) {
+	negated := false
+	for left := len(t.args) - t.i; t.peek(0) == "!" && left > 1 && !(left == 3 && binaryTest(t.peek(1))); left-- {
 		t.i++
-		return !t.not()
+		negated = !negated
 	}
-	return t.primary()
+	return t.primary() != negated
 }
 
 func binaryTest(op string) bool {
