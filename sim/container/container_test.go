@@ -54,6 +54,8 @@ func image(t *testing.T) (fsys.FS, *blob.Store) {
 	file("etc/passwd", 0o644, "root:x:0:0::/root:/bin/sh\napp:x:1001:1001::/home/app:/bin/sh\n")
 	file("etc/group", 0o644, "root:x:0:\napp:x:1001:\nstaff:x:50:app\n")
 	file("bin/prog", 0o755, program())
+	file("bin/tini", 0o755, program())
+	file("bin/dumb-init", 0o755, program())
 	file("bin/private", 0o700, program())
 	file("bin/script", 0o755, "#!/bin/prog -x\n")
 	file("bin/crlf", 0o755, "#!/bin/prog\r\n")

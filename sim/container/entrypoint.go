@@ -181,6 +181,10 @@ func (r *run) running(main, t *kernel.Task) {
 	default:
 		n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.run", Console: lines(l.Console), Rule: "execve(2)", Cites: t.Evidence(t.Exe),
 			Args: map[string]string{"exe": t.Exe, "argv": strings.Join(t.Argv, " "), "user": r.facts.User, "effective": t.Cred.Effective.String(), "pid": strconv.Itoa(t.NSPID)}})
+		if args := ownCommand(t); len(args) > 0 {
+			r.startChild(t, args)
+			return
+		}
 		r.lives(main, t, n)
 	}
 }

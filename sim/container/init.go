@@ -2,6 +2,7 @@ package container
 
 import (
 	"errors"
+	"path"
 	"strconv"
 	"strings"
 
@@ -12,11 +13,42 @@ import (
 // startInit is --init: tini (docker-init) or catatonit is process 1 and starts the program as its child. Its
 // bytes are the host's: only that it runs matters. tini src/tini.c; catatonit.c.
 func (r *run) startInit(t *kernel.Task, name string) {
-	args := r.spec.Args[2:]
 	t.Become(name, r.spec.Args)
+	r.startChild(t, r.spec.Args[2:])
+}
+
+// ownCommand is what an image's own small init starts as its child; nil when the program is none, or prints
+// something and ends. tini src/tini.c, parse_args; dumb-init dumb-init.c, parse_command
+func ownCommand(t *kernel.Task) []string {
+	var alone, valued string // the letters of options
+	switch path.Base(t.Exe) {
+	case "tini", "tini-static", "docker-init":
+		alone, valued = "svwg", "pe"
+	case "dumb-init":
+		alone, valued = "cv", "r"
+	default:
+		return nil
+	}
+	for args := t.Argv[1:]; len(args) > 0; args = args[1:] {
+		switch a := args[0]; {
+		case a == "--":
+			return args[1:]
+		case len(a) < 2 || a[0] != '-':
+			return args
+		case len(a) == 2 && strings.Contains(valued, a[1:]) && len(args) > 1:
+			args = args[1:]
+		case strings.Trim(a[1:], alone) != "":
+			return nil
+		}
+	}
+	return nil
+}
+
+// startChild is a small init as process 1 that starts a program and waits for it.
+func (r *run) startChild(t *kernel.Task, args []string) {
 	t.Actor, t.Stage = t.Comm, trace.Process
 	r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.start-init", Rule: "docker run --init; tini README",
-		Args: map[string]string{"exe": name, "argv": strings.Join(t.Argv, " "), "program": args[0], "stop_signal": r.facts.StopSignal}})
+		Args: map[string]string{"exe": t.Exe, "argv": strings.Join(t.Argv, " "), "program": args[0], "stop_signal": r.facts.StopSignal}})
 	child, err := t.Clone(0)
 	if err != nil {
 		r.initFails(t, "fork failed: ", err, 1)
@@ -27,14 +59,16 @@ func (r *run) startInit(t *kernel.Task, name string) {
 		if r.hidden(args[0], r.m.Step(r.m.Last()).Args["missing"]) {
 			return
 		}
-		code := 1
+		code, what := 1, "exec "+args[0]+" failed: "
 		switch {
+		case path.Base(t.Exe) == "dumb-init":
+			code, what = 2, "[dumb-init] "+args[0]+": "
 		case errors.Is(err, kernel.ENOENT):
 			code = 127
 		case errors.Is(err, kernel.EACCES):
 			code = 126
 		}
-		r.initFails(child, "exec "+args[0]+" failed: ", err, code)
+		r.initFails(child, what, err, code)
 		return
 	}
 	r.running(t, child)
@@ -91,7 +125,7 @@ func (r *run) initFails(t *kernel.Task, what string, err error, code int) {
 		text = what + e.Strerror()
 	}
 	cause := r.m.Step(r.m.Last())
-	n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.init-failed", Console: text + "\n", Cites: cause.Cites, Rule: "tini src/tini.c, spawn_process",
+	n := r.emit(trace.Step{Actor: t.Actor, Stage: trace.Process, Kind: "process.init-failed", Console: text + "\n", Cites: cause.Cites, Rule: "tini src/tini.c, spawn_process; dumb-init.c, main",
 		Args: map[string]string{"message": text, "exit_code": strconv.Itoa(code)}})
 	r.end(trace.Outcome{Verdict: trace.Stops, Stage: trace.Process, Message: text, ExitCode: &code, Step: n})
 }

@@ -196,6 +196,29 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// TestInitOfTheImage: an image's own entrypoint may be a small init; tini 0.19 and dumb-init 1.2.5 end like this.
+func TestInitOfTheImage(t *testing.T) {
+	tr, _ := start(t, Config{Image: conf("tini", "-g", "-e", "143", "--", "prog", "a")})
+	require.Equal(t, trace.Works, tr.Outcome.Verdict)
+	require.Equal(t, []string{"1", "2"}, calls(tr, "process.run", "pid"))
+	require.Equal(t, []string{"tini -g -e 143 -- prog a", "prog a"}, calls(tr, "process.run", "argv"))
+	for _, c := range []struct {
+		argv []string
+		want string
+		code int
+	}{
+		{[]string{"tini", "--", "nope"}, "exec nope failed: No such file or directory", 127},
+		{[]string{"tini", "-gs", "/bin/plain"}, "exec /bin/plain failed: Permission denied", 126},
+		{[]string{"dumb-init", "-r", "15:2", "/nope"}, "[dumb-init] /nope: No such file or directory", 2},
+	} {
+		tr, _ := start(t, Config{Image: conf(c.argv...)})
+		require.Equal(t, c.want, tr.Outcome.Message)
+		require.Equal(t, c.code, *tr.Outcome.ExitCode)
+	}
+	tr, _ = start(t, Config{Image: conf("tini", "--version")})
+	require.EqualValues(t, "process.run", tr.Steps[tr.Outcome.Step].Kind)
+}
+
 // TestSwapThatTheRuntimeRefuses: podman leaves the check to the runtime. crun cgroup-resources.c; runc
 // libcontainer/cgroups/utils.go.
 func TestSwapThatTheRuntimeRefuses(t *testing.T) {
