@@ -25,6 +25,13 @@ func (in *shProcess) cryptsetup(words []string) ctl {
 		}
 		return in.failed()
 	case "luksOpen", "open":
+	case "luksClose", "close", "remove":
+		if _, err := in.stat("/dev/mapper/" + path.Base(device)); err == nil {
+			return in.end("unknown.program-does", "program", "cryptsetup "+action+" "+device)
+		}
+		in.err("Device %s is not active.\n", device)
+		in.status = 4
+		return ctlNone
 	default:
 		return in.end("unknown.program-does", "program", "cryptsetup "+action+" "+device)
 	}

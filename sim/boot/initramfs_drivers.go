@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"bootpath/sim/blob"
@@ -248,6 +249,24 @@ func (in *shProcess) udevadm(words []string) ctl {
 	return in.ok()
 }
 
+// denied are the modules that udev does not load for a device: the lines "blacklist NAME", modprobe.d(5), of the file that
+// dracut writes for rd.driver.blacklist. 99base/parse-kernel.sh
+func (in *shProcess) denied() (out []string) {
+	for _, dir := range [...]string{"/etc/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"} {
+		name := dir + "/initramfsblacklist.conf"
+		if _, err := in.stat(name); err != nil {
+			continue
+		}
+		text, _ := in.readFile(name)
+		for line := range strings.Lines(text) {
+			if words := strings.Fields(line); len(words) > 1 && words[0] == "blacklist" {
+				out = append(out, strings.ReplaceAll(words[1], "-", "_"))
+			}
+		}
+	}
+	return out
+}
+
 // udevControl keeps the properties that udevadm control gives udevd for its events; an empty value takes one back.
 func (in *shProcess) udevControl(words []string) {
 	for i, w := range words {
@@ -346,14 +365,14 @@ func (in *shProcess) coldplugWith(rules bool) {
 	x := in.x
 	in.step("initramfs.coldplug", map[string]string{"devices": itoa(len(x.hw))}, "udevadm(8), trigger")
 	x.m.Wait(costColdplug)
-	tree := x.moduleTree()
+	tree, denied := x.moduleTree(), in.denied()
 	for range 8 { // a chain of drivers is shorter
 		before := len(x.loaded)
 		if rules && tree != nil {
 			for _, h := range x.hw {
 				if h.bound < len(h.chain) {
 					for _, m := range tree.match(h.chain[h.bound].modalias) {
-						if !strings.Contains(in.vars["blacklist"], m) {
+						if !strings.Contains(in.vars["blacklist"], m) && !slices.Contains(denied, strings.ReplaceAll(m, "-", "_")) {
 							in.loadModule(tree, m, "udev", 0)
 						}
 					}

@@ -457,6 +457,8 @@ func (in *shProcess) mountWords(src, dst string, e kernel.Errno) {
 		}
 	case e == kernel.EINVAL:
 		why = "wrong fs type, bad option, bad superblock on " + src + ", missing codepage or helper program, or other error"
+	case e == kernel.EBUSY && src != "none" && src != dst:
+		why = src + " already mounted on " + dst
 	default:
 		why = "mount(2) system call failed: " + e.Strerror()
 	}

@@ -20,7 +20,7 @@ const (
 
 	// What the virtual file system, a security module or mount(8) takes for itself.
 	anyOptions = "sync async dirsync lazytime nolazytime mand nomand ro rw context fscontext defcontext rootcontext seclabel defaults auto noauto user nouser " +
-		"users owner group nofail _netdev silent loud iversion noiversion"
+		"users owner group comment atime diratime norelatime nostrictatime nofail _netdev silent loud iversion noiversion"
 )
 
 // extWords are the options of ext4 that have one of a few words for a value.

@@ -113,6 +113,12 @@ func (x *sysd) mountNow(u *systemd.Unit) error {
 	if err := x.mountDriver(fstype); err != nil {
 		return err
 	}
+	if d, ok := x.deviceFor(mt.What); ok && x.mode.early != nil {
+		_, own := kernel.ParseOptions(mt.Options)
+		if x.mode.early.refusesOptions(blockDevice{name: d.Name}, fstype, own) {
+			return kernel.EINVAL
+		}
+	}
 	data := ""
 	if fstype == "btrfs" { // of the options for a driver only those choose what is seen
 		_, data = kernel.ParseOptions(mt.Options)
