@@ -68,6 +68,7 @@ type sysd struct {
 	target   *systemd.Unit
 	fellBack bool          // to rescue.target, because the default target cannot be loaded
 	shell    *systemd.Unit // the emergency or rescue shell that took the console
+	refused  bool          // a program that asked PID 1 for something got an error
 
 	procs   map[*systemd.Unit]*kernel.Task // main processes
 	steps   map[*systemd.Unit]int          // the unit's last step

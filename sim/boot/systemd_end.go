@@ -79,7 +79,16 @@ func (x *sysd) login() {
 }
 
 // repairShell is emergency or rescue mode: sulogin on the console. It ends well when that was asked for.
+// An initramfs may have a script of its own for it, as dracut's has.
 func (x *sysd) repairShell() {
+	if start := x.shell.Service.Start; x.early() != nil && len(start) > 0 {
+		if _, _, script := x.early().shebang(start[0].Path); script {
+			if x.effect(x.shell, start[0]); !x.m.Ended() {
+				x.conclude(emergencyMode)
+			}
+			return
+		}
+	}
 	mode := strings.TrimSuffix(x.shell.ID, ".service")
 	head := "You are in " + mode + " mode. After logging in, type \"journalctl -xb\" to view\n" +
 		"system logs, \"systemctl reboot\" to reboot, \"systemctl default\" or \"exit\"\nto boot into default mode.\n"

@@ -252,8 +252,29 @@ func (x *sysd) askSwitch(by *systemd.Unit, args []string) {
 	if real, err := x.pid1.RealPath(path.Join(root, init)); init != "" && err == nil && path.Base(real) == "systemd" {
 		init = "" // "If the passed init is actually the same as the systemd binary, then let's suppress it."
 	}
+	if !x.isSystem(root) {
+		st := trace.Step{Kind: "systemd.request-refused", Rule: "systemd src/core/dbus-manager.c, method_switch_root",
+			Args: map[string]string{"unit": root, "verb": "switch-root", "error": "Specified switch root path '" + root + "' does not seem to be an OS tree. os-release file is missing."}}
+		if by != nil {
+			st.Args["by"], st.Cause, st.Cites = by.ID, x.steps[by], unitCites(by)
+		}
+		x.emit(st)
+		x.refused = true
+		return
+	}
 	x.newRoot, x.newInit = root, init
 	x.later(costSystemdEvent, onOther, nil, func() { x.leave(by) })
+}
+
+// isSystem tells whether a tree holds an operating system: one of its os-release files is the flag. os-release(5);
+// systemd src/basic/os-util.c, path_is_os_tree
+func (x *sysd) isSystem(root string) bool {
+	for _, file := range [...]string{"/etc/os-release", "/usr/lib/os-release"} {
+		if _, err := x.pid1.Stat(root + file); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // leave gives the real root the place of the initramfs, with the kernel's file systems that are mounted.
@@ -340,6 +361,9 @@ func (x *linux) switchedRoot(old *sysd, _ string) {
 	x.panic("Attempted to kill init! exitcode=0x00000100", "kernel/exit.c, do_exit")
 }
 
+// emergencyMode is what dracut's emergency shell says first.
+const emergencyMode = "Entering emergency mode. Exit the shell to continue."
+
 // initrdShell is the shell of the emergency mode of an initramfs.
 func (x *sysd) initrdShell(in *shProcess) {
 	prompt := strings.ReplaceAll(in.vars["PS1"], "${PWD}", in.cwd)
@@ -353,12 +377,12 @@ func (x *sysd) initrdShell(in *shProcess) {
 
 func (x *sysd) shellOutcome(in *shProcess) trace.Outcome {
 	if _, asked := x.params.Get("rd.break"); asked || x.params.Has("rd.break") {
-		return trace.Outcome{Verdict: trace.Works, Stage: trace.Initramfs, Message: "Entering emergency mode. Exit the shell to continue."}
+		return trace.Outcome{Verdict: trace.Works, Stage: trace.Initramfs, Message: emergencyMode}
 	}
 	if x.unsure != nil || in.x.unsure != nil {
 		return trace.Outcome{Verdict: trace.Unknown, Stage: trace.Initramfs, Unknown: cmp.Or(x.unsure, in.x.unsure)}
 	}
-	return trace.Outcome{Verdict: trace.Stops, Stage: trace.Initramfs, Message: "Entering emergency mode. Exit the shell to continue."}
+	return trace.Outcome{Verdict: trace.Stops, Stage: trace.Initramfs, Message: emergencyMode}
 }
 
 // coldplugInitrd has the modules of the devices loaded that udev is told of.

@@ -35,6 +35,25 @@ func initrdUnits(script string) map[string]string {
 	})
 }
 
+// TestSwitchRootIsRefused: what has no os-release is no system, and the emergency shell is the initramfs's own script. Recorded
+// with Debian 12's dracut and no root= (its emergency.service is of Type=idle).
+func TestSwitchRootIsRefused(t *testing.T) {
+	units := with(initrdUnits("#!/bin/sh\n"), map[string]string{
+		"usr/lib/systemd/system/initrd-switch-root.service": "[Unit]\nDescription=Switch Root\nDefaultDependencies=no\nOnFailure=emergency.target\nOnFailureJobMode=replace-irreversibly\n[Service]\nType=oneshot\nExecStart=systemctl --no-block switch-root /sysroot\n",
+		"usr/lib/systemd/system/emergency.service":          "[Unit]\nDescription=Emergency Shell\nDefaultDependencies=no\n[Service]\nType=idle\nStandardInput=tty-force\nStandardOutput=inherit\nExecStart=/bin/dracut-emergency\n",
+		"bin/dracut-emergency":                              "#!/bin/sh\necho 'Entering emergency mode. Exit the shell to continue.'\nexec sulogin\n",
+	})
+	x := started(t, "root=UUID=aaaa-bbbb", units, map[string]string{"sbin/init": tinyProgram, "dev/": "", "proc/": "", "sys/": "", "run/": ""})
+	x.kernelInit()
+	tr := x.m.Trace()
+	require.Equal(t, trace.Stops, tr.Outcome.Verdict)
+	require.Equal(t, emergencyMode, tr.Outcome.Message)
+	out := shown(x)
+	require.Contains(t, out, "[FAILED] Failed to start Switch Root.\n")
+	require.Contains(t, out, "Entering emergency mode. Exit the shell to continue.\nPress Enter for maintenance\n")
+	require.NotContains(t, out, "You are in emergency mode")
+}
+
 func TestSystemdInAnInitramfs(t *testing.T) {
 	const lib = "usr/lib/systemd/system/"
 	root := map[string]string{"sbin/init": "-> ../usr/lib/systemd/systemd", "usr/lib/systemd/systemd": tinyProgram, "lib/": "", "etc/hostname": "box\n", "etc/machine-id": "0123456789abcdef0123456789abcdef\n",

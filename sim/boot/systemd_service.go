@@ -147,6 +147,11 @@ func (x *sysd) serviceUp(j *systemd.Job) {
 		case err != nil:
 			x.forgiven(u, c, err)
 		}
+		if x.refused {
+			x.refused = false
+			x.statusFailed(j, c, "Main", 1)
+			return
+		}
 		asked = asked || x.early() != nil && path.Base(c.Path) == "systemctl"
 		if f, ok := fateOf(c); ok && err == nil && !x.keepsPromise(j, c, f) {
 			return
