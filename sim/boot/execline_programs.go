@@ -84,7 +84,7 @@ func skipWords(n int, flags, valued string) elPart {
 	return func(e *elRun, argv []execline.Word) ([]execline.Word, ctl, bool) {
 		_, rest, bad := elOptions(argv, flags, valued)
 		if bad || len(rest) < n {
-			return nil, e.in.end("unknown.program-does", "program", e.prog), true
+			return e.usage()
 		}
 		return rest[n:], ctlNone, false
 	}
@@ -99,6 +99,7 @@ func (e *elRun) block(argv []execline.Word, what string) (block, rest []execline
 	return block, rest, ok
 }
 
+// usage ends what is known: the program was called in a way that is not followed.
 func (e *elRun) usage() ([]execline.Word, ctl, bool) {
 	return nil, e.in.end("unknown.program-does", "program", e.prog), true
 }
@@ -608,7 +609,7 @@ func (e *elRun) exec(argv []execline.Word) ([]execline.Word, ctl, bool) {
 func (e *elRun) execlineb(argv []execline.Word) ([]execline.Word, ctl, bool) {
 	set, rest, bad := elOptions(argv, "pPqwW", "cSs")
 	if _, line := set['c']; bad || line || len(rest) == 0 {
-		return nil, e.in.end("unknown.program-does", "program", e.prog), true
+		return e.usage()
 	}
 	options := "-"
 	for _, o := range [...]byte{'p', 'P', 'S', 's'} {
