@@ -548,7 +548,7 @@ func length(s Side) Finding {
 	}
 	steps := s.Run.Steps
 	f := Finding{Key: "compare.length", Value: fmt.Sprintf("%d, %s", len(steps), duration(steps[len(steps)-1].At)),
-		Args: map[string]string{"steps": strconv.Itoa(len(steps)), "time": duration(steps[len(steps)-1].At)}, Rule: "docs/rationale.md"}
+		Args: map[string]string{"steps": strconv.Itoa(len(steps)), "time": duration(steps[len(steps)-1].At)}}
 	if e := Execve(s.Run); e >= 0 {
 		f.Key, f.Step = "compare.length-execve", at(e)
 		f.Args["execve"], f.Args["execve_time"] = strconv.Itoa(e), duration(steps[e].At)

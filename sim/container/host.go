@@ -55,7 +55,7 @@ func (r *run) makeHost() {
 	if r.cgroupV1() {
 		version = "v1"
 	}
-	r.emit(trace.Step{Actor: "host", Stage: trace.Resolve, Kind: "engine.host", Rule: "docs/rationale.md",
+	r.emit(trace.Step{Actor: "host", Stage: trace.Resolve, Kind: "engine.host", Rule: "docs.docker.com, What is a container?: containers share the kernel of their host",
 		Args: map[string]string{"kernel": r.c.HostKernel, "arch": r.c.HostArch, "engine": r.c.Engine, "cgroup": version}, Cause: -1})
 	if r.c.Rootless {
 		r.rootless()
