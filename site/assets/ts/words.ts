@@ -67,6 +67,15 @@ export function say(lang: Lang, key: Key, args: Args = {}): string {
   return fill(strings[lang]?.[key] ?? key, args, lang);
 }
 
+/** What a reader calls a value or column that the engine names in English; as it is where it has no other name. */
+export function term(lang: Lang, value: string, of: "term" | "column" = "term"): string {
+  const known = strings[lang] as { [key: string]: string } | undefined;
+  const whole = known?.[`${of}.${value}`];
+  if (whole) return whole;
+  const [, what = "", x = ""] = /^(.+) (\S+)$/.exec(value) ?? []; // "boot sector at 0000:7c00"
+  return fill(known?.[`${of}.${what} {x}`] ?? value, { x }, lang);
+}
+
 /** The sentence of a kind of step. */
 export interface Message {
   title: string;
@@ -125,7 +134,8 @@ export function sentence(step: Step, messages: Messages, lang: Lang): Sentence {
     const text = Object.entries(step.args ?? {}).map(([k, v]) => `${k}=${v}`).join(" ");
     return { title: step.kind, text, missing: true };
   }
-  const args = step.args ?? {};
+  // A single word may be the name of something in the image; only phrases are the engine's own.
+  const args = Object.fromEntries(Object.entries(step.args ?? {}).map(([k, v]) => [k, v.includes(" ") ? term(lang, v) : v]));
   const short = Object.fromEntries(Object.entries(args).map(([k, v]) => [k, shortPath(v)]));
   return { title: fill(m.title, short, lang), text: fill(m.text, args, lang), missing: false };
 }

@@ -1,6 +1,7 @@
 import { css, html, nothing } from "lit";
 import * as format from "../format";
 import { memoryMap, modes, realModeLimit, type Slot } from "../views/memory-map";
+import { term } from "../words";
 import { define, stageColour } from "./base";
 import { View } from "./view";
 
@@ -44,7 +45,7 @@ export class BpMemory extends View {
     const last = slots.at(-1);
     return html`<div .style="--c:${this.colour}">
       ${cpu ? html`<div class="cpu"><span class="quiet">${this.say("memory.mode")}</span><ol class="modes ${touched ? "touched" : ""}">${modes.map((m) => html`<li aria-current=${m === cpu["mode"] ? "true" : nothing}>${
-          this.say(`memory.mode.${m}`)}</li>`)}</ol><span>${this.say("memory.runs", { what: cpu["what"] ?? "" })}</span></div>` : nothing}
+          this.say(`memory.mode.${m}`)}</li>`)}</ol><span>${this.say("memory.runs", { what: term(this.lang, cpu["what"] ?? "") })}</span></div>` : nothing}
       ${slots.length === 0 ? html`<p class="now">${this.say("memory.empty")}</p>` : html`<ol class="map">${slots.map((s) => this.#slot(s))}
         ${last ? html`<li class="end"><span class="addr">${address(last.start + last.size)}</span><span class="bar"></span></li>` : nothing}</ol>`}</div>`;
   }
@@ -58,7 +59,7 @@ export class BpMemory extends View {
     const origin = this.origin("memory", s.id);
     return html`<li class="region ${s.mark === "removed" ? "removed" : ""}" .style="min-height:${s.height}px;--r:${stageColour(origin?.stage ?? "kernel")}">
       <span class="addr">${address(s.start)}</span><span class="bar"></span>
-      <button class="text ${s.mark}" title=${this.titleOf(origin)} @click=${() => this.go(origin)}><span class="name">${s.what}</span>${
+      <button class="text ${s.mark}" title=${this.titleOf(origin)} @click=${() => this.go(origin)}><span class="name">${term(this.lang, s.what)}</span>${
         s.mark ? html`<span class="tag">${this.tag(s.mark)}</span>` : nothing}<span class="size" title=${format.exact(s.size, this.lang)}>${format.size(s.size)}</span>${
         s.from && s.height > 32 ? html`<span class="from" title=${s.from}>${s.from}</span>` : nothing}${this.#limit(s)}</button></li>`;
   }

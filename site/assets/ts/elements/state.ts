@@ -2,6 +2,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import * as format from "../format";
 import type { Rows, Tables } from "../tape";
 import type { Change, Row, Step, Table } from "../wire.gen";
+import { term } from "../words";
 import { define, Part, stageColour } from "./base";
 
 /** The columns of each table, in order; the id column is first and named by the table. */
@@ -102,7 +103,7 @@ export class BpState extends Part {
     }
     const long = new Set(cols.filter((c) => all.some((r) => (r[c]?.length ?? 0) > wrapFrom)));
     return html`<section><h2>${this.say(`table.${t}`)}<span class="n">${this.only ? "" : Object.keys(rows).length}</span></h2><div class="scroll" tabindex="0" role="group" aria-label=${this.say(`table.${t}`)}><table>
-      <thead><tr><th>${idName[t]}</th>${cols.map((c) => html`<th class=${c === "size" ? "num" : ""}>${c}</th>`)}</tr></thead>
+      <thead><tr><th>${term(this.lang, idName[t], "column")}</th>${cols.map((c) => html`<th class=${c === "size" ? "num" : ""}>${term(this.lang, c, "column")}</th>`)}</tr></thead>
       <tbody>${ids.map((id) => this.#row(id, cols, long, rows[id], before.has(id), before.get(id)))}</tbody></table></div></section>`;
   }
 
@@ -111,10 +112,11 @@ export class BpState extends Part {
     const tag = kind === "added" ? this.say("state.added") : kind === "removed" ? this.say("state.removed") : "";
     return html`<tr class=${kind}><td>${id}${tag ? html`<span class="tag">${tag}</span>` : nothing}</td>${cols.map((c) => {
       const v = (row ?? was ?? {})[c] ?? "";
+      const shown = (value: string) => (c === "what" ? term(this.lang, value) : value);
       const changed = kind === "edited" && (was?.[c] ?? "") !== v;
       const bytes = c === "size" && /^\d+$/.test(v);
       return html`<td class="${changed ? "changed" : ""} ${c === "size" ? "num" : ""} ${long.has(c) ? "long" : ""} ${c === "what" || c === "description" ? "prose" : ""}" title=${bytes ? format.exact(Number(v), this.lang) : nothing}>${
-        changed && was?.[c] ? html`<del class="was">${was[c]}</del>` : nothing}${bytes ? format.size(Number(v)) : v}</td>`;
+        changed && was?.[c] ? html`<del class="was">${shown(was[c])}</del>` : nothing}${bytes ? format.size(Number(v)) : shown(v)}</td>`;
     })}</tr>`;
   }
 }

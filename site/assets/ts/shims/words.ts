@@ -1,3 +1,3 @@
 import type { Shared } from "../shared";
 
-export const { areaOf, canSay, fill, htmlLang, langOf, loadMessages, loadPageStrings, loadStrings, say, sentence, shortPath, unknownArea, useReasons, useStrings, why } = (globalThis as unknown as { bootpathShared: Shared }).bootpathShared.words;
+export const { areaOf, canSay, fill, htmlLang, langOf, loadMessages, loadPageStrings, loadStrings, say, sentence, shortPath, term, unknownArea, useReasons, useStrings, why } = (globalThis as unknown as { bootpathShared: Shared }).bootpathShared.words;
