@@ -16,7 +16,7 @@ const phrase = /[a-z]{2,} [a-z]{2,}/; // two English words beside each other
 const names = /^(EFI|GNU|Debian) /;
 
 test("values in Chinese sentences and tables are not the engine's English", () => {
-  useStrings("zh", read("i18n/ui.zh.json"));
+  useStrings("zh", read("i18n/more.zh.json"));
   const sentences = read("i18n/messages.zh.json");
   const left = new Set();
   for (const file of readdirSync(`${dist}traces`).filter((f) => f.endsWith(".json"))) {

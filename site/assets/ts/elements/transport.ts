@@ -57,7 +57,7 @@ export class BpTransport extends Part {
       :host([compact]) { padding: 6px 8px; gap: 0; }
       :host([compact]) .icon { min-width: 40px; height: 40px; }
       :host([compact]) .play { min-width: 44px; height: 44px; margin: 0 2px; }
-      :host([compact]) .pos { margin-left: auto; padding-right: 4px; font-size: var(--t1); text-align: right; line-height: 1.3; white-space: normal; }
+      :host([compact]) .pos { margin-left: auto; padding-right: 4px; font-size: var(--t1); text-align: right; line-height: 1.3; white-space: normal; word-break: keep-all; text-wrap: balance; }
       :host([compact]) .pos .quiet { display: block; }
     `,
   ];
