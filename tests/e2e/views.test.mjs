@@ -6,7 +6,7 @@ import * as fake from "./fixtures/fake.mjs";
 import { load } from "./load.mjs";
 
 const { Tape } = await load("tape");
-const { Marked, History } = await load("views/changes");
+const { Marked, History, byId } = await load("views/changes");
 const { memoryMap } = await load("views/memory-map");
 const { parts, at, places, covered } = await load("views/disk-strip");
 const { processForest, mountForest, cgroupForest, flatten } = await load("views/forest");
@@ -33,6 +33,12 @@ test("history: which step put a row there", () => {
   const id = first.changes.find((c) => c.table === "memory").id;
   assert.equal(h.latest("memory", id, steps.length), steps.findLast((s) => s.changes?.some((c) => c.table === "memory" && c.id === id)).seq);
   assert.equal(h.latest("memory", id, first.seq - 1), -1);
+});
+
+test("rows: addresses by their value, names with numbers as one counts", () => {
+  const addresses = ["0x00000000", "0x00000400", "0x0009fc00", "0x000a0000", "0x3ffdd000", "0x100000000"];
+  assert.deepEqual(addresses.toReversed().sort(byId), addresses);
+  assert.deepEqual(["vda10", "vda2"].sort(byId), ["vda2", "vda10"]);
 });
 
 test("memory: in the order of addresses, gaps between, larger regions taller, the end of real mode named", () => {

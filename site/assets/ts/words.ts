@@ -70,10 +70,8 @@ export function say(lang: Lang, key: Key, args: Args = {}): string {
 /** What a reader calls a value or column that the engine names in English; as it is where it has no other name. */
 export function term(lang: Lang, value: string, of: "term" | "column" = "term"): string {
   const known = strings[lang] as { [key: string]: string } | undefined;
-  const whole = known?.[`${of}.${value}`];
-  if (whole) return whole;
-  const [, what = "", x = ""] = /^(.+) (\S+)$/.exec(value) ?? []; // "boot sector at 0000:7c00"
-  return fill(known?.[`${of}.${what} {x}`] ?? value, { x }, lang);
+  const [, what, x = ""] = /^(.+) (\S+)$/.exec(value) ?? []; // "boot sector at 0000:7c00"
+  return fill(known?.[`${of}.${value}`] ?? known?.[`${of}.${what} {x}`] ?? value, { x }, lang);
 }
 
 /** The sentence of a kind of step. */

@@ -2,6 +2,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import * as format from "../format";
 import type { Rows, Tables } from "../tape";
 import type { Change, Row, Step, Table } from "../wire.gen";
+import { byId } from "../views/changes";
 import { term } from "../words";
 import { define, Part, stageColour } from "./base";
 
@@ -28,7 +29,6 @@ const names: { [T in Table]?: string } = { processes: "comm", mounts: "target", 
 const wrapFrom = 26; // characters
 
 const order = Object.keys(columns) as Table[];
-const natural = new Intl.Collator("en", { numeric: true });
 
 /** The state tables after the current step; what the step changed is marked and comes first. */
 export class BpState extends Part {
@@ -81,10 +81,7 @@ export class BpState extends Part {
     if (this.only && shown.length === 0) return nothing;
     if (shown.length === 0) return html`<p class="note">${this.say("state.empty")}</p>`;
     shown.sort((a, b) => Number(touched.has(b)) - Number(touched.has(a)));
-    return html`<div .style="--c:${stageColour(this.step?.stage ?? "kernel")}">
-      ${this.only ? html`<p class="note">${this.say("state.changed")}</p>` : nothing}
-      ${changes.length === 0 ? html`<p class="note">${this.say("state.nothing")}</p>` : nothing}
-      ${shown.map((t) => this.#rows(t, this.tables[t] ?? {}, changes.filter((c) => c.table === t)))}</div>`;
+    return html`<div .style="--c:${stageColour(this.step?.stage ?? "kernel")}">${this.only ? html`<p class="note">${this.say("state.changed")}</p>` : nothing}${changes.length === 0 ? html`<p class="note">${this.say("state.nothing")}</p>` : nothing}${shown.map((t) => this.#rows(t, this.tables[t] ?? {}, changes.filter((c) => c.table === t)))}</div>`;
   }
 
   #rows(t: Table, rows: Rows, changes: readonly Change[]) {
@@ -92,7 +89,7 @@ export class BpState extends Part {
     const before = new Map<string, Row | undefined>();
     for (const c of changes) if (!before.has(c.id)) before.set(c.id, c.before);
     const gone = [...before].filter(([id, was]) => was && !rows[id]);
-    const ids = [...Object.keys(rows), ...gone.map(([id]) => id)].filter((id) => !this.only || before.has(id)).sort(natural.compare);
+    const ids = [...Object.keys(rows), ...gone.map(([id]) => id)].filter((id) => !this.only || before.has(id)).sort(byId);
     const all = ids.map((id) => rows[id] ?? before.get(id) ?? {});
     const used = columns[t].filter((c) => all.some((r) => r[c]));
     const extra = [...new Set(all.flatMap(Object.keys))].filter((c) => !columns[t].includes(c) && c !== idName[t] && c !== "id").sort();
@@ -102,9 +99,7 @@ export class BpState extends Part {
       cols = cols.filter((c) => c === names[t] || changes.some((x) => x.before?.[c] !== x.after?.[c]));
     }
     const long = new Set(cols.filter((c) => all.some((r) => (r[c]?.length ?? 0) > wrapFrom)));
-    return html`<section><h2>${this.say(`table.${t}`)}<span class="n">${this.only ? "" : Object.keys(rows).length}</span></h2><div class="scroll" tabindex="0" role="group" aria-label=${this.say(`table.${t}`)}><table>
-      <thead><tr><th>${term(this.lang, idName[t], "column")}</th>${cols.map((c) => html`<th class=${c === "size" ? "num" : ""}>${term(this.lang, c, "column")}</th>`)}</tr></thead>
-      <tbody>${ids.map((id) => this.#row(id, cols, long, rows[id], before.has(id), before.get(id)))}</tbody></table></div></section>`;
+    return html`<section><h2>${this.say(`table.${t}`)}<span class="n">${this.only ? "" : Object.keys(rows).length}</span></h2><div class="scroll" tabindex="0" role="group" aria-label=${this.say(`table.${t}`)}><table><thead><tr><th>${term(this.lang, idName[t], "column")}</th>${cols.map((c) => html`<th class=${c === "size" ? "num" : ""}>${term(this.lang, c, "column")}</th>`)}</tr></thead><tbody>${ids.map((id) => this.#row(id, cols, long, rows[id], before.has(id), before.get(id)))}</tbody></table></div></section>`;
   }
 
   #row(id: string, cols: string[], long: ReadonlySet<string>, row: Row | undefined, touched: boolean, was: Row | undefined): TemplateResult {

@@ -65,3 +65,8 @@ export class History {
     return this.tables.includes(table);
   }
 }
+
+const natural = new Intl.Collator("en", { numeric: true });
+
+/** The order of a table's rows: addresses and numbers by their value, names with the numbers in them as one counts. */
+export const byId = (a: string, b: string): number => Number(a) - Number(b) || natural.compare(a, b);
